@@ -1,0 +1,44 @@
+"""Retrieval-Augmented Generation written in notebooks: ask a question, get an answer, and see which document every word came from.
+
+This is the one module written by hand. `import rag_nb` imports nothing else: each public name brings its module the first
+time it is used (PEP 562), and with it the modules further on that add methods and displays to its classes.
+"""
+from importlib import import_module as _import_module
+
+# module: the names it offers to the package, in reading order
+_PUBLIC = {
+}
+
+# module: the later modules that add to its classes, and that come along whenever one of its names is used
+_ADDED_BY = {
+}
+
+_HOME = {name: module for module, names in _PUBLIC.items() for name in names.split()}
+__all__ = list(_HOME)
+
+
+def _version():
+    "The version in settings.ini beside the package where this is a source tree, else the installed one."
+    from configparser import ConfigParser
+    from importlib.metadata import version
+    from pathlib import Path
+    ini = ConfigParser(delimiters=["="], interpolation=None)
+    ini.read(Path(__file__).parent.parent/"settings.ini", encoding="utf8")
+    facts = ini["DEFAULT"]
+    return facts["version"] if facts.get("lib_name") == __name__ else version(__name__)
+
+
+def __getattr__(name):
+    "A public name, its module, or the version, found when first asked for."
+    if name == "__version__": value = _version()
+    elif name in _PUBLIC: value = _import_module(f"{__name__}.{name}")
+    elif name in _HOME:
+        module = _HOME[name]
+        value = getattr(_import_module(f"{__name__}.{module}"), name)
+        for later in _ADDED_BY.get(module, "").split(): _import_module(f"{__name__}.{later}")
+    else: raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__(): return sorted({*globals(), *__all__, *_PUBLIC, "__version__"})
