@@ -1,0 +1,116 @@
+"""Notebooks from text, run in place, and the check that a re-run changes nothing.
+
+    python tools/nb.py make lesson.md nbs/00_lesson.ipynb   # a draft in Markdown (```python fences) becomes a notebook
+    python tools/nb.py text nbs/00_lesson.ipynb             # the reverse, on standard output
+    python tools/nb.py run [NOTEBOOK ...]                   # execute in a fresh kernel, clean, write back (default: all)
+    python tools/nb.py check [NOTEBOOK ...]                 # the same, but only say whether anything would change
+    python tools/nb.py exported                             # do the modules say what the notebooks say?
+"""
+import argparse, filecmp, os, re, shutil, subprocess, sys, tempfile, time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+QUIET = {"TQDM_DISABLE": "1", "TOKENIZERS_PARALLELISM": "false", "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+         "PYTHONHASHSEED": "0", "MPLBACKEND": "module://matplotlib_inline.backend_inline", "COLUMNS": "100"}
+KERNEL = {"kernelspec": {"display_name": "python3", "language": "python", "name": "python3"}}
+SKIP = re.compile(r"^#\|\s*eval:\s*false", re.M)
+
+
+def all_notebooks():
+    "Every notebook of the book, in reading order."
+    return sorted(p for p in (ROOT/"nbs").rglob("*.ipynb") if not any(x.startswith((".", "_")) for x in p.relative_to(ROOT/"nbs").parts))
+
+
+def clean(nb):
+    "The notebook without what changes from run to run: counts, timings, ids, local paths, progress output."
+    nb.metadata.clear(); nb.metadata.update(KERNEL); nb.nbformat, nb.nbformat_minor = 4, 5
+    for i, c in enumerate(nb.cells):
+        c.id, c.metadata = f"cell-{i:02}", {}
+        if c.cell_type != "code": continue
+        c.execution_count = None
+        c.outputs = [o for o in c.outputs if not (o.output_type == "stream" and o.name == "stderr")]
+        for o in c.outputs:
+            if "execution_count" in o: o.execution_count = None
+            if "metadata" in o: o.metadata = {}
+            if "text" in o: o.text = re.sub(r" at 0x[0-9a-f]+", "", o.text)
+            if "text/plain" in o.get("data", {}): o.data["text/plain"] = re.sub(r" at 0x[0-9a-f]+", "", o.data["text/plain"])
+    return nb
+
+
+def dumps(nb):
+    "The file's exact text."
+    import nbformat
+    return nbformat.writes(nb, indent=1, ensure_ascii=False).rstrip("\n") + "\n"
+
+
+def execute(path, timeout=600):
+    "Run a notebook from the top in a fresh kernel, beside its own folder; cells marked `#| eval: false` are left as they are."
+    import nbformat
+    from nbclient import NotebookClient
+    os.environ.update(QUIET, PYTHONPATH=os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])))
+    nb = nbformat.read(path, 4)
+    kept = [(i, c) for i, c in enumerate(nb.cells) if c.cell_type == "code" and SKIP.search(c.source)]
+    for i, _ in kept: nb.cells[i] = nbformat.v4.new_raw_cell("")
+    NotebookClient(nb, timeout=timeout, kernel_name="python3", coalesce_streams=True, extra_arguments=["--log-level=ERROR"],
+                   resources={"metadata": {"path": str(path.parent)}}).execute()
+    for i, c in kept: nb.cells[i] = c
+    return clean(nb)
+
+
+def make(src, dst):
+    "A Markdown draft becomes a clean, unexecuted notebook."
+    import jupytext
+    Path(dst).write_text(dumps(clean(jupytext.read(src, fmt="md"))), encoding="utf8")
+
+
+def text(src):
+    "A notebook as a Markdown draft."
+    import jupytext
+    print(jupytext.writes(jupytext.read(src), fmt="md"))
+
+
+def name(path):
+    "A notebook's path as the reader knows it: from the root of the project where it is inside."
+    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+
+
+def run(paths, check=False):
+    "Execute each notebook; write it back, or with `check` only report whether its text would change."
+    changed = []
+    for p in paths:
+        start, before = time.time(), p.read_text(encoding="utf8")
+        after = dumps(execute(p))
+        if after != before: changed.append(name(p))
+        if not check: p.write_text(after, encoding="utf8")
+        print(f"{name(p)}: {time.time()-start:.0f} s{' (changed)' if after != before else ''}", flush=True)
+    return changed
+
+
+def exported():
+    "Export every notebook into a copy of the project and name the modules that come out differently."
+    lib, keep = ROOT/"rag_nb", {"__init__.py"}
+    with tempfile.TemporaryDirectory() as tmp:
+        copy = Path(tmp)/"project"
+        shutil.copytree(ROOT/"nbs", copy/"nbs", ignore=shutil.ignore_patterns(".*", "_proc"))
+        shutil.copy(ROOT/"pyproject.toml", copy)
+        (copy/"rag_nb").mkdir(); shutil.copy(lib/"__init__.py", copy/"rag_nb")
+        subprocess.run([sys.executable, "-c", "from nbdev.doclinks import nbdev_export; nbdev_export()"], cwd=copy, check=True)
+        names = {p.name for d in (lib, copy/"rag_nb") for p in d.glob("*.py")} - keep
+        return sorted(n for n in names if not all((d/n).exists() for d in (lib, copy/"rag_nb")) or not filecmp.cmp(lib/n, copy/"rag_nb"/n, shallow=False))
+
+
+def main():
+    a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    a.add_argument("do", choices=["make", "text", "run", "check", "exported"]); a.add_argument("files", nargs="*")
+    o = a.parse_args()
+    if o.do == "make": return make(*o.files)
+    if o.do == "text": return text(*o.files)
+    if o.do == "exported":
+        stale = exported()
+        if stale: sys.exit("not what the notebooks export (run `make export`): " + ", ".join(stale))
+        return print("modules and notebooks say the same")
+    changed = run([Path(f).resolve() for f in o.files] or all_notebooks(), check=o.do == "check")
+    if o.do == "check" and changed: sys.exit("a re-run changes: " + ", ".join(map(str, changed)))
+
+
+if __name__ == "__main__": main()
