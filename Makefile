@@ -1,0 +1,71 @@
+# Two commands do everything, on a machine with python3, make and pip:
+#
+#   make demo                  ask the built-in question;  make demo Q="Your own question?"
+#   make test                  modules in step with their notebooks, every lesson, every test
+#
+# Both make .venv the first time (tools/install.py says how) and go straight to work after that.
+# A change of settings.ini, setup.py, pyproject.toml or constraints.txt installs again.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(abspath $(VENV))/bin
+FACTS  := settings.ini setup.py pyproject.toml constraints.txt tools/install.py
+Q      ?=
+PYTEST ?=
+
+export PATH := $(BIN):$(PATH)
+export TOKENIZERS_PARALLELISM ?= false
+export Q
+
+.PHONY: help demo test install dev export notebooks check readme lint hooks dist clean
+.DEFAULT_GOAL := help
+
+help:             ## these lines
+	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## ?/  make \1	/' | expand -t 20
+
+$(VENV)/.installed: $(FACTS)
+	@$(PYTHON) tools/install.py --venv $(VENV)
+	@touch $@
+
+$(VENV)/.installed-dev: $(FACTS)
+	@$(PYTHON) tools/install.py --venv $(VENV) --extra dev
+	@touch $(VENV)/.installed $@
+
+install: $(VENV)/.installed        ## an environment that can answer questions
+dev: $(VENV)/.installed-dev        ## an environment to work on the project
+
+demo: $(VENV)/.installed           ## ask a question (Q="...") and see which document each word came from
+	@rag-nb demo $${Q:+"$$Q"}
+
+test: $(VENV)/.installed-dev       ## everything that must hold (PYTEST="-k name" for some of the tests)
+	@echo ">> do the modules say what the notebooks say?"
+	@python tools/nb.py exported
+	@echo ">> every lesson, from the top"
+	@OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 TQDM_DISABLE=1 nbdev-test --do_print
+	@echo ">> the tests"
+	@python -m pytest $(PYTEST)
+
+export: $(VENV)/.installed-dev     ## write the modules from the notebooks
+	@nbdev-export
+
+notebooks: $(VENV)/.installed-dev  ## run the lessons in place, outputs and all (NB=nbs/00_marginal.ipynb for one)
+	@python tools/nb.py run $(NB)
+
+check: $(VENV)/.installed-dev      ## run the lessons and say which outputs would change
+	@python tools/nb.py check $(NB)
+
+readme: $(VENV)/.installed-dev     ## write README.md from nbs/index.ipynb
+	@python tools/readme.py
+
+lint: $(VENV)/.installed-dev       ## what ruff finds in modules, tools, tests and notebooks
+	@ruff check .
+
+hooks: $(VENV)/.installed-dev      ## git and Jupyter hooks that keep notebooks clean and merge them cell by cell
+	@nbdev-install-hooks
+
+dist: $(VENV)/.installed-dev       ## a wheel and a source archive in dist/
+	@rm -rf build dist && python -m build --no-isolation
+
+clean:            ## remove what was made, but not .venv
+	rm -rf build dist *.egg-info _proc _docs _site .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
