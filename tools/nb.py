@@ -1,10 +1,12 @@
 """Notebooks from text, run in place, and the check that a re-run changes nothing.
 
-    python tools/nb.py make lesson.md nbs/00_lesson.ipynb   # a draft in Markdown (```python fences) becomes a notebook
+    python tools/nb.py make lesson.md nbs/00_lesson.ipynb   # a draft in Markdown becomes a notebook
     python tools/nb.py text nbs/00_lesson.ipynb             # the reverse, on standard output
     python tools/nb.py run [NOTEBOOK ...]                   # execute in a fresh kernel, clean, write back (default: all)
     python tools/nb.py check [NOTEBOOK ...]                 # the same, but only say whether anything would change
     python tools/nb.py exported                             # do the modules say what the notebooks say?
+
+In a draft ```python blocks are code cells, and two blank lines part two Markdown cells.
 """
 import argparse, filecmp, os, re, shutil, subprocess, sys, tempfile, time
 from pathlib import Path
@@ -13,6 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 QUIET = {"TQDM_DISABLE": "1", "TOKENIZERS_PARALLELISM": "false", "HF_HUB_DISABLE_PROGRESS_BARS": "1",
          "PYTHONHASHSEED": "0", "MPLBACKEND": "module://matplotlib_inline.backend_inline", "COLUMNS": "100"}
 KERNEL = {"kernelspec": {"display_name": "python3", "language": "python", "name": "python3"}}
+FENCE = re.compile(r"^(`{3,}|~{3,})")
 SKIP = re.compile(r"^#\|\s*eval:\s*false", re.M)
 
 
@@ -57,16 +60,43 @@ def execute(path, timeout=600):
     return clean(nb)
 
 
+def cells_of(draft):
+    "The (kind, source) cells of a Markdown draft; inside a fence of another language nothing is split."
+    fence, lines, out = None, [], []
+    def close(kind):
+        source = "\n".join(lines).strip("\n"); lines.clear()
+        if source.strip() or kind == "code": out.append((kind, source))
+    for line in draft.split("\n"):
+        ticks = FENCE.match(line)
+        if fence is None and line.rstrip() == "```python": close("markdown"); fence = "```python"
+        elif fence == "```python" and line.rstrip() == "```": close("code"); fence = None
+        else:
+            if fence is None and ticks: fence = ticks[1]
+            elif fence not in (None, "```python") and line.rstrip() == fence: fence = None
+            elif fence is None and lines[-2:] == ["", ""]: close("markdown")
+            lines.append(line)
+    if fence == "```python": raise ValueError("a ```python block is not closed")
+    close("markdown")
+    return out
+
+
 def make(src, dst):
     "A Markdown draft becomes a clean, unexecuted notebook."
-    import jupytext
-    Path(dst).write_text(dumps(clean(jupytext.read(src, fmt="md"))), encoding="utf8")
+    from nbformat import v4
+    new = {"markdown": v4.new_markdown_cell, "code": v4.new_code_cell}
+    nb = v4.new_notebook(cells=[new[kind](source) for kind, source in cells_of(Path(src).read_text(encoding="utf8"))])
+    Path(dst).write_text(dumps(clean(nb)), encoding="utf8")
 
 
-def text(src):
+def draft(src):
     "A notebook as a Markdown draft."
-    import jupytext
-    print(jupytext.writes(jupytext.read(src), fmt="md"))
+    import nbformat
+    out, before = [], None
+    for c in nbformat.read(src, 4).cells:
+        if before: out.append("\n" if "code" in (before, c.cell_type) else "\n\n")
+        out.append(f"```python\n{c.source}\n```\n" if c.cell_type == "code" else c.source + "\n")
+        before = c.cell_type
+    return "".join(out)
 
 
 def name(path):
@@ -104,7 +134,7 @@ def main():
     a.add_argument("do", choices=["make", "text", "run", "check", "exported"]); a.add_argument("files", nargs="*")
     o = a.parse_args()
     if o.do == "make": return make(*o.files)
-    if o.do == "text": return text(*o.files)
+    if o.do == "text": return print(draft(*o.files), end="")
     if o.do == "exported":
         stale = exported()
         if stale: sys.exit("not what the notebooks export (run `make export`): " + ", ".join(stale))
