@@ -52,6 +52,7 @@ _CHECKS = dict(n_docs=_check_n_docs, label_smoothing=_check_smoothing, score_sca
 class _PublishedConfig(PreTrainedConfig):
     "The fields of the published `config.json`, with their published defaults."
     model_type = "rag"
+    has_no_defaults_at_init = True  # older Transformers: write the two models' settings out whole, as published
     # the two models
     question_encoder: PreTrainedConfig | dict | None = None
     generator: PreTrainedConfig | dict | None = None
