@@ -7,6 +7,10 @@ from importlib import import_module as _import_module
 
 # module: the names it offers to the package, in reading order
 _PUBLIC = {
+    "marginal": "doc_log_prior token_logprobs token_marginal sequence_marginal marginal_logits token_posterior running_posterior rag_token_loss rag_sequence_loss",
+    "config": "RagConfig EncoderSpec",
+    "passages": "Passages Hits read_documents split_words",
+    "demo": "FetchError",
 }
 
 # module: the later modules that add to its classes, and that come along whenever one of its names is used
