@@ -1,0 +1,179 @@
+"The tools that keep notebooks, README and facts in step."
+import base64, configparser, importlib.util, json, re, subprocess
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def tool(name):
+    "A module of tools/, which is no package."
+    spec = importlib.util.spec_from_file_location(f"tools_{name}", ROOT/"tools"/f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+nb, readme, install = tool("nb"), tool("readme"), tool("install")
+ini = configparser.ConfigParser(delimiters=["="], interpolation=None)
+ini.read(ROOT/"settings.ini", encoding="utf8")
+FACTS = ini["DEFAULT"]
+
+DRAFT = """# Title
+
+> What it is.
+
+Two paragraphs are one cell, and `code` is text.
+
+
+A second cell, with a shell example:
+
+```sh
+echo no cell
+
+
+echo still none
+```
+
+```python
+#| hide
+x = 1
+```
+
+```python
+print("one")
+print("two", end="")
+object()
+```
+
+The end.
+"""
+
+
+def test_a_draft_becomes_cells():
+    cells = nb.cells_of(DRAFT)
+    assert [k for k, _ in cells] == ["markdown", "markdown", "code", "code", "markdown"]
+    assert "echo still none\n```" in cells[1][1] and cells[2][1] == "#| hide\nx = 1"
+    with pytest.raises(ValueError, match="not closed"): nb.cells_of("```python\nx = 1\n")
+
+
+def test_a_draft_comes_back_as_it_was(tmp_path):
+    src, one = tmp_path/"a.md", tmp_path/"a.ipynb"
+    src.write_text(DRAFT); nb.make(src, one)
+    assert nb.draft(one) == DRAFT
+
+
+def test_running_a_notebook_again_changes_nothing(tmp_path):
+    "Counts, ids, addresses, the order of streams and what goes to stderr must not show."
+    src, one = tmp_path/"a.md", tmp_path/"a.ipynb"
+    src.write_text(DRAFT + '\n```python\n#| eval: false\n1/0\n```\n\n```python\nimport sys, random, rag_nb\nprint(random.random(), file=sys.stderr)\n```\n')
+    nb.make(src, one)
+    nb.run([one])
+    first = one.read_text()
+    assert nb.run([one], check=True) == [] and nb.run([one]) == [] and one.read_text() == first
+    outputs = [c["outputs"] for c in json.loads(first)["cells"] if c["cell_type"] == "code"]
+    assert ["".join(o.get("text", "")) for o in outputs[1]] == ["one\ntwo", ""] and outputs[1][1]["data"]["text/plain"] == ["<object>"]
+    assert outputs[2] == outputs[3] == []
+
+
+def test_a_failing_notebook_is_not_written(tmp_path):
+    src, one = tmp_path/"a.md", tmp_path/"a.ipynb"
+    src.write_text("```python\n1/0\n```\n"); nb.make(src, one)
+    before = one.read_text()
+    with pytest.raises(Exception, match="ZeroDivisionError"): nb.run([one])
+    assert one.read_text() == before
+
+
+def notebook(folder, *cells):
+    "An index notebook of (type, source, outputs) in a project of its own."
+    (folder/"nbs").mkdir()
+    cells = [dict(cell_type=k, source=s, metadata={}, **(dict(outputs=o, execution_count=None) if k == "code" else {})) for k, s, o in cells]
+    path = folder/"nbs"/"index.ipynb"
+    path.write_text(json.dumps(dict(cells=cells, metadata={}, nbformat=4, nbformat_minor=5)))
+    return path
+
+
+def test_a_readme_shows_what_the_notebook_shows(tmp_path):
+    png = b"\x89PNG\r\n\x1a\n not really"
+    rich = dict(output_type="display_data", metadata={}, data={"text/html": "<b>no</b>", "text/plain": "<Figure size 1x1>", "image/png": base64.b64encode(png).decode()})
+    html = dict(output_type="execute_result", metadata={}, data={"text/html": "<b>no</b>", "text/plain": ["plain ", "words"]})
+    out = dict(output_type="stream", name="stdout", text=["a\n", "``` b\n"])
+    err = dict(output_type="stream", name="stderr", text="noise")
+    path = notebook(tmp_path, ("markdown", "# T\n[a](00_a.ipynb) [`b`](../B.md) [c](https://x.y/z) ![p](images/p.png) [d](#d)\n```md\n[k](k.md)\n```", None),
+                    ("code", "#| eval: false\nx = 1\nx", [rich, html, out, err]), ("code", "#| hide\nsecret = 1", [html]),
+                    ("code", "#| echo: false\nunseen()", [html]), ("markdown", "#| hide\nunseen text", None))
+    text, pictures = readme.render(path)
+    assert "[a](nbs/00_a.ipynb) [`b`](B.md) [c](https://x.y/z) ![p](nbs/images/p.png) [d](#d)" in text and "[k](k.md)" in text
+    assert "```python\nx = 1\nx\n```\n\n![What the code above shows](nbs/images/index-1.png)\n\n```text\nplain words\n```\n\n````text\na\n``` b\n````" in text
+    assert pictures == {"nbs/images/index-1.png": png}
+    assert not any(o in text for o in ("secret", "unseen", "<b>", "noise", "#|")) and text.count("plain words") == 2
+    assert readme.stale(tmp_path).keys() == {"README.md", "nbs/images/index-1.png"}
+
+
+def test_the_readme_is_what_the_notebook_says():
+    assert not readme.stale(), "README.md is not what nbs/index.ipynb says: run `make readme`"
+
+
+def test_the_readme_names_every_lesson():
+    "The table of the index has each notebook that exports a module, in order."
+    text = (ROOT/"README.md").read_text(encoding="utf8")
+    named = re.findall(r"^\|.*\(nbs/(\d+_\w+)\.ipynb\)", text, re.M)
+    assert named == sorted(p.stem for p in (ROOT/"nbs").glob("[0-9]*_*.ipynb"))
+
+
+def test_links_in_the_pages_lead_somewhere():
+    for page in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"):
+        for link in re.findall(r"\]\((?![a-z]+:|#)([^)#\s]+)", (ROOT/page).read_text(encoding="utf8")):
+            assert (ROOT/link).exists(), f"{page} links to {link}"
+
+
+def test_the_notebooks_are_clean():
+    "As tools/nb.py leaves them: no counts, no ids of chance, nothing on stderr, no failed cell."
+    import nbformat
+    for path in nb.all_notebooks():
+        text = path.read_text(encoding="utf8")
+        assert nb.dumps(nb.clean(nbformat.read(path, 4))) == text, f"{path.name} is not clean: run tools/nb.py run {path.relative_to(ROOT)}"
+        for cell in json.loads(text)["cells"]:
+            assert not any(o["output_type"] == "error" for o in cell.get("outputs", [])), f"{path.name} has a cell that failed"
+
+
+def test_every_requirement_is_pinned():
+    "constraints.txt has, for each requirement that the tests need, a version in its range; and no hosts or options."
+    pins = [o for o in (ROOT/"constraints.txt").read_text(encoding="utf8").splitlines() if o and not o.startswith("#")]
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.]+", o) for o in pins)
+    plain = lambda o: o.lower().replace("_", "-")
+    pinned = {plain(n): v for n, v in (o.split("==") for o in pins)}
+    for group in ("requirements", "quant_requirements", "docs_requirements", "dev_requirements"):
+        for r in map(Requirement, FACTS[group].split()):
+            assert plain(r.name) in pinned, f"{r.name} is not in constraints.txt"
+            assert r.specifier.contains(pinned[plain(r.name)]), f"{r} does not allow the pinned {pinned[plain(r.name)]}"
+
+
+def test_pyproject_leaves_the_facts_to_settings():
+    text = (ROOT/"pyproject.toml").read_text(encoding="utf8")
+    assert f'name = "{FACTS["lib_name"]}"' in text and not re.search(r"^(version|description|dependencies)\s*=", text, re.M)
+
+
+def test_flash_attention_stands_alone():
+    "It needs a CUDA compiler to install, so nothing else may ask for it."
+    assert [k for k in FACTS if k.endswith("requirements") and "flash-attn" in FACTS[k]] == ["flash_requirements"]
+
+
+def test_another_torch_is_left_alone(tmp_path, monkeypatch):
+    "Where an environment has another torch than the pinned one, the pin is dropped; an old Python takes torch's alone."
+    pin = next(o for o in (ROOT/"constraints.txt").read_text().splitlines() if o.startswith("torch=="))
+    text = {}
+    for have in (None, pin.split("==")[1], "2.7.1"):
+        monkeypatch.setattr(install, "answer", lambda python, code, have=have: have)
+        text[have] = install.pins("python", tmp_path).read_text().splitlines()
+    assert pin in text[None] and pin in text[pin.split("==")[1]] and pin not in text["2.7.1"] and len(text["2.7.1"]) == len(text[None]) - 1
+    monkeypatch.setattr(install, "PINS_FROM", (99, 0))
+    monkeypatch.setattr(install, "answer", lambda python, code: None)
+    assert install.pins("python", tmp_path).read_text().splitlines() == [pin]
+
+
+def test_the_makefile_explains_itself():
+    done = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "make demo" in done.stdout and "make test" in done.stdout
