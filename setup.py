@@ -30,7 +30,7 @@ setup(
     long_description=readme.read_text(encoding="utf8") if readme.exists() else cfg["description"],
     long_description_content_type="text/markdown",
     author=cfg["author"],
-    license=cfg["license"],
+    license_expression=cfg["license"],
     keywords=cfg["keywords"],
     python_requires=f">={cfg['min_python']}",
     classifiers=[
