@@ -45,6 +45,7 @@ setup(
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
     ],
     packages=[package],
+    include_package_data=False,  # what goes along is said here, not found by a rule
     package_data={package: ["data/*", "data/**/*"]},
     install_requires=lines("requirements"),
     extras_require=extras,
