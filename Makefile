@@ -41,7 +41,7 @@ test: $(VENV)/.installed-dev       ## everything that must hold (PYTEST="-k name
 	@echo ">> do the modules say what the notebooks say?"
 	@python tools/nb.py exported
 	@echo ">> every lesson, from the top"
-	@OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 TQDM_DISABLE=1 nbdev-test --do_print
+	@OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 TQDM_DISABLE=1 nbdev-test --do-print
 	@echo ">> the tests"
 	@python -m pytest $(PYTEST)
 
