@@ -10,6 +10,8 @@ _PUBLIC = {
     "marginal": "doc_log_prior token_logprobs token_marginal sequence_marginal marginal_logits token_posterior running_posterior rag_token_loss rag_sequence_loss",
     "config": "RagConfig EncoderSpec",
     "passages": "Passages Hits read_documents split_words",
+    "encoder": "TextEncoder",
+    "index": "Index ExactIndex INDEX_KINDS register_index make_index",
     "demo": "FetchError",
 }
 
