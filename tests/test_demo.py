@@ -1,7 +1,8 @@
 "The default models on their way from the package index into the cache: what can go wrong on it, and that it then says so."
-import errno, hashlib, http.server, os, shutil, subprocess, sys, textwrap, threading, time, zipfile
+import errno, hashlib, http.server, os, shutil, subprocess, sys, textwrap, threading, zipfile
 from pathlib import Path
-import pytest
+import numpy as np, pytest, torch
+from rag_nb import demo
 from rag_nb.demo import FetchError, Package, cache_dir, find_wheel, is_whole, keep, unpack
 
 BODY = b"0 1 1 2 3 5 8 13 21 " * 1000
@@ -138,6 +139,7 @@ def test_killed_in_the_middle(cache):
 def test_two_processes_make_it_once(cache, tmp_path):
     make_wheel(cache/"wheels")
     code = f"""
+        import time
         here = Path({str(tmp_path)!r})
         def make(out, work):
             with open(here/"made", "a") as f: f.write("x")
@@ -185,3 +187,37 @@ def test_cache_that_cannot_be_written(tmp_path, monkeypatch):
     for place in (tmp_path/"file", tmp_path/"file/below"):
         monkeypatch.setenv("RAG_NB_CACHE", str(place))
         with pytest.raises(FetchError, match="cannot write to the cache"): keep("tiny", TINY, make_tiny)
+
+
+# The real ones (a network, or a cache that was filled before)
+
+@pytest.fixture(scope="session")
+def real():
+    "The default encoder and generator."
+    try: return demo.default_encoder(), *demo.default_generator()
+    except FetchError as e:
+        if "could not get" in str(e): pytest.skip(str(e))
+        raise
+
+
+def test_encoder_as_published(real):
+    "Similarities of the model's own example sentences, as sentence-transformers gives them."
+    encoder = real[0]
+    v = encoder.encode(["This is an example sentence", "Each sentence is converted"])
+    assert v.shape == (2, 384) and np.allclose((v**2).sum(1), 1, atol=1e-5)
+    assert encoder.name == demo.default_encoder.encoder_name == "sentence-transformers/all-MiniLM-L6-v2"
+    assert np.allclose(v[0, :3], [0.0676569, 0.0634959, 0.0487131], atol=1e-4)
+
+
+def test_generator_is_whole(real):
+    "Converted once, single precision in memory, half precision on disk, and it still knows its language."
+    _, model, tokenizer = real
+    assert model.dtype == torch.float32 and not model.training and tokenizer.chat_template
+    saved = sum(p.stat().st_size for p in demo.smollm2_folder().glob("*.safetensors"))
+    assert 269e6 < saved < 270e6
+    ids = tokenizer("The capital of France is", return_tensors="pt")
+    assert "Paris" in tokenizer.decode(model.generate(**ids, max_new_tokens=4, do_sample=False)[0])
+
+
+def test_unknown_source():
+    with pytest.raises(ValueError, match="pip"): demo.default_encoder(source="ftp")
