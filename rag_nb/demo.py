@@ -90,11 +90,12 @@ def _pip():
 
 # %% ../nbs/50_demo.ipynb #cell-23
 def _size(folder):
-    "Bytes in all files below `folder` right now (files may vanish while we count)."
+    "Bytes in all files below `folder` right now; files and folders may come and go while we count."
     total = 0
-    for p in Path(folder).rglob("*"):
-        try: total += p.stat().st_size if p.is_file() else 0
-        except OSError: pass
+    for where, _, names in os.walk(folder):
+        for name in names:
+            try: total += os.stat(os.path.join(where, name)).st_size
+            except OSError: pass
     return total
 
 def _silent():

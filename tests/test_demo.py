@@ -94,6 +94,18 @@ def test_no_pip(cache, monkeypatch):
     with pytest.raises(FetchError, match="ensurepip"): keep("tiny", TINY, make_tiny)
 
 
+def test_counting_while_files_come_and_go(tmp_path):
+    "pip makes and removes folders under our eyes."
+    stop = threading.Event()
+    def busy():
+        while not stop.is_set():
+            (tmp_path/"a/b").mkdir(parents=True, exist_ok=True); (tmp_path/"a/b/f").write_bytes(BODY); shutil.rmtree(tmp_path/"a")
+    t = threading.Thread(target=busy); t.start()
+    try:
+        for _ in range(3000): assert demo._size(tmp_path) <= len(BODY)
+    finally: stop.set(); t.join()
+
+
 class _Index(http.server.BaseHTTPRequestHandler):
     "A package index with one wheel, which breaks off in the middle while `broken` is set."
     wheel, broken = b"", False
