@@ -6,7 +6,7 @@
 __all__ = ['embed', 'TextEncoder']
 
 # %% ../nbs/03_encoder.ipynb #cell-02
-import inspect, json
+import inspect, json, warnings
 from pathlib import Path
 
 import numpy as np, torch
@@ -55,7 +55,8 @@ def embed(
 def _written(spec, item, kind, i):
     "What the tokenizer is given: (text, pair or None)."
     title, text = (item.get("title") or "", item.get("text")) if isinstance(item, dict) else ("", item)
-    if not isinstance(text, str): raise TypeError(f"{kind} {i} must be a string{' or a dict with text' if kind == 'passage' else ''}; got {type(item).__name__}")
+    if not isinstance(text, str):
+        raise TypeError(f"{kind} {i} must be a string{' or a dict with text' if kind == 'passage' else ''}; got {type(item).__name__}")
     if not text.strip(): raise ValueError(f"{kind} {i}{_called(item)} is empty: there is nothing to encode")
     if kind == "question": return spec.question_prefix + text, None
     if not title.strip(): return spec.passage_prefix + text, None
@@ -172,8 +173,10 @@ def probe(self: TextEncoder) -> list:
 # %% ../nbs/03_encoder.ipynb #cell-37
 def _json(source, name, **kwargs):
     "A small JSON file of a checkpoint, from a folder or the hub; None where there is none."
-    path = cached_file(source, name, _raise_exceptions_for_missing_entries=False, _raise_exceptions_for_connection_errors=False, **kwargs)
-    return json.loads(Path(path).read_text(encoding="utf8")) if path else None
+    path = cached_file(source, name, _raise_exceptions_for_missing_entries=False, **kwargs)
+    if path is None: return None
+    try: return json.loads(Path(path).read_text(encoding="utf8"))
+    except ValueError as e: raise ValueError(f"{name} of {source} is not valid JSON: {e}") from None
 
 def _st_pooling(source, config):
     "Our name for a pooling of sentence-transformers, which has been written in two ways."
@@ -205,11 +208,18 @@ _SPEC_FILE = "encoder_spec.json"
 _DPR = ("DPRContextEncoder", "DPRQuestionEncoder")
 
 def _find_spec(source, architecture, **kwargs):
-    saved = _json(source, _SPEC_FILE, **kwargs)
-    if saved is not None: return EncoderSpec.from_dict(saved)
-    if architecture in _DPR: return EncoderSpec()
-    return _st_spec(source, **kwargs) or EncoderSpec(pooling="mean", passage_template="{title}\n{text}")
+    "What a checkpoint says about itself, or else what its architecture suggests."
+    plain = EncoderSpec() if architecture in _DPR else EncoderSpec(pooling="mean", passage_template="{title}\n{text}")
+    try:
+        saved = _json(source, _SPEC_FILE, **kwargs)
+        if saved is not None: return EncoderSpec.from_dict(saved)
+        return plain if architecture in _DPR else _st_spec(source, **kwargs) or plain
+    except OSError:
+        if architecture not in _DPR:
+            warnings.warn(f"{source} could not be asked how it pools (not in the cache, no network); mean pooling is assumed. Pass spec=EncoderSpec(...) to say it")
+        return plain
 
+# %% ../nbs/03_encoder.ipynb #cell-43
 @patch(cls_method=True)
 def from_pretrained(
     cls: TextEncoder,
@@ -229,7 +239,7 @@ def from_pretrained(
     model = model_class.from_pretrained(source, dtype=dtype or torch.float32, **kwargs).eval()
     return cls(model.to(device or "cpu"), AutoTokenizer.from_pretrained(source, **kwargs), spec, source)
 
-# %% ../nbs/03_encoder.ipynb #cell-44
+# %% ../nbs/03_encoder.ipynb #cell-45
 @patch
 def save_pretrained(
     self: TextEncoder,

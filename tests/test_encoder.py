@@ -197,3 +197,22 @@ def test_repr_and_device():
 
 def test_nothing_there(tmp_path):
     with pytest.raises((OSError, ValueError), match="config.json"): TextEncoder.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("architecture", ["BertModel", "DPRContextEncoder"])
+def test_no_network_for_the_small_files(monkeypatch, tmp_path, architecture, recwarn):
+    "The weights are in the cache, the small files are not, and nobody can be asked: assumed, but not in silence."
+    import rag_nb.encoder
+    def offline(*args, **kwargs): raise OSError("We couldn't connect")
+    model = bert() if architecture == "BertModel" else bert(DPRContextEncoder, DPRConfig(**SIZES))
+    model.save_pretrained(tmp_path); tokenizer().save_pretrained(tmp_path)
+    monkeypatch.setattr(rag_nb.encoder, "cached_file", offline)
+    enc = TextEncoder.from_pretrained(tmp_path)
+    said = [str(w.message) for w in recwarn if "could not be asked" in str(w.message)]
+    assert (enc.spec.pooling, len(said)) == (("mean", 1) if architecture == "BertModel" else ("pooler", 0))
+
+
+def test_a_broken_file_is_named(tmp_path):
+    bert().save_pretrained(tmp_path); tokenizer().save_pretrained(tmp_path)
+    (tmp_path/"modules.json").write_text("[{")
+    with pytest.raises(ValueError, match="modules.json of .* is not valid JSON"): TextEncoder.from_pretrained(tmp_path)
