@@ -170,6 +170,8 @@ def test_half_precision_is_computed_in_float32(dtype):
     prior, lp = doc_log_prior(scores), token_logprobs(logits, targets)
     exact = token_logprobs(logits.float(), targets)
     assert torch.equal(lp, exact) and torch.equal(prior, doc_log_prior(scores.float()))
+    assert torch.equal(marginal_logits(logits, prior), marginal_logits(logits.float(), prior))
+    for loss in LOSSES.values(): assert torch.equal(loss(logits, targets, prior, .1), loss(logits.float(), targets, prior, .1))
     results = [lp, prior, token_marginal(lp, prior), sequence_marginal(lp, prior), marginal_logits(logits, prior), token_posterior(lp, prior),
                running_posterior(lp, prior), rag_token_loss(logits, targets, prior, .1), rag_sequence_loss(logits, targets, prior, .1)]
     assert all(r.dtype == torch.float32 and not r.isnan().any() for r in results)
