@@ -43,13 +43,15 @@ def embed(
     input_ids,  # (B, S)
     attention_mask=None,  # (B, S); None: every token counts
     token_type_ids=None,  # (B, S); used by models that want them
+    with_output: bool = False,  # give the model's own output, too
     **kwargs,  # anything else for the model
-):  # (B, D) float32
+):  # (B, D) float32, or a pair of that and the model's output
     "One vector a text, with gradient; `ValueError` where the model lacks what `spec.pooling` asks for."
     if token_type_ids is not None and _wants(model, "token_type_ids"): kwargs["token_type_ids"] = token_type_ids
     output = model(input_ids=input_ids, attention_mask=attention_mask, return_dict=True, **kwargs)
     vectors = _pool(output, attention_mask, spec.pooling)  # (B, D)
-    return F.normalize(vectors, dim=-1) if spec.normalize else vectors
+    if spec.normalize: vectors = F.normalize(vectors, dim=-1)
+    return (vectors, output) if with_output else vectors
 
 # %% ../nbs/03_encoder.ipynb #cell-15
 def _written(spec, item, kind, i):
