@@ -4,19 +4,20 @@
 
 # %% auto #0
 __all__ = ['RetrievAugLMOutput', 'RetrievAugLMMarginOutput', 'RagPreTrainedModel', 'generator_class', 'RagModel',
-           'RagTokenForGeneration', 'RagSequenceForGeneration', 'align_labels', 'start_id']
+           'RagTokenForGeneration', 'RagSequenceForGeneration', 'usable_attention', 'generator_only', 'align_labels',
+           'start_id']
 
 # %% ../nbs/20_model.ipynb #cell-02
+import copy, warnings
 from dataclasses import dataclass
-import torch
-from torch import nn
+import torch, transformers
 from fastcore.basics import patch
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForSeq2SeqLM, PreTrainedModel
-from transformers.utils import ModelOutput
+from transformers.utils import ModelOutput, is_flash_attn_2_available
 from .marginal import doc_log_prior, marginal_logits, rag_token_loss, rag_sequence_loss
 from .config import RagConfig
 from .passages import Hits
-from .encoder import embed
+from .encoder import TextEncoder, embed
 from .reader import teacher_force
 
 # %% ../nbs/20_model.ipynb #cell-05
@@ -69,6 +70,14 @@ def _config_of(config, question_encoder, generator, kwargs):
     return config
 
 # %% ../nbs/20_model.ipynb #cell-08
+def _context_encoder(config):
+    "The passage encoder that was trained and saved with a model, by its class's name; None where there was none."
+    saved = getattr(config, "context_encoder", None)
+    if saved is None: return None
+    made = AutoConfig.for_model(**saved)
+    named = getattr(transformers, (saved.get("architectures") or [""])[0], None)
+    return named(made) if isinstance(named, type) and issubclass(named, PreTrainedModel) else AutoModel.from_config(made)
+
 class RagModel(RagPreTrainedModel):
     "A question encoder and a generator; (B·K, T, V) logits for every document and (B, K) document scores."
     def __init__(self,
@@ -83,7 +92,8 @@ class RagModel(RagPreTrainedModel):
         self.question_encoder = question_encoder if question_encoder is not None else AutoModel.from_config(cfg.question_encoder)
         self.generator = generator if generator is not None else generator_class(cfg.generator).from_config(cfg.generator)
         cfg.question_encoder, cfg.generator = self.question_encoder.config, self.generator.config
-        self.retriever, self.ctx_encoder, self.context_encoder_training = retriever, None, False
+        self.ctx_encoder = _context_encoder(cfg)
+        self.retriever, self.context_encoder_training = retriever, False
         self.post_init()
 
     def get_input_embeddings(self): return self.generator.get_input_embeddings()
@@ -120,6 +130,45 @@ class RagSequenceForGeneration(_Head):
     kind = "sequence"
 
 # %% ../nbs/20_model.ipynb #cell-13
+def usable_attention(
+    wanted, # "flash_attention_2", "sdpa", "eager", …, or a dict with keys question_encoder and generator
+):
+    "The attention asked for, with PyTorch's own in place of FlashAttention where that cannot run."
+    if isinstance(wanted, dict): return {k: usable_attention(v) for k, v in wanted.items()}
+    if wanted != "flash_attention_2" or is_flash_attn_2_available(): return wanted
+    warnings.warn("flash_attention_2 needs the package flash-attn and a CUDA device; using PyTorch's own attention (sdpa) instead")
+    return "sdpa"
+
+def generator_only(
+    quantization_config, # any of Transformers' quantisation configurations, or None
+):
+    "The same configuration, leaving the question and passage encoders as they are."
+    q, names = copy.deepcopy(quantization_config), ["question_encoder", "ctx_encoder"]
+    field = next((f for f in ("llm_int8_skip_modules", "modules_to_not_convert") if hasattr(q, f)), None)
+    if field is None: return q
+    setattr(q, field, list(dict.fromkeys([*(getattr(q, field) or ["lm_head"]), *names])))
+    return q
+
+# %% ../nbs/20_model.ipynb #cell-14
+@patch(cls_method=True)
+def from_pretrained(cls:RagPreTrainedModel,
+    pretrained_model_name_or_path, # folder or hub name of a RAG checkpoint
+    *args,
+    attn_implementation=None, # for both networks, or a dict with keys question_encoder and generator
+    quantization_config=None, # for the generator
+    quantize_question_encoder:bool=False, # for the question encoder, too
+    **kwargs, # as for any model of Transformers: `dtype`, `device_map`, `retriever`, …
+):
+    "Open a RAG checkpoint, of either head, with its weights where they belong."
+    if attn_implementation is not None: kwargs["attn_implementation"] = usable_attention(attn_implementation)
+    if quantization_config is not None: kwargs["quantization_config"] = quantization_config if quantize_question_encoder else generator_only(quantization_config)
+    model = super(RagPreTrainedModel, cls).from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
+    saved = (model.config.architectures or [cls.__name__])[0]
+    if saved != cls.__name__ and saved in ("RagTokenForGeneration", "RagSequenceForGeneration") and cls is not RagModel:
+        warnings.warn(f"{pretrained_model_name_or_path} was saved as {saved} and is opened as {cls.__name__}: same weights, but trained for another sum over documents")
+    return model
+
+# %% ../nbs/20_model.ipynb #cell-16
 def _load_part(name, kwargs, auto):
     "One network: the `model` among its keyword arguments, or loaded by name."
     if kwargs.get("model") is not None: return kwargs["model"]
@@ -137,17 +186,27 @@ def from_pretrained_question_encoder_generator(cls:RagPreTrainedModel,
     "A RAG model out of a question encoder and a generator."
     take = lambda p: {k.removeprefix(p): kwargs.pop(k) for k in list(kwargs) if k.startswith(p) and k.removeprefix(p) not in ("prefix",)}
     own = {k: kwargs.pop(k) for k in list(kwargs) if k in _OWN}
-    encoder = _load_part(question_encoder_pretrained_model_name_or_path, take("question_encoder_"), AutoModel)
-    generator = _load_part(generator_pretrained_model_name_or_path, take("generator_"), None)
+    for_encoder, for_generator = _for_both(kwargs)
+    encoder = _load_part(question_encoder_pretrained_model_name_or_path, {**for_encoder, **take("question_encoder_")}, AutoModel)
+    generator = _load_part(generator_pretrained_model_name_or_path, {**for_generator, **take("generator_")}, None)
     config = kwargs.pop("config", None)
     return cls(config, encoder, generator, retriever, **({} if config is not None else {**kwargs, **own}))
 
-_OWN = ("question_prefix", "question_max_length")
+_OWN = ("question_prefix", "question_max_length") # fields of the configuration that look like arguments for the encoder
 
-# %% ../nbs/20_model.ipynb #cell-16
+def _for_both(kwargs):
+    "Loading arguments given without a prefix: for both networks, but quantisation for the generator alone."
+    both = {k: kwargs.pop(k) for k in ("dtype", "torch_dtype", "device_map", "cache_dir", "revision", "token", "local_files_only") if k in kwargs}
+    wanted = usable_attention(kwargs.pop("attn_implementation", None))
+    apart = wanted if isinstance(wanted, dict) else dict.fromkeys(("question_encoder", "generator"), wanted)
+    attention = lambda part: {} if apart.get(part) is None else dict(attn_implementation=apart[part])
+    quantised = {k: kwargs.pop(k) for k in ("quantization_config",) if k in kwargs}
+    return {**both, **attention("question_encoder")}, {**both, **attention("generator"), **quantised}
+
+# %% ../nbs/20_model.ipynb #cell-19
 @patch
 def embed_questions(self:RagModel, input_ids, attention_mask=None, token_type_ids=None, **kw):
-    "Vectors of the questions, (B, D)."
+    "Vectors of the questions, (B, D); with `with_output=True` also the encoder's output."
     return embed(self.question_encoder, self.config.encoder_spec(), input_ids, attention_mask, token_type_ids, **kw)
 
 @patch
@@ -160,7 +219,7 @@ def doc_scores(self:RagModel,
     scores = torch.einsum("bd,bkd->bk", vectors.float(), docs) * self.config.score_scale
     return scores.masked_fill(~hits.mask.to(vectors.device), float("-inf"))
 
-# %% ../nbs/20_model.ipynb #cell-18
+# %% ../nbs/20_model.ipynb #cell-21
 @patch
 def retrieve(self:RagModel,
     input_ids:torch.Tensor, # (B, S) questions for the question encoder
@@ -169,36 +228,62 @@ def retrieve(self:RagModel,
     n_docs:int|None=None, # K
     questions:list|None=None, # B strings as written; decoded from the ids where None
     prefix:str|None=None, # before every context
-) -> tuple: # document scores (B, K), contexts, hits, question vectors (B, D)
+    **kwargs, # `output_attentions`, `output_hidden_states` of the question encoder
+) -> tuple: # document scores (B, K), contexts, hits, question vectors (B, D), the question encoder's output
     "Encode the questions, search once, lay out the contexts."
     if self.retriever is None: raise ValueError("no retriever: pass retriever= or call set_retriever(...), or give context_input_ids and doc_scores yourself")
-    vectors = self.embed_questions(input_ids, attention_mask, token_type_ids)
+    vectors, output = self.embed_questions(input_ids, attention_mask, token_type_ids, with_output=True, **kwargs)
     hits = self.retriever.search(vectors.detach().float(), n_docs or self.config.n_docs)
     if questions is None: questions = self.retriever.question_encoder_tokenizer.batch_decode(input_ids, skip_special_tokens=True)
     contexts = {k: v.to(input_ids.device) for k, v in self.retriever.contexts(questions, hits, prefix).items()}
-    return self.doc_scores(vectors, hits), contexts, hits, vectors
+    if self.context_encoder_training: hits = self._embed_again(hits)
+    return self.doc_scores(vectors, hits), contexts, hits, vectors, output
 
-# %% ../nbs/20_model.ipynb #cell-20
+# %% ../nbs/20_model.ipynb #cell-23
+@patch
+def set_context_encoder_for_training(self:RagModel,
+    ctx_encoder:PreTrainedModel, # embeds passages, with gradient
+):
+    "From now on embed the passages found with this encoder, so that it learns."
+    self.context_encoder_training, self.ctx_encoder = True, ctx_encoder
+    self.config.context_encoder = dict(ctx_encoder.config.to_dict(), architectures=[type(ctx_encoder).__name__])
+
+@patch
+def set_context_encoder_for_training(self:_Head, ctx_encoder): self.rag.set_context_encoder_for_training(ctx_encoder)
+
+@patch
+def _embed_again(self:RagModel, hits):
+    "The hits with vectors (B, K, D) made by the context encoder, with gradient."
+    tokenizer = self.retriever.ctx_encoder_tokenizer
+    if tokenizer is None: raise ValueError("the passage encoder has no tokenizer: call retriever.set_ctx_encoder_tokenizer(...)")
+    encoder = TextEncoder(self.ctx_encoder, tokenizer, self.config.encoder_spec())
+    rows = [p or dict(text="-") for ps in hits.passages for p in ps]
+    hits = copy.copy(hits)
+    hits.vectors = encoder(rows, "passage").reshape(*hits.shape, -1)                                # (B, K, D)
+    return hits
+
+# %% ../nbs/20_model.ipynb #cell-25
 @patch
 def forward(self:RagModel, input_ids=None, attention_mask=None, encoder_outputs=None, decoder_input_ids=None,
             decoder_attention_mask=None, past_key_values=None, doc_scores=None, context_input_ids=None, context_attention_mask=None,
             use_cache=None, output_attentions=None, output_hidden_states=None, output_retrieved=None, n_docs=None,
             token_type_ids=None, questions=None, **kwargs):
     "Logits (B·K, T, V) of the decoder inputs behind every document, and document scores (B, K)."
-    hits = vectors = None
+    found, looked = (None, None, None), _given(output_attentions=output_attentions, output_hidden_states=output_hidden_states)
     if context_input_ids is None and encoder_outputs is None:
         if input_ids is None: raise ValueError("pass input_ids (with a retriever), or context_input_ids with doc_scores")
-        doc_scores, ctx, hits, vectors = self.retrieve(input_ids, attention_mask, token_type_ids, n_docs, questions)
+        doc_scores, ctx, *found = self.retrieve(input_ids, attention_mask, token_type_ids, n_docs, questions, **looked)
         context_input_ids, context_attention_mask = ctx["context_input_ids"], ctx["context_attention_mask"]
     if doc_scores is None: raise ValueError("context_input_ids were given without doc_scores (B, K): both are needed")
-    rows = _repeat_for_docs(doc_scores, context_input_ids, decoder_input_ids, decoder_attention_mask)
-    wanted = dict(output_attentions=output_attentions, output_hidden_states=output_hidden_states, encoder_outputs=encoder_outputs,
-                  past_key_values=past_key_values, use_cache=use_cache, decoder_attention_mask=rows[1])
-    out = teacher_force(self.generator, context_input_ids, context_attention_mask, rows[0], **{k: v for k, v in wanted.items() if v is not None})
+    fed, fed_mask = _repeat_for_docs(doc_scores, context_input_ids, decoder_input_ids, decoder_attention_mask)
+    out = teacher_force(self.generator, context_input_ids, context_attention_mask, fed, **looked, **_given(
+        encoder_outputs=encoder_outputs, past_key_values=past_key_values, use_cache=use_cache, decoder_attention_mask=fed_mask))
     keep = output_retrieved if output_retrieved is not None else self.config.output_retrieved
-    return self._output(out, doc_scores, vectors, hits if keep else None, (context_input_ids, context_attention_mask) if keep else (None, None))
+    return _named(out, doc_scores, *found, *((context_input_ids, context_attention_mask) if keep else (None, None)), keep)
 
-# %% ../nbs/20_model.ipynb #cell-21
+def _given(**kwargs): return {k: v for k, v in kwargs.items() if v is not None}
+
+# %% ../nbs/20_model.ipynb #cell-26
 def _repeat_for_docs(doc_scores, context_input_ids, *decoder):
     "Each question's decoder inputs, once for each of its K documents: (B, T) to (B·K, T)."
     B, K = doc_scores.shape
@@ -207,19 +292,18 @@ def _repeat_for_docs(doc_scores, context_input_ids, *decoder):
     if decoder[0] is None: raise ValueError("no decoder_input_ids and no labels: pass labels to train or score, or call generate(...)")
     return [None if d is None else d.repeat_interleave(K, dim=0) for d in decoder]
 
-@patch
-def _output(self:RagModel, out, doc_scores, vectors, hits, contexts):
-    "The networks' outputs under their published names."
-    get = lambda name: getattr(out, name, None)
+def _named(out, doc_scores, hits, vectors, asked, ids, mask, keep):
+    "The networks' outputs under their published names; `asked` is the question encoder's."
+    get = lambda *names, of=out: next((getattr(of, n) for n in names if getattr(of, n, None) is not None), None)
     return RetrievAugLMOutput(
-        logits=out.logits, doc_scores=doc_scores, past_key_values=get("past_key_values"),
-        retrieved_doc_embeds=hits.vectors if hits else None, retrieved_doc_ids=hits.ids if hits else None,
-        context_input_ids=contexts[0], context_attention_mask=contexts[1], question_encoder_last_hidden_state=vectors,
+        logits=out.logits, doc_scores=doc_scores, past_key_values=get("past_key_values"), context_input_ids=ids, context_attention_mask=mask,
+        retrieved_doc_embeds=hits.vectors if hits and keep else None, retrieved_doc_ids=hits.ids if hits and keep else None,
+        question_encoder_last_hidden_state=vectors, question_enc_hidden_states=get("hidden_states", of=asked), question_enc_attentions=get("attentions", of=asked),
         generator_enc_last_hidden_state=get("encoder_last_hidden_state"), generator_enc_hidden_states=get("encoder_hidden_states"),
-        generator_enc_attentions=get("encoder_attentions"), generator_dec_hidden_states=get("decoder_hidden_states") or get("hidden_states"),
-        generator_dec_attentions=get("decoder_attentions") or get("attentions"), generator_cross_attentions=get("cross_attentions"))
+        generator_enc_attentions=get("encoder_attentions"), generator_dec_hidden_states=get("decoder_hidden_states", "hidden_states"),
+        generator_dec_attentions=get("decoder_attentions", "attentions"), generator_cross_attentions=get("cross_attentions"))
 
-# %% ../nbs/20_model.ipynb #cell-23
+# %% ../nbs/20_model.ipynb #cell-28
 def align_labels(
     labels:torch.Tensor, # (B, T) target ids; −100 (and, for encoder–decoders, padding) does not count
     config:RagConfig, # special token ids, kind of generator
@@ -244,7 +328,7 @@ def start_id(
     first = next((c for c in candidates if c is not None), 0)
     return first[0] if isinstance(first, (list, tuple)) else first
 
-# %% ../nbs/20_model.ipynb #cell-26
+# %% ../nbs/20_model.ipynb #cell-31
 _LOSS = dict(token=rag_token_loss, sequence=rag_sequence_loss)
 
 @patch
@@ -253,17 +337,24 @@ def loss_of(self:_Head,
     doc_scores:torch.Tensor, # (B, K)
     targets:torch.Tensor, # (B, T), aligned
     reduce_loss:bool|None=None, # True: sum; False: one an example; None: mean
+    exclude_bos_score:bool|None=None, # RAG-Sequence: a beginning token that is a target does not count
 ) -> torch.Tensor:
     "Negative log-likelihood of the targets, marginalised over documents as this head does."
     B, K = doc_scores.shape
+    if exclude_bos_score if exclude_bos_score is not None else self.config.exclude_bos_score: targets = _without_bos(targets, self.config)
     reduction = "sum" if reduce_loss or (reduce_loss is None and self.config.reduce_loss) else "mean" if reduce_loss is None else "none"
     return _LOSS[self.kind](logits.reshape(B, K, *logits.shape[1:]), targets, doc_log_prior(doc_scores), label_smoothing=self.config.label_smoothing, reduction=reduction)
+
+def _without_bos(targets, config):
+    "Targets whose first one, where it is the beginning token, is not scored; row by row."
+    first = targets[:, :1].masked_fill(targets[:, :1] == (config.bos_token_id if config.bos_token_id is not None else -1), -100)
+    return torch.cat([first, targets[:, 1:]], dim=1)
 
 @patch
 def forward(self:_Head, input_ids=None, attention_mask=None, encoder_outputs=None, decoder_input_ids=None, decoder_attention_mask=None,
             past_key_values=None, context_input_ids=None, context_attention_mask=None, doc_scores=None, use_cache=None,
             output_attentions=None, output_hidden_states=None, output_retrieved=None, do_marginalize=None, reduce_loss=None,
-            labels=None, n_docs=None, **kwargs):
+            labels=None, n_docs=None, exclude_bos_score=None, **kwargs):
     "As `RagModel`, and with `labels` (B, T) the loss; `do_marginalize` gives RAG-Token's log-probabilities (B, T, V) instead of logits."
     targets = None
     if labels is not None:
@@ -272,7 +363,7 @@ def forward(self:_Head, input_ids=None, attention_mask=None, encoder_outputs=Non
         use_cache = False
     out = self.rag(input_ids, attention_mask, encoder_outputs, decoder_input_ids, decoder_attention_mask, past_key_values, doc_scores, context_input_ids,
                    context_attention_mask, use_cache, output_attentions, output_hidden_states, output_retrieved, n_docs, **kwargs)
-    loss = None if targets is None else self.loss_of(out.logits, out.doc_scores, targets, reduce_loss)
+    loss = None if targets is None else self.loss_of(out.logits, out.doc_scores, targets, reduce_loss, exclude_bos_score)
     if do_marginalize if do_marginalize is not None else (self.config.do_marginalize and self.kind == "token"):
         B, K = out.doc_scores.shape
         out.logits = marginal_logits(out.logits.reshape(B, K, *out.logits.shape[1:]), doc_log_prior(out.doc_scores))

@@ -65,10 +65,10 @@ class Reading:
         first_logits:torch.Tensor, # (R, V) logits of the first token after the context
         hidden:torch.Tensor|None=None, # (R, S, d) encoder states; None for a decoder-only generator
         beams:int=1, # M
-        extras:dict|None=None, # encoder attentions and hidden states, where asked for
+        output=None, # the generator's own output of this first call, for attentions and hidden states
     ):
         self.generator, self.layers, self.mask, self.first_logits = generator, layers, mask, first_logits
-        self.hidden, self.beams, self.extras, self.written = hidden, beams, extras or {}, 0
+        self.hidden, self.beams, self.output, self.written = hidden, beams, output, 0
         own = [SharedLayer(*l[:2]) for l in layers]
         cross = [SharedCross(*l[2:]) for l in layers if len(l) > 2]
         for l in own + cross: l.beams = beams
@@ -77,7 +77,7 @@ class Reading:
 
     @property
     def rows(self): return len(self.mask)
-    def fresh(self, beams): return Reading(self.generator, self.layers, self.mask, self.first_logits, self.hidden, beams, self.extras)
+    def fresh(self, beams): return Reading(self.generator, self.layers, self.mask, self.first_logits, self.hidden, beams)
     def __repr__(self): return f"Reading({self.rows} contexts of {self.mask.shape[1]} tokens, {self.beams} beams, {self.written} tokens written)"
 
 # %% ../nbs/19_reader.ipynb #cell-14
@@ -86,11 +86,10 @@ def _read_seq2seq(generator, ids, mask, start_id, **kw):
     encoded = generator.get_encoder()(input_ids=ids, attention_mask=mask, return_dict=True, **kw)
     start = ids.new_full((len(ids), 1), start_id)                                                   # (R, 1)
     out = generator(encoder_outputs=encoded, attention_mask=mask, decoder_input_ids=start, use_cache=True, return_dict=True,
-                    past_key_values=EncoderDecoderCache(DynamicCache(), DynamicCache()))
+                    past_key_values=EncoderDecoderCache(DynamicCache(), DynamicCache()), **kw)
     pair = lambda c: [(l.keys, l.values) for l in c.layers]
     layers = [s + x for s, x in zip(pair(out.past_key_values.self_attention_cache), pair(out.past_key_values.cross_attention_cache))]
-    extras = dict(encoder_hidden_states=encoded.get("hidden_states"), encoder_attentions=encoded.get("attentions"))
-    return Reading(generator, layers, mask, out.logits[:, -1], encoded.last_hidden_state, extras=extras)
+    return Reading(generator, layers, mask, out.logits[:, -1], encoded.last_hidden_state, output=out)
 
 # %% ../nbs/19_reader.ipynb #cell-16
 def _accepts(generator, name):
@@ -108,7 +107,7 @@ def _read_causal(generator, ids, mask, **kw):
     if _accepts(generator, "logits_to_keep"): kw["logits_to_keep"] = 1
     out = generator(input_ids=ids, attention_mask=mask, past_key_values=DynamicCache(), use_cache=True, return_dict=True, **kw)
     layers = [(l.keys, l.values) for l in out.past_key_values.layers]
-    return Reading(generator, layers, mask, out.logits[:, -1])
+    return Reading(generator, layers, mask, out.logits[:, -1], output=out if kw.get("output_attentions") or kw.get("output_hidden_states") else None)
 
 # %% ../nbs/19_reader.ipynb #cell-17
 def is_decoder_only(generator): return not generator.config.is_encoder_decoder
@@ -118,10 +117,10 @@ def read(
     ids:torch.Tensor, # (R, S) token ids of the contexts
     mask:torch.Tensor, # (R, S) which of them are real
     start_id:int, # the decoder's start token (encoder–decoder)
-    **kwargs, # `output_attentions`, `output_hidden_states` of the encoder
+    **kwargs, # `output_attentions`, `output_hidden_states`
 ) -> Reading:
     "Let a generator read R contexts once."
-    if is_decoder_only(generator): return _read_causal(generator, ids, mask)
+    if is_decoder_only(generator): return _read_causal(generator, ids, mask, **kwargs)
     return _read_seq2seq(generator, ids, mask, start_id, **kwargs)
 
 # %% ../nbs/19_reader.ipynb #cell-19

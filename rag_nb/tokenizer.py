@@ -181,6 +181,24 @@ class RagTokenizer:
     def __repr__(self): return f"RagTokenizer({type(self.question_encoder).__name__}, {type(self.generator).__name__})"
 
 # %% ../nbs/15_tokenizer.ipynb #cell-39
+@patch
+def prepare_seq2seq_batch(self:RagTokenizer,
+    src_texts:list, # questions
+    tgt_texts:list|None=None, # answers
+    max_length:int|None=None, # tokens of a question
+    max_target_length:int|None=None, # tokens of an answer; as for questions where None
+    padding:str|bool="longest", # as for any tokenizer
+    return_tensors:str|None=None, # "pt", "np" or None
+    truncation:bool=True,
+    **kwargs,
+) -> BatchEncoding: # input_ids, attention_mask and, with answers, labels
+    "Questions, and answers as labels, ready for a RAG model."
+    shape = dict(padding=padding, truncation=truncation, return_tensors=return_tensors, **kwargs)
+    out = self.question_encoder(src_texts, add_special_tokens=True, max_length=max_length, **shape)
+    if tgt_texts is not None: out["labels"] = self.generator(text_target=tgt_texts, max_length=max_target_length or max_length, **shape)["input_ids"]
+    return out
+
+# %% ../nbs/15_tokenizer.ipynb #cell-42
 FOLDERS = dict(question_encoder="question_encoder_tokenizer", generator="generator_tokenizer")
 
 @patch
@@ -204,7 +222,7 @@ def from_pretrained(cls:RagTokenizer,
                                                       subfolder=FOLDERS[part], **kwargs)
     return cls(load("question_encoder"), load("generator"))
 
-# %% ../nbs/15_tokenizer.ipynb #cell-42
+# %% ../nbs/15_tokenizer.ipynb #cell-45
 @patch
 def targets(self:RagTokenizer,
     answers:list, # B strings
@@ -217,7 +235,7 @@ def targets(self:RagTokenizer,
     ids, mask = pad_rows(rows, -100)
     return ids                                                            # (B, T)
 
-# %% ../nbs/15_tokenizer.ipynb #cell-45
+# %% ../nbs/15_tokenizer.ipynb #cell-48
 def chat_template_of(
     tokenizer, # of an instruction-tuned model
     instruction:str="{title}\n{text}\n\nQuestion: {question}\nAnswer in a few words.", # what the user says, with holes
