@@ -99,10 +99,18 @@ def take(self:Vectors,
             _release(segment, rows[0], rows[-1] + 1)
     return out.view(*ids.shape, self.dim)
 
-# %% ../nbs/10_index.ipynb #cell-17
+# %% ../nbs/10_index.ipynb #cell-16
+@patch
+def since(self:Vectors, row:int):
+    "The vectors from a row on, nothing copied; None if there are none."
+    starts = self.ends - [len(s) for s in self.segments]
+    tail = [s[max(0, row-int(a)):] for s, a, b in zip(self.segments, starts, self.ends) if b > row]
+    return Vectors(tail, check=False) if tail else None
+
+# %% ../nbs/10_index.ipynb #cell-19
 class Index:
     "Finds, for vectors of questions, the rows with the largest inner products; subclasses give `_candidates`."
-    kind, metric, deleted = None, "ip", None
+    kind, metric, deleted, widen = None, "ip", None, 1   # widen: candidates for each one wanted, where `_candidates` is approximate
 
     def __init__(self,
         vectors,          # `(N, D)` array, memory map or tensor, or a list of them
@@ -121,7 +129,7 @@ class Index:
         "For (B, D) queries the numbers (B, C) of rows worth ranking, -1 for none; `exclude` is a bool mask (N,) or None."
         raise NotImplementedError(f"{type(self).__name__} does not say how it searches")
 
-# %% ../nbs/10_index.ipynb #cell-19
+# %% ../nbs/10_index.ipynb #cell-21
 @patch
 def _queries(self:Index, queries):
     "Queries as a (B, D) float32 tensor, or a ValueError that says what is wrong."
@@ -140,7 +148,7 @@ def _excluded(self:Index, exclude):
         raise ValueError(f"exclude is a mask of {len(self)} bools, not {exclude.dtype} of shape {tuple(exclude.shape)}")
     return exclude if self.deleted is None else exclude | self.deleted
 
-# %% ../nbs/10_index.ipynb #cell-21
+# %% ../nbs/10_index.ipynb #cell-23
 def _ranked(q, ids, vectors, n_docs):
     "The best `n_docs` of the candidates: ids, scores, mask (B, K) and their vectors (B, K, D); ties by lower id."
     scores = (q[:, None] * vectors).sum(-1)                                           # (B, C)
@@ -152,7 +160,7 @@ def _ranked(q, ids, vectors, n_docs):
     vectors = vectors.gather(1, order[..., None].expand(-1, -1, q.shape[1]))
     return pad(ids, -1), pad(scores, -torch.inf), torch.nn.functional.pad(vectors, (0, 0, 0, short))
 
-# %% ../nbs/10_index.ipynb #cell-23
+# %% ../nbs/10_index.ipynb #cell-25
 SPARE = 8
 
 @patch
@@ -165,7 +173,7 @@ def search(self:Index,
     "The rows with the largest inner products, best first, with exact float32 scores."
     if not isinstance(n_docs, (int, np.integer)) or n_docs < 1: raise ValueError(f"n_docs must be a whole number from 1 on, not {n_docs!r}")
     q, exclude, c = self._queries(queries), self._excluded(exclude), min(n_docs + SPARE, len(self))
-    out, size = [], max(1, min(1024, 2**26 // (c*self.dim)))
+    out, size = [], max(1, min(1024, 2**26 // (c*self.widen*self.dim)))
     for i in range(0, len(q), size):
         ids = self._candidates(q[i:i+size], c, exclude)
         v = self.vectors(ids)
@@ -175,7 +183,7 @@ def search(self:Index,
     ids, scores, *v = (torch.cat(x) for x in zip(*out))
     return Hits(ids, scores, vectors=v[0] if v else None)
 
-# %% ../nbs/10_index.ipynb #cell-25
+# %% ../nbs/10_index.ipynb #cell-27
 @patch
 def add(self:Index,
     vectors,  # `(n, D)`; they get the next row numbers
@@ -196,7 +204,7 @@ def load(cls:Index, folder, names, vectors, **params)->Index:
     "An index from the files that `save` named, and the vectors it was made of."
     return cls(vectors, **params)
 
-# %% ../nbs/10_index.ipynb #cell-27
+# %% ../nbs/10_index.ipynb #cell-29
 INDEX_KINDS = {}
 _ELSEWHERE = {k: "rag_nb.index_faiss" for k in ("faiss", "faiss-flat", "hnsw", "ivfpq")}
 
@@ -221,7 +229,7 @@ def make_index(
     "An index of some kind over these vectors."
     return index_class(kind)(vectors, **params)
 
-# %% ../nbs/10_index.ipynb #cell-30
+# %% ../nbs/10_index.ipynb #cell-32
 def _top(scores, k):
     "The `k` largest of each row (B, C) and their places; equal ones by lower place, whatever `topk` does."
     k = min(k, scores.shape[1])
@@ -234,7 +242,7 @@ def _top(scores, k):
     s, by_score = s.gather(1, order).sort(dim=1, descending=True, stable=True)
     return s, i.gather(1, by_score)
 
-# %% ../nbs/10_index.ipynb #cell-31
+# %% ../nbs/10_index.ipynb #cell-33
 @register_index("exact")
 class ExactIndex(Index):
     "Inner products with every vector, piece by piece, on the CPU or a GPU: the slow truth, and often fast enough."
@@ -250,7 +258,7 @@ class ExactIndex(Index):
         self.chunk_size = chunk_size or max(1, (2**21 if self.device.type == "cpu" else 2**28) // self.dim)
         self._move()
 
-# %% ../nbs/10_index.ipynb #cell-32
+# %% ../nbs/10_index.ipynb #cell-34
 @patch
 def _move(self:ExactIndex):
     "Copy segments to the device, or to the dtype, where they are not there yet; one piece at a time."
@@ -268,7 +276,7 @@ def add(self:ExactIndex, vectors):
     "Add vectors at the end; on a GPU they are copied there."
     Index.add(self, vectors); self._move()
 
-# %% ../nbs/10_index.ipynb #cell-33
+# %% ../nbs/10_index.ipynb #cell-35
 @patch
 def _candidates(self:ExactIndex, queries, k, exclude):
     q = queries.to(self.device)
