@@ -110,7 +110,9 @@ def since(self:Vectors, row:int):
 # %% ../nbs/10_index.ipynb #cell-19
 class Index:
     "Finds, for vectors of questions, the rows with the largest inner products; subclasses give `_candidates`."
-    kind, metric, deleted, widen = None, "ip", None, 1   # widen: candidates for each one wanted, where `_candidates` is approximate
+    kind, metric, deleted = None, "ip", None
+    params = {}  # what the constructor was given beside the vectors, to make the same index again
+    widen = 1    # candidates for each one wanted, where they are found by rough means
 
     def __init__(self,
         vectors,          # `(N, D)` array, memory map or tensor, or a list of them
@@ -121,8 +123,6 @@ class Index:
     def __repr__(self): return f"{type(self).__name__}({len(self):,} × {self.dim})"
     @property
     def dim(self): return self.stored.dim
-    @property
-    def params(self): return {}   # what the constructor needs to make the same index again
     def vectors(self, ids): return self.stored.take(ids)
 
     def _candidates(self, queries, k, exclude):
@@ -193,6 +193,11 @@ def add(self:Index,
     if new.dim != self.dim: raise ValueError(f"the new vectors have {new.dim} numbers, and the index holds vectors of {self.dim}")
     self.stored = Vectors(self.stored.segments + new.segments, check=False)
     if self.deleted is not None: self.deleted = torch.cat([self.deleted, torch.zeros(len(new), dtype=torch.bool)])
+
+@patch
+def absorb(self:Index):
+    "Take in vectors that were added beside the index's own structure, where it has one."
+    return self
 
 @patch
 def save(self:Index, folder, prefix="index")->list:

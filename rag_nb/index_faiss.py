@@ -28,13 +28,11 @@ class FaissIndex(Index):
     ):
         super().__init__(vectors, check)
         self.factory, self.nprobe, self.ef_search, self.path = factory or self.factory, nprobe, ef_search, None
+        self.params = {k: v for k, v in dict(factory=factory, nprobe=nprobe, ef_search=ef_search).items() if v is not None}
         if index is None: self.factory, index = self._trained()
         self.index = index
         self.widen = 4 if re.search("PQ|SQ|RQ|LSQ", self.factory or "PQ") else 1
         if self.path is None and index.ntotal == 0: self.absorb()
-
-    @property
-    def params(self): return {k: v for k in ("factory", "nprobe", "ef_search") if (v := getattr(self, k)) is not None}
 
 # %% ../nbs/11_index_faiss.ipynb #cell-07
 @patch

@@ -162,6 +162,7 @@ def _checked(pairs, source, first_id):
 
 # %% ../nbs/02_passages.ipynb #cell-36
 COLUMNS = ("id", "title", "text", "document", "start", "end", "meta")
+GROUP = 1024   # rows that are read together
 
 def _complete(columns, first=0):
     "All of `COLUMNS` from those given: only `text` is needed."
@@ -266,7 +267,7 @@ def _parsed(meta):
     except (ValueError, RecursionError): raise ValueError(f"a passage's meta is not JSON: {meta[:80]!r}") from None
 
 @patch
-def batches(self:Passages, n:int=1024, start:int=0):
+def batches(self:Passages, n:int=GROUP, start:int=0):
     "Lists of up to `n` passages, in order, from row `start` on."
     for i in range(start, len(self), n): yield self[i:i+n]
 
@@ -291,8 +292,24 @@ def rows_of(self:Passages,
     return np.array([i for i, d in enumerate(self.column("document")) if d in wanted], np.int64)
 
 # %% ../nbs/02_passages.ipynb #cell-51
-GROUP = 1024
+class _View:
+    "Some rows of other passages, in groups of `GROUP`."
+    def __init__(self, passages, rows):
+        self.passages, self.numbers = passages, rows
+        self.sizes = [min(GROUP, len(rows)-i) for i in range(0, len(rows), GROUP)]
+    def rows(self, group, rows): return self.passages._rows(self.numbers[group*GROUP + np.asarray(rows)])
+    def column(self, name):
+        values = self.passages.column(name)
+        return [values[i] for i in self.numbers]
 
+@patch
+def select(self:Passages,
+    rows,  # Row numbers, a mask, or a slice
+)->Passages:
+    "Only these rows, numbered anew."
+    return Passages(parts=[_View(self, self._numbers(rows))])
+
+# %% ../nbs/02_passages.ipynb #cell-54
 @patch
 def save(self:Passages,
     path,       # The file to write
@@ -306,7 +323,7 @@ def save(self:Passages,
         for i in range(0, len(rows), GROUP):
             w.write_table(pa.Table.from_pylist(self._rows(rows[i:i+GROUP]), schema), row_group_size=GROUP)
 
-# %% ../nbs/02_passages.ipynb #cell-53
+# %% ../nbs/02_passages.ipynb #cell-56
 MAX_GROUP = 2**29
 
 class _File:
@@ -326,7 +343,7 @@ class _File:
 
     def __reduce__(self): return _File, (self.path, self.keep)
 
-# %% ../nbs/02_passages.ipynb #cell-54
+# %% ../nbs/02_passages.ipynb #cell-57
 @patch
 def _batches(self:_File, group, names):
     "The decoded pieces of one group, refused as soon as they are too large."
@@ -350,7 +367,7 @@ def _table(self:_File, group):
         self.cache.move_to_end(group)
         return self.cache[group]
 
-# %% ../nbs/02_passages.ipynb #cell-55
+# %% ../nbs/02_passages.ipynb #cell-58
 @patch
 def rows(self:_File, group, rows):
     "The rows of one group as dicts."
@@ -376,7 +393,7 @@ def open(cls:Passages,
     "Passages in files, opened without reading them; columns other than `text` may be missing."
     return cls(parts=[_File(p) for p in paths])
 
-# %% ../nbs/02_passages.ipynb #cell-60
+# %% ../nbs/02_passages.ipynb #cell-63
 @dataclass(repr=False, eq=False)
 class Hits:
     "What a search found for B questions, K places each; places where nothing was found are masked."
@@ -397,7 +414,7 @@ class Hits:
     def shape(self): return tuple(self.ids.shape)
     def __len__(self): return len(self.ids)
 
-# %% ../nbs/02_passages.ipynb #cell-62
+# %% ../nbs/02_passages.ipynb #cell-65
 @patch
 def _check(self:Hits):
     "Everything must have the shape of `ids`."
@@ -410,7 +427,7 @@ def _check(self:Hits):
     if self.passages is not None and [len(p) for p in self.passages] != [shape[1]]*shape[0]:
         raise ValueError(f"passages must be {shape[0]} lists of {shape[1]}, not lists of {[len(p) for p in self.passages]}")
 
-# %% ../nbs/02_passages.ipynb #cell-65
+# %% ../nbs/02_passages.ipynb #cell-68
 @patch
 def with_passages(self:Hits,
     passages,  # A `Passages`, or anything that gives dicts for a list of row numbers
@@ -430,7 +447,7 @@ def documents(self:Hits,
     return [dict(rank=k+1, doc=k, row=i, id=str((p or {}).get("id", i)), title=(p or {}).get("title") or "", text=(p or {}).get("text", ""), score=s)
             for k, (i, s, m, p) in enumerate(zip(ids, scores, mask, texts)) if m]
 
-# %% ../nbs/02_passages.ipynb #cell-68
+# %% ../nbs/02_passages.ipynb #cell-71
 @patch(cls_method=True)
 def of(cls:Hits,
     documents:list,  # For each question a list of passages: dicts with `text` (`title`, `id`), or strings
@@ -447,7 +464,7 @@ def of(cls:Hits,
     ids = [[b*K + k if d is not None else -1 for k, d in enumerate(row)] for b, row in enumerate(full)]
     return cls(ids, [s + [0.]*(K-len(s)) for s in scores], vectors=vectors, passages=full)
 
-# %% ../nbs/02_passages.ipynb #cell-70
+# %% ../nbs/02_passages.ipynb #cell-73
 @patch
 def __getitem__(self:Hits, b):
     "The hits of one question (B = 1), or of a slice or list of questions."
@@ -469,7 +486,7 @@ def keep(self:Hits,
     passages = None if self.passages is None else [[row[k] for k in which] for row in self.passages]
     return Hits(pick(self.ids), pick(self.scores), pick(self.mask), pick(self.vectors), passages)
 
-# %% ../nbs/02_passages.ipynb #cell-71
+# %% ../nbs/02_passages.ipynb #cell-74
 @patch
 def head(self:Hits, k:int)->Hits:
     "The first `k` documents of each question."
@@ -494,7 +511,7 @@ def to(self:Hits, device)->Hits:
     "The same hits with their tensors on another device."
     return Hits(*(x if x is None else x.to(device) for x in (self.ids, self.scores, self.mask, self.vectors)), self.passages)
 
-# %% ../nbs/02_passages.ipynb #cell-74
+# %% ../nbs/02_passages.ipynb #cell-77
 @patch
 def __repr__(self:Hits):
     lines = [f"Hits(B={self.shape[0]}, K={self.shape[1]}{', vectors' if self.vectors is not None else ''})"]
