@@ -181,8 +181,8 @@ _CSS_PASSAGES = """
 .ragnb .ragnb-p{display:flex;flex-wrap:wrap;gap:.2em 1.5em;padding:.45em .3em;border-top:1px solid #8080804d;max-width:72em}
 .ragnb .ragnb-what{flex:3 1 18em;min-width:0;max-width:100%}
 .ragnb .ragnb-bars{flex:1 1 16em;min-width:0;max-width:26em}
-.ragnb .ragnb-bar{display:grid;grid-template-columns:4.6em 1fr 3.8em;align-items:center;gap:.4em;font-size:.85em}
-.ragnb .ragnb-bar>:last-child{text-align:right;font-variant-numeric:tabular-nums}
+.ragnb .ragnb-bar{display:grid;grid-template-columns:4.6em 1fr 4.2em;align-items:center;gap:.4em;font-size:.85em}
+.ragnb .ragnb-bar>:last-child{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
 .ragnb .ragnb-track{height:.75em;border-radius:2px;background-color:#8080802e;overflow:hidden}
 .ragnb .ragnb-fill{display:block;height:100%}
 .ragnb details{margin:0}
