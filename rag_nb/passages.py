@@ -289,7 +289,8 @@ def rows_of(self:Passages,
 )->np.ndarray:  # Row numbers, ascending
     "The rows that came from these documents; ids that are not here give none."
     wanted = {documents} if isinstance(documents, str) else set(documents)
-    return np.array([i for i, d in enumerate(self.column("document")) if d in wanted], np.int64)
+    documents = (d for part in self.parts for d in part.column("document"))
+    return np.array([i for i, d in enumerate(documents) if d in wanted], np.int64)
 
 # %% ../nbs/02_passages.ipynb #cell-51
 class _View:
@@ -381,10 +382,10 @@ def rows(self:_File, group, rows):
 def column(self:_File, name):
     "All values of one column, read group by group past the cache."
     names = [name] if name in self.names else [c for c in ("id", "text") if c in self.names]
-    tables = ((g, b) for g in range(len(self.sizes)) for b in self._batches(g, names))
-    out = []
-    for g, b in tables: out += _complete({"text": [""]*b.num_rows, **b.to_pydict()}, len(out))[name]
-    return out
+    first = 0
+    for b in (b for g in range(len(self.sizes)) for b in self._batches(g, names)):
+        yield from _complete({"text": [""]*b.num_rows, **b.to_pydict()}, first)[name]
+        first += b.num_rows
 
 @patch(cls_method=True)
 def open(cls:Passages,
