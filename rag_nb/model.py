@@ -143,7 +143,7 @@ def generator_only(
     quantization_config, # any of Transformers' quantisation configurations, or None
 ):
     "The same configuration, leaving the question and passage encoders as they are."
-    q, names = copy.deepcopy(quantization_config), ["question_encoder", "ctx_encoder"]
+    q, names = copy.deepcopy(quantization_config), [f"{rag}{part}" for part in ("question_encoder", "ctx_encoder") for rag in ("", "rag.")]
     field = next((f for f in ("llm_int8_skip_modules", "modules_to_not_convert") if hasattr(q, f)), None)
     if field is None: return q
     setattr(q, field, list(dict.fromkeys([*(getattr(q, field) or ["lm_head"]), *names])))
@@ -162,11 +162,12 @@ def from_pretrained(cls:RagPreTrainedModel,
     "Open a RAG checkpoint, of either head, with its weights where they belong."
     if attn_implementation is not None: kwargs["attn_implementation"] = usable_attention(attn_implementation)
     if quantization_config is not None: kwargs["quantization_config"] = quantization_config if quantize_question_encoder else generator_only(quantization_config)
-    model = super(RagPreTrainedModel, cls).from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
+    loaded = super(RagPreTrainedModel, cls).from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
+    model = loaded[0] if isinstance(loaded, tuple) else loaded                # a pair with output_loading_info=True
     saved = (model.config.architectures or [cls.__name__])[0]
     if saved != cls.__name__ and saved in ("RagTokenForGeneration", "RagSequenceForGeneration") and cls is not RagModel:
         warnings.warn(f"{pretrained_model_name_or_path} was saved as {saved} and is opened as {cls.__name__}: same weights, but trained for another sum over documents")
-    return model
+    return loaded
 
 # %% ../nbs/20_model.ipynb #cell-16
 def _load_part(name, kwargs, auto):
@@ -205,6 +206,12 @@ def _for_both(kwargs):
 
 # %% ../nbs/20_model.ipynb #cell-19
 @patch
+def resize_token_embeddings(self:RagPreTrainedModel, *args, **kwargs):
+    "Grow or shrink the generator's vocabulary; arguments as for any model of Transformers."
+    return self.generator.resize_token_embeddings(*args, **kwargs)
+
+# %% ../nbs/20_model.ipynb #cell-22
+@patch
 def embed_questions(self:RagModel, input_ids, attention_mask=None, token_type_ids=None, **kw):
     "Vectors of the questions, (B, D); with `with_output=True` also the encoder's output."
     return embed(self.question_encoder, self.config.encoder_spec(), input_ids, attention_mask, token_type_ids, **kw)
@@ -219,7 +226,7 @@ def doc_scores(self:RagModel,
     scores = torch.einsum("bd,bkd->bk", vectors.float(), docs) * self.config.score_scale
     return scores.masked_fill(~hits.mask.to(vectors.device), float("-inf"))
 
-# %% ../nbs/20_model.ipynb #cell-21
+# %% ../nbs/20_model.ipynb #cell-24
 @patch
 def retrieve(self:RagModel,
     input_ids:torch.Tensor, # (B, S) questions for the question encoder
@@ -239,7 +246,7 @@ def retrieve(self:RagModel,
     if self.context_encoder_training: hits = self._embed_again(hits)
     return self.doc_scores(vectors, hits), contexts, hits, vectors, output
 
-# %% ../nbs/20_model.ipynb #cell-23
+# %% ../nbs/20_model.ipynb #cell-26
 @patch
 def set_context_encoder_for_training(self:RagModel,
     ctx_encoder:PreTrainedModel, # embeds passages, with gradient
@@ -262,7 +269,7 @@ def _embed_again(self:RagModel, hits):
     hits.vectors = encoder(rows, "passage").reshape(*hits.shape, -1)                                # (B, K, D)
     return hits
 
-# %% ../nbs/20_model.ipynb #cell-25
+# %% ../nbs/20_model.ipynb #cell-28
 @patch
 def forward(self:RagModel, input_ids=None, attention_mask=None, encoder_outputs=None, decoder_input_ids=None,
             decoder_attention_mask=None, past_key_values=None, doc_scores=None, context_input_ids=None, context_attention_mask=None,
@@ -283,7 +290,7 @@ def forward(self:RagModel, input_ids=None, attention_mask=None, encoder_outputs=
 
 def _given(**kwargs): return {k: v for k, v in kwargs.items() if v is not None}
 
-# %% ../nbs/20_model.ipynb #cell-26
+# %% ../nbs/20_model.ipynb #cell-29
 def _repeat_for_docs(doc_scores, context_input_ids, *decoder):
     "Each question's decoder inputs, once for each of its K documents: (B, T) to (B·K, T)."
     B, K = doc_scores.shape
@@ -303,7 +310,7 @@ def _named(out, doc_scores, hits, vectors, asked, ids, mask, keep):
         generator_enc_attentions=get("encoder_attentions"), generator_dec_hidden_states=get("decoder_hidden_states", "hidden_states"),
         generator_dec_attentions=get("decoder_attentions", "attentions"), generator_cross_attentions=get("cross_attentions"))
 
-# %% ../nbs/20_model.ipynb #cell-28
+# %% ../nbs/20_model.ipynb #cell-31
 def align_labels(
     labels:torch.Tensor, # (B, T) target ids; −100 (and, for encoder–decoders, padding) does not count
     config:RagConfig, # special token ids, kind of generator
@@ -328,7 +335,7 @@ def start_id(
     first = next((c for c in candidates if c is not None), 0)
     return first[0] if isinstance(first, (list, tuple)) else first
 
-# %% ../nbs/20_model.ipynb #cell-31
+# %% ../nbs/20_model.ipynb #cell-34
 _LOSS = dict(token=rag_token_loss, sequence=rag_sequence_loss)
 
 @patch
