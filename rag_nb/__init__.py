@@ -11,12 +11,29 @@ _PUBLIC = {
     "config": "RagConfig EncoderSpec",
     "passages": "Passages Hits read_documents split_words",
     "encoder": "TextEncoder",
+    "toy": "toy_documents toy_questions toy_tokenizer toy_encoder toy_generator",
     "index": "Index ExactIndex INDEX_KINDS register_index make_index",
+    "index_faiss": "FaissIndex",
+    "folder": "IndexFolder IndexFolderError build_folder",
+    "tokenizer": "RagTokenizer",
+    "retriever": "RagRetriever",
+    "reader": "",
+    "model": "RagModel RagTokenForGeneration RagSequenceForGeneration RetrievAugLMOutput RetrievAugLMMarginOutput",
+    "generation": "RagGenerateOutput",
+    "answer": "Rag Answer Citation",
+    "display": "answer_html hits_html page_html answer_terminal answer_json final_posterior posterior_label",
+    "plots": "plot_posterior plot_prior",
     "demo": "FetchError",
 }
 
 # module: the later modules that add to its classes, and that come along whenever one of its names is used
 _ADDED_BY = {
+    "passages": "display",
+    "index": "display",
+    "index_faiss": "display",
+    "retriever": "display demo",
+    "model": "generation display",
+    "answer": "display demo",
 }
 
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names.split()}
