@@ -17,6 +17,7 @@ from .config import RagConfig
 from .passages import Hits
 from .encoder import TextEncoder
 from .tokenizer import RagTokenizer, PLAIN_TEMPLATE, chat_template_of
+from .index_hub import open_hub_index
 from .retriever import RagRetriever, config_for, encoder_of
 from .marginal import doc_log_prior
 from .model import RagTokenForGeneration, RagSequenceForGeneration, generator_class
@@ -346,16 +347,21 @@ def save_pretrained(self:Rag,
 @patch(cls_method=True)
 def from_pretrained(cls:Rag,
     name:str|os.PathLike, # folder or hub name of a RAG checkpoint, or of a generator
-    index:str|os.PathLike|None=None, # an index folder; the checkpoint's own `index/` where None
-    **kwargs, # for a checkpoint: `dtype`, `device_map` …; for a plain generator: as for `from_parts`
+    index:str|os.PathLike|None=None, # an index folder, or a published one as "wiki_dpr:compressed"; the checkpoint's own `index/` where None
+    **kwargs, # for a checkpoint: `dtype`, `device_map` …; for a plain generator: as for `from_parts`, and `encoder` where the index has none
 ):
     "Open what `save_pretrained` wrote, a published checkpoint over an index, or a generator over an index."
     own = Path(name)/"index"
     if index is None and not own.exists(): raise ValueError(f"{name} has no index of its own: pass index=, a folder made by RagRetriever.from_documents or rag-nb index")
-    retriever = RagRetriever.from_pretrained(index if index is not None else own)
-    if _model_type(name) != "rag": return cls.from_parts(retriever, retriever.encoder, str(name), **kwargs)
+    retriever = _open_index(index if index is not None else own)
+    if _model_type(name) != "rag": return cls.from_parts(retriever, encoder_of(kwargs.pop("encoder", None) or retriever.encoder), str(name), **kwargs)
     model = _HEADS[_head_of(name)].from_pretrained(name, **kwargs)
     return cls(model, RagTokenizer.from_pretrained(name, config=model.config), retriever)
+
+def _open_index(index):
+    "An index folder, or a published index by its name."
+    if Path(index).exists() or ":" not in str(index): return RagRetriever.from_pretrained(index)
+    return RagRetriever(index=open_hub_index(str(index)))
 
 def _model_type(name):
     "The `model_type` of a checkpoint's configuration."

@@ -12,12 +12,13 @@ import copy, warnings
 from dataclasses import dataclass
 import torch, transformers
 from fastcore.basics import patch
-from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForSeq2SeqLM, PreTrainedModel
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer, PreTrainedModel
 from transformers.utils import ModelOutput, is_flash_attn_2_available
 from .marginal import doc_log_prior, marginal_logits, rag_token_loss, rag_sequence_loss
 from .config import RagConfig
 from .passages import Hits
 from .encoder import TextEncoder, embed
+from .tokenizer import FOLDERS
 from .reader import teacher_force
 
 # %% ../nbs/20_model.ipynb #cell-05
@@ -239,6 +240,7 @@ def retrieve(self:RagModel,
 ) -> tuple: # document scores (B, K), contexts, hits, question vectors (B, D), the question encoder's output
     "Encode the questions, search once, lay out the contexts."
     if self.retriever is None: raise ValueError("no retriever: pass retriever= or call set_retriever(...), or give context_input_ids and doc_scores yourself")
+    self._lend_tokenizers()
     vectors, output = self.embed_questions(input_ids, attention_mask, token_type_ids, with_output=True, **kwargs)
     hits = self.retriever.search(vectors.detach().float(), n_docs or self.config.n_docs)
     if questions is None: questions = self.retriever.question_encoder_tokenizer.batch_decode(input_ids, skip_special_tokens=True)
@@ -247,6 +249,23 @@ def retrieve(self:RagModel,
     return self.doc_scores(vectors, hits), contexts, hits, vectors, output
 
 # %% ../nbs/20_model.ipynb #cell-26
+@patch
+def _lend_tokenizers(self:RagModel):
+    "Give the retriever this model's tokenizers, where it has none."
+    r = self.retriever
+    for field, part in (("question_encoder_tokenizer", "question_encoder"), ("generator_tokenizer", "generator")):
+        if getattr(r, field) is None: setattr(r, field, _tokenizer_of(self.config, part))
+
+def _tokenizer_of(config, part):
+    "The tokenizer that was saved with a RAG model, or with one of the two networks it was made from."
+    places = [(config.name_or_path, dict(subfolder=FOLDERS[part])), (getattr(config, part).name_or_path, {})]
+    for name, where in places:
+        if not name: continue
+        try: return AutoTokenizer.from_pretrained(name, **where)
+        except (OSError, ValueError): continue
+    raise ValueError(f"the retriever has no tokenizer for the {part.replace('_', ' ')}, and none is saved with this model: pass {part}_tokenizer= to RagRetriever")
+
+# %% ../nbs/20_model.ipynb #cell-28
 @patch
 def set_context_encoder_for_training(self:RagModel,
     ctx_encoder:PreTrainedModel, # embeds passages, with gradient
@@ -269,7 +288,7 @@ def _embed_again(self:RagModel, hits):
     hits.vectors = encoder(rows, "passage").reshape(*hits.shape, -1)                                # (B, K, D)
     return hits
 
-# %% ../nbs/20_model.ipynb #cell-28
+# %% ../nbs/20_model.ipynb #cell-30
 @patch
 def forward(self:RagModel, input_ids=None, attention_mask=None, encoder_outputs=None, decoder_input_ids=None,
             decoder_attention_mask=None, past_key_values=None, doc_scores=None, context_input_ids=None, context_attention_mask=None,
@@ -290,7 +309,7 @@ def forward(self:RagModel, input_ids=None, attention_mask=None, encoder_outputs=
 
 def _given(**kwargs): return {k: v for k, v in kwargs.items() if v is not None}
 
-# %% ../nbs/20_model.ipynb #cell-29
+# %% ../nbs/20_model.ipynb #cell-31
 def _repeat_for_docs(doc_scores, context_input_ids, *decoder):
     "Each question's decoder inputs, once for each of its K documents: (B, T) to (B·K, T)."
     B, K = doc_scores.shape
@@ -310,7 +329,7 @@ def _named(out, doc_scores, hits, vectors, asked, ids, mask, keep):
         generator_enc_attentions=get("encoder_attentions"), generator_dec_hidden_states=get("decoder_hidden_states", "hidden_states"),
         generator_dec_attentions=get("decoder_attentions", "attentions"), generator_cross_attentions=get("cross_attentions"))
 
-# %% ../nbs/20_model.ipynb #cell-31
+# %% ../nbs/20_model.ipynb #cell-33
 def align_labels(
     labels:torch.Tensor, # (B, T) target ids; −100 (and, for encoder–decoders, padding) does not count
     config:RagConfig, # special token ids, kind of generator
@@ -335,7 +354,7 @@ def start_id(
     first = next((c for c in candidates if c is not None), 0)
     return first[0] if isinstance(first, (list, tuple)) else first
 
-# %% ../nbs/20_model.ipynb #cell-34
+# %% ../nbs/20_model.ipynb #cell-36
 _LOSS = dict(token=rag_token_loss, sequence=rag_sequence_loss)
 
 @patch
