@@ -31,7 +31,7 @@ class FaissIndex(Index):
         self.params = {k: v for k, v in dict(factory=factory, nprobe=nprobe, ef_search=ef_search).items() if v is not None}
         if index is None: self.factory, index = self._trained()
         self.index = index
-        self.widen = 4 if re.search("PQ|SQ|RQ|LSQ", self.factory or "PQ") else 1
+        self.widen = 1 if re.fullmatch(r"(IVF\d+(_HNSW\d+)?,)?Flat|(HNSW|NSG)\d+(,Flat)?", self.factory or "") else 4
         if self.path is None and index.ntotal == 0: self.absorb()
 
 # %% ../nbs/11_index_faiss.ipynb #cell-07

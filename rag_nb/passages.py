@@ -166,20 +166,19 @@ GROUP = 1024   # rows that are read together
 
 def _complete(columns, first=0):
     "All of `COLUMNS` from those given: only `text` is needed."
-    n = len(columns["text"])
-    made = {"id": lambda: [str(i) for i in range(first, first+n)], "title": lambda: [""]*n, "document": lambda: columns["id"],
-            "start": lambda: [0]*n, "end": lambda: [len(t) for t in columns["text"]], "meta": lambda: [None]*n}
-    for c in COLUMNS:
-        if columns.get(c) is None: columns[c] = made[c]()
-    columns["id"] = [i if isinstance(i, str) else str(i) for i in columns["id"]]
+    n, ids = len(columns["text"]), columns.get("id")
+    ids = [str(i) for i in (range(first, first+n) if ids is None else ids)]
+    made = {"id": lambda: ids, "title": lambda: [""]*n, "document": lambda: ids, "start": lambda: [0]*n,
+            "end": lambda: [len(t) for t in columns["text"]], "meta": lambda: [None]*n}
+    columns = {c: made[c]() if c == "id" or columns.get(c) is None else columns[c] for c in COLUMNS}
     columns["title"] = ["" if t is None else t for t in columns["title"]]
-    return {c: columns[c] for c in COLUMNS}
+    return columns
 
 # %% ../nbs/02_passages.ipynb #cell-38
 class _Memory:
     "Columns as lists: one group of rows."
     def __init__(self, columns):
-        self.columns = _complete(dict(columns))
+        self.columns = _complete(columns)
         self.sizes = [len(self.columns["text"])]
         if any(len(c) != self.sizes[0] for c in self.columns.values()):
             raise ValueError(f"columns of different lengths: { {k: len(c) for k, c in self.columns.items()} }")
