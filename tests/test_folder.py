@@ -1,0 +1,480 @@
+"The index folder: its life, its deaths, and folders from strangers."
+import hashlib, json, os, shutil, signal, subprocess, sys, threading, time
+from pathlib import Path
+
+import numpy as np, pytest, torch
+
+from rag_nb import folder as mod
+from rag_nb.folder import IndexFolder, IndexFolderError, build_folder, read_manifest
+from rag_nb.index import ExactIndex
+from rag_nb.passages import Passages
+
+D = 8
+ENCODER = {"name": "hashes", "spec": {"pooling": "mean"}, "probe": [.1, -.2, .3]}
+
+
+def vector(text):
+    "A fixed pseudo-random vector of a text, of length one."
+    v = np.random.default_rng(int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")).standard_normal(D)
+    return (v/np.linalg.norm(v)).astype(np.float32)
+
+
+def encode(rows): return np.stack([vector(r["text"]) for r in rows])
+def some(n, start=0): return Passages.from_documents([{"id": f"d{i}", "title": f"T{i}", "text": f"document number {i}"} for i in range(start, start+n)])
+def create(path, n=20, **kw): return IndexFolder.create(path, some(n), encode(some(n)), ENCODER, **kw)
+def finds(folder, i, **kw): return folder.index(**kw).search(vector(f"document number {i}")[None], 1).with_passages(folder.passages).documents()
+def snapshot(path): return {p.relative_to(path).as_posix(): p.read_bytes() for p in sorted(Path(path).rglob("*")) if p.is_file() and p.name != ".lock"}
+
+
+def whole(folder, ids):
+    "The folder holds exactly these documents, each found by its own vector, and its files fit the manifest."
+    again = IndexFolder.open(folder.path, verify=True)
+    alive = [i for i in range(len(again)) if again.deleted is None or not again.deleted[i]]
+    assert sorted(again.passages[i]["document"] for i in alive) == sorted(f"d{i}" for i in ids)
+    np.testing.assert_allclose(np.concatenate([np.asarray(v, np.float32) for v in again.vectors]), encode(list(again.passages)), atol=5e-3)
+    for i in list(ids)[:3]: assert finds(again, i)[0]["title"] == f"T{i}"
+    return True
+
+
+def rewrite(path, change):
+    "Change a folder's manifest and give it a fitting checksum, as a forger would."
+    m = json.loads((path/"manifest.json").read_text())
+    m = change(m) or m
+    m["checksum"] = mod._checksum(m)
+    (path/"manifest.json").write_text(json.dumps(m))
+
+
+# life
+
+@pytest.mark.parametrize("kind,params", [("exact", {}), ("faiss-flat", {}), ("hnsw", {"ef_search": 64}), ("faiss", {"factory": "HNSW16"})])
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_life_of_a_folder(tmp_path, kind, params, dtype):
+    f = create(tmp_path/"f", index_kind=kind, dtype=dtype, **params)
+    assert f.manifest["index"]["kind"] == kind and f.manifest["index"]["params"] == params and f.vectors[0].dtype == dtype and whole(f, range(20))
+    f.append(some(5, 20), encode(some(5, 20)))
+    assert len(f) == 25 and len(f.vectors) == 2 and f.vectors[1].dtype == dtype and whole(f, range(25))
+    f.delete(f.passages.rows_of(["d3", "d21"]))
+    assert whole(f, set(range(25)) - {3, 21}) and all(finds(f, i)[0]["title"] != f"T{i}" for i in (3, 21))
+    f.append(some(1, 30), encode(some(1, 30))).delete([0])
+    assert f.deleted.sum() == 3 and len(f.deleted) == 26
+    f.compact()
+    assert len(f) == 23 and f.deleted is None and len(f.vectors) == 1 and whole(f, [i for i in range(25) if i not in (0, 3, 21)] + [30])
+    assert f.manifest["index"]["params"] == params and len(os.listdir(f.path)) == 4 + bool(f.manifest["index"]["files"])
+
+
+def test_the_same_folder_twice_is_the_same_bytes(tmp_path):
+    a, b = create(tmp_path/"a"), build_folder(tmp_path/"b", some(20), encode, ENCODER, shard_size=6, progress=False)
+    a, b = snapshot(a.path), snapshot(b.path)
+    assert {n: a[n] for n in a if n != "manifest.json"} == {n: b[n] for n in b if n != "manifest.json"}
+
+
+def test_moved_copied_and_read_only(tmp_path):
+    f = create(tmp_path/"f", index_kind="hnsw")
+    os.rename(f.path, tmp_path/"elsewhere")
+    assert whole(IndexFolder.open(tmp_path/"elsewhere"), range(20))
+    assert str(tmp_path) not in (tmp_path/"elsewhere/manifest.json").read_text()
+    (tmp_path/"link").symlink_to(tmp_path/"elsewhere")
+    assert len(IndexFolder.open(tmp_path/"link")) == 20
+    assert len(IndexFolder.open(os.path.relpath(tmp_path/"elsewhere"))) == 20
+
+
+def test_other_files_in_the_folder_are_left_alone(tmp_path):
+    (tmp_path/"f").mkdir()
+    for n in ("config.json", "passages.parquet", "notes.g2.txt"): (tmp_path/"f"/n).write_text("mine")
+    f = create(tmp_path/"f")
+    f.append(some(2, 20), encode(some(2, 20))).delete([1]).compact()
+    f = create(tmp_path/"f", n=5, overwrite=True)
+    assert whole(f, range(5)) and all((tmp_path/"f"/n).read_text() == "mine" for n in ("config.json", "passages.parquet", "notes.g2.txt"))
+    assert len([n for n in os.listdir(f.path) if n.startswith(("passages", "embeddings"))]) == 3
+
+
+def test_overwriting_is_asked_for_and_replaces_everything(tmp_path):
+    f = create(tmp_path/"f")
+    with pytest.raises(IndexFolderError, match="overwrite=True"): create(tmp_path/"f")
+    with pytest.raises(IndexFolderError, match="overwrite=True"): build_folder(tmp_path/"f", some(3), encode, ENCODER)
+    new = create(tmp_path/"f", n=3, index_kind="hnsw", overwrite=True)
+    assert whole(new, range(3)) and sorted(os.listdir(new.path)) == [".lock", "embeddings.g2.npy", "index.g2.faiss", "manifest.json", "passages.g2.parquet"]
+    with pytest.raises(IndexFolderError, match="open it again"): f.delete([15])
+    (tmp_path/"file").write_text("x")
+    with pytest.raises(IndexFolderError, match="a file is in the way"): create(tmp_path/"file")
+
+
+def test_an_empty_folder_is_a_place_to_build(tmp_path):
+    (tmp_path/"f").mkdir()
+    assert sorted(os.listdir(create(tmp_path/"f").path)) == ["embeddings.npy", "manifest.json", "passages.parquet"]
+
+
+def test_unusable_arguments(tmp_path):
+    p, v = some(3), encode(some(3))
+    for kw, says in ((dict(vectors=v[:2]), "3 passages and 2 vectors"), (dict(dtype="int8"), "float32 or float16"), (dict(index_kind="nonsense"), "no index of kind"),
+                     (dict(vectors=np.full_like(v, np.nan)), "vector 0 holds NaN"), (dict(vectors=v*1e6, dtype="float16"), "too large for float16"), (dict(encoder={}), "names its encoder"),
+                     (dict(index_kind="faiss", factory="bad!"), "makes no index"), (dict(encoder={"name": "x", "probe": [float("nan")]}), "Out of range|JSON")):
+        with pytest.raises(ValueError, match=says): IndexFolder.create(tmp_path/"f", **{**dict(passages=p, vectors=v, encoder=ENCODER), **kw})
+        assert os.listdir(tmp_path) == []                                              # and nothing is left lying about
+    f = create(tmp_path/"f")
+    before = snapshot(f.path)
+    for bad, says in ((v[:2], "3 passages and 2"), (v[:, :4], "4 numbers"), (v*np.nan, "NaN")):
+        with pytest.raises(ValueError, match=says): f.append(p, bad)
+    with pytest.raises(IndexError): f.delete([20])
+    with pytest.raises(ValueError, match="cannot be empty"): f.delete(np.arange(20)).compact()
+    with pytest.raises(ValueError, match="no passages"): build_folder(tmp_path/"g", Passages({"text": []}), encode, ENCODER)
+    assert {n: b for n, b in snapshot(f.path).items() if n in before and n != "manifest.json"} == {n: b for n, b in before.items() if n != "manifest.json"}
+
+
+def test_encoder_mismatch(tmp_path):
+    f = create(tmp_path/"f")
+    f.check_encoder("hashes", [.1, -.2, .3]); f.check_encoder("moved/to/hashes", [.1001, -.2002, .2999]); f.check_encoder("hashes")
+    with pytest.raises(IndexFolderError, match="built by the encoder 'hashes', and this one is 'other'"): f.check_encoder("other", [.3, .1, .2])
+    with pytest.raises(IndexFolderError, match="'other'"): f.check_encoder("other")
+    with pytest.raises(IndexFolderError, match="other weights or another pooling"): f.check_encoder("hashes", [.3, .1, .2])
+    with pytest.raises(IndexFolderError, match="other weights"): f.check_encoder("hashes", [.1, -.2])
+
+
+def test_a_growing_graph_is_taken_in_from_time_to_time(tmp_path, monkeypatch):
+    f = create(tmp_path/"f", index_kind="hnsw")
+    f.append(some(2, 20), encode(some(2, 20)))
+    assert f.manifest["index"]["files"] == ["index.faiss"] and finds(f, 21)[0]["title"] == "T21"
+    monkeypatch.setattr(mod, "BESIDE", 0)
+    f.append(some(4, 22), encode(some(4, 22)))
+    assert f.manifest["index"] == {"kind": "hnsw", "files": ["index.g3.faiss"], "params": {}, "count": 26} and not (f.path/"index.faiss").exists() and whole(f, range(26))
+
+
+def test_memory_mapped(tmp_path):
+    f = create(tmp_path/"f")
+    assert isinstance(f.vectors[0], np.memmap) and not f.vectors[0].flags.writeable
+    assert isinstance(f.index().stored.segments[0], np.memmap)
+    g = create(tmp_path/"g", index_kind="hnsw")
+    assert g.index().path is not None                                                  # mapped, not read
+
+
+# several at once
+
+def test_readers_go_on_while_a_writer_writes(tmp_path):
+    f = create(tmp_path/"f", index_kind="hnsw")
+    reader, index = IndexFolder.open(f.path), IndexFolder.open(f.path).index()
+    f.append(some(3, 20), encode(some(3, 20))).delete([2]).compact()
+    create(tmp_path/"f", n=2, overwrite=True)
+    assert len(reader) == 20 and reader.passages[2]["title"] == "T2" and reader.passages[19]["title"] == "T19"
+    assert index.search(vector("document number 2")[None], 1).ids.tolist() == [[2]]
+    with pytest.raises(IndexFolderError, match="open it again"): reader.index()          # its graph was not open yet, and is gone
+
+
+def test_many_readers_and_a_busy_writer(tmp_path):
+    f, errors, stop = create(tmp_path/"f"), [], threading.Event()
+    def read():
+        while not stop.is_set():
+            try:
+                g = IndexFolder.open(f.path)
+                assert len(g) == len(g.passages) == sum(map(len, g.vectors)) and g.passages[len(g)-1]["text"]
+                assert finds(g, 19)[0]["title"] == "T19"
+            except Exception as e: errors.append(e)
+    threads = [threading.Thread(target=read) for _ in range(3)]
+    for t in threads: t.start()
+    for i in range(12):
+        f.append(some(2, 100+2*i), encode(some(2, 100+2*i)))
+        if i % 3 == 2: f.delete([0]); f.compact()
+    stop.set()
+    for t in threads: t.join()
+    assert errors == []
+
+
+def test_a_second_writer_waits_outside(tmp_path):
+    f, g = create(tmp_path/"f"), IndexFolder.open(tmp_path/"f")
+    with mod._locked(f.path):
+        for write in (lambda: g.append(some(1, 20), encode(some(1, 20))), lambda: g.delete([0]), lambda: g.compact(), lambda: create(tmp_path/"f", overwrite=True)):
+            with pytest.raises(IndexFolderError, match="is writing to it"): write()
+    f.append(some(1, 20), encode(some(1, 20)))
+    g.append(some(1, 21), encode(some(1, 21)))                                         # onto the latest state, not its own
+    assert whole(g, range(22)) and len(f) == 21 and len(g) == 22
+    f.delete([20])                                                                     # appending does not renumber
+    assert whole(f, [i for i in range(22) if i != 20])
+
+
+def test_a_lock_ends_with_its_process(tmp_path):
+    create(tmp_path/"f")
+    code = f"import time; from rag_nb.folder import _locked; from pathlib import Path\nwith _locked(Path({str(tmp_path/'f')!r})): print('locked', flush=True); time.sleep(60)"
+    p = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert p.stdout.readline() == "locked\n"
+    f = IndexFolder.open(tmp_path/"f")
+    with pytest.raises(IndexFolderError, match="another process"): f.delete([0])
+    p.kill(); p.wait()
+    assert f.delete([0]).deleted.sum() == 1
+
+
+def test_two_builds_of_one_folder(tmp_path):
+    inside = []
+    def slow(rows):
+        with pytest.raises(IndexFolderError, match="is writing"): build_folder(tmp_path/"f", some(3), encode, ENCODER, progress=False)
+        inside.append(1); return encode(rows)
+    assert whole(build_folder(tmp_path/"f", some(3), slow, ENCODER, progress=False), range(3)) and inside
+
+
+# deaths
+
+class Killed(BaseException): "Stands for a signal: nothing catches it."
+
+
+@pytest.mark.parametrize("after", range(5))
+def test_a_build_killed_in_the_encoder_goes_on(tmp_path, after):
+    asked = []
+    def dying(rows):
+        if len(asked) == after: raise Killed
+        asked.append(rows[0]["document"]); return encode(rows)
+    with pytest.raises(Killed): build_folder(tmp_path/"f", some(47), dying, ENCODER, shard_size=10, progress=False)
+    assert not (tmp_path/"f").exists()
+    with pytest.raises(IndexFolderError, match="was interrupted"): IndexFolder.open(tmp_path/"f")
+    rest = lambda rows: (asked.append(rows[0]["document"]), encode(rows))[1]
+    f = build_folder(tmp_path/"f", some(47), rest, ENCODER, shard_size=10, progress=False)
+    assert asked == [f"d{i}" for i in range(0, 47, 10)] and whole(f, range(47)) and os.listdir(tmp_path) == ["f"]
+    build_folder(tmp_path/"g", some(47), encode, ENCODER, shard_size=10, progress=False)
+    assert snapshot(tmp_path/"f") == snapshot(tmp_path/"g")
+
+
+def test_a_shard_is_made_again_when_what_it_was_made_of_has_changed_or_it_is_damaged(tmp_path):
+    def dying(rows):
+        if rows[0]["document"] == "d40": raise Killed
+        return encode(rows)
+    with pytest.raises(Killed): build_folder(tmp_path/"f", some(47), dying, ENCODER, shard_size=10, progress=False)
+    shards = sorted((tmp_path/"f.building/shards").iterdir())
+    b = bytearray(shards[1].read_bytes()); b[-3] ^= 1; shards[1].write_bytes(b)
+    shards[2].write_bytes(shards[2].read_bytes()[:-10])
+    docs, asked = [dict(d) for d in some(47)], []
+    docs[5]["text"] += " changed"
+    count = lambda rows: (asked.append(rows[0]["document"]), encode(rows))[1]
+    f = build_folder(tmp_path/"f", Passages({c: [d[c] for d in docs] for c in ("id", "title", "text", "document")}), count, ENCODER, shard_size=10, progress=False)
+    assert asked == ["d0", "d10", "d20", "d40"] and whole(f, range(47))
+
+
+def test_another_encoder_starts_again(tmp_path):
+    def dying(rows):
+        if rows[0]["document"] == "d10": raise Killed
+        return np.zeros((len(rows), D), np.float32)
+    with pytest.raises(Killed): build_folder(tmp_path/"f", some(20), dying, {**ENCODER, "name": "zeros"}, shard_size=10, progress=False)
+    assert whole(build_folder(tmp_path/"f", some(20), encode, ENCODER, shard_size=10, progress=False), range(20))
+
+
+def die_at(monkeypatch, n, error=Killed):
+    "Raise at the n-th time that something is made durable: a sync, a rename, a new file."
+    seen = []
+    def wrap(f):
+        def g(*args, **kw):
+            seen.append(f.__name__)
+            if len(seen) == n: raise error
+            return f(*args, **kw)
+        return g
+    for owner, name in ((os, "fsync"), (os, "replace"), (os, "rename"), (shutil, "rmtree"), (mod, "_write_vectors"), (Passages, "save"), (Path, "write_bytes"), (Path, "write_text"), (Path, "unlink")):
+        monkeypatch.setattr(owner, name, wrap(getattr(owner, name)))
+    return seen
+
+
+STEPS = {"append": (lambda f: f.append(some(3, 20), encode(some(3, 20))), range(20), range(23)),
+         "delete": (lambda f: f.delete([0, 1]), range(20), range(2, 20)),
+         "compact": (lambda f: f.compact(), [i for i in range(20) if i != 7], [i for i in range(20) if i != 7]),
+         "overwrite": (lambda f: create(f.path, n=4, index_kind="hnsw", overwrite=True), range(20), range(4)),
+         "rebuild": (lambda f: build_folder(f.path, some(4), encode, ENCODER, shard_size=2, progress=False, overwrite=True), range(20), range(4))}
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("error", [Killed, OSError(28, "No space left on device")], ids=["killed", "disk full"])
+def test_a_change_that_fails_anywhere_leaves_the_old_state_or_the_new(tmp_path, monkeypatch, step, error):
+    change, old, new = STEPS[step]
+    points, states = 0, set()
+    while True:
+        points += 1
+        path = tmp_path/f"f{points}"
+        f = create(path, index_kind="hnsw")
+        if step == "compact": f.delete([7])
+        with monkeypatch.context() as m:
+            seen = die_at(m, points, error)
+            try: change(f)
+            except (Killed, OSError): pass
+            if len(seen) < points: break
+        now = IndexFolder.open(path, verify=True)
+        alive = len(now) if now.deleted is None else int((~now.deleted).sum())
+        state = new if alive == len(new) else old
+        assert whole(now, state), f"{step}, point {points}: {seen[-1]}"
+        states.add(alive)
+        if step != "append" or alive == len(old): now = change(IndexFolder.open(path))     # and the change can be made again
+        else: now = now.delete([0])
+        assert whole(now, new if alive == len(old) or step != "append" else range(1, 23))
+        assert not [n for n in os.listdir(path) if n not in read_manifest(path)["files"] and n not in (".lock", "manifest.json", "manifest.json.new")]
+    assert points >= 8 and states == {len(old), len(new)}
+
+
+def test_a_build_that_fails_anywhere_goes_on(tmp_path, monkeypatch):
+    points = 0
+    while True:
+        points += 1
+        path, asked = tmp_path/f"f{points}", []
+        count = lambda rows: (asked.append(rows[0]["document"]), encode(rows))[1]
+        with monkeypatch.context() as m:
+            seen = die_at(m, points)
+            try: build_folder(path, some(12), count, ENCODER, shard_size=4, index_kind="hnsw", progress=False)
+            except Killed: pass
+            if len(seen) < points: break
+        if path.exists(): whole(IndexFolder.open(path), range(12))
+        f = build_folder(path, some(12), count, ENCODER, shard_size=4, index_kind="hnsw", progress=False) if not path.exists() or (path.parent/f"{path.name}.building").exists() else IndexFolder.open(path)
+        assert whole(f, range(12)) and len(asked) <= 4 and not (path.parent/f"{path.name}.building").exists(), f"point {points}: {seen[-1]}"
+    assert points > 20
+
+
+@pytest.mark.parametrize("when", [.0, .15, .3, .6])
+def test_sigkill(tmp_path, when):
+    "A real SIGKILL while a child process builds, appends, deletes and compacts in turn; then all is whole, and the child's work can go on."
+    code = f"""
+import sys, time; sys.path.insert(0, {str(Path(__file__).parent)!r})
+from pathlib import Path
+from test_folder import *
+path = Path({str(tmp_path/'f')!r})
+slow = lambda rows: (time.sleep(.02), encode(rows))[1]
+print('ready', flush=True)
+f = build_folder(path, some(40), slow, ENCODER, shard_size=4, index_kind='hnsw', progress=False)
+for i in range(1000): f.append(some(2, 1000+2*i), encode(some(2, 1000+2*i))); f.delete([len(f)-1]); f.compact()
+"""
+    p = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    assert p.stdout.readline() == "ready\n"
+    time.sleep(when)
+    p.send_signal(signal.SIGKILL); p.wait()
+    if not (tmp_path/"f").exists() or (tmp_path/"f.building").exists(): build_folder(tmp_path/"f", some(40), encode, ENCODER, shard_size=4, index_kind="hnsw", progress=False)
+    f = IndexFolder.open(tmp_path/"f", verify=True)
+    alive = [d for i, d in enumerate(f.passages.column("document")) if f.deleted is None or not f.deleted[i]]
+    assert alive[:40] == [f"d{i}" for i in range(40)] and whole(f, [int(d[1:]) for d in alive])
+    f.append(some(1, 5000), encode(some(1, 5000))).compact()
+    assert finds(f, 5000)[0]["title"] == "T5000"
+
+
+def test_somebody_elses_folder_beside(tmp_path):
+    (tmp_path/"f.building").mkdir(); (tmp_path/"f.building/thesis.txt").write_text("mine")
+    with pytest.raises(IndexFolderError, match="in the way"): create(tmp_path/"f")
+    assert (tmp_path/"f.building/thesis.txt").read_text() == "mine"
+    shutil.rmtree(tmp_path/"f.building"); (tmp_path/"home").mkdir(); (tmp_path/"home/.lock").write_text(""); (tmp_path/"f.building").symlink_to(tmp_path/"home")
+    with pytest.raises(IndexFolderError, match="in the way"): create(tmp_path/"f")
+
+
+def test_a_bad_encoder_is_named(tmp_path):
+    for bad, says in ((lambda r: encode(r)[:-1], "shape"), (lambda r: encode(r)[0], "shape"), (lambda r: encode(r)*np.where(np.arange(len(r)) == 2, np.nan, 1)[:, None], "NaN or infinity for passage 'd2#0'")):
+        with pytest.raises(ValueError, match=says): build_folder(tmp_path/"f", some(5), bad, ENCODER, progress=False)
+
+
+# damage and strangers
+
+def test_every_file_truncated_flipped_missing_or_swapped(tmp_path):
+    f = create(tmp_path/"f", index_kind="hnsw")
+    f.append(some(3, 20), encode(some(3, 20))).delete([1])
+    good, rng = snapshot(f.path), np.random.default_rng(0)
+    for name in good:
+        file = f.path/name
+        for make in ("cut", "empty", "grown", *["flip"]*12):
+            b = bytearray(good[name])
+            if make == "flip": b[rng.integers(len(b))] ^= 1 << int(rng.integers(8))
+            else: b = {"cut": b[:-1], "empty": b[:0], "grown": b + b"x"}[make]
+            file.write_bytes(b)
+            try: g = IndexFolder.open(f.path)
+            except IndexFolderError as e: assert name in str(e), (name, make, e)
+            else: assert name == "manifest.json" and g.manifest == f.manifest            # a changed space, say
+        file.unlink()
+        with pytest.raises(IndexFolderError, match=name): IndexFolder.open(f.path)
+        file.symlink_to("/etc/hostname")
+        with pytest.raises(IndexFolderError, match="link|no manifest"): IndexFolder.open(f.path)
+        file.unlink(); file.write_bytes(good[name])
+    assert whole(f, [i for i in range(23) if i != 1])
+
+
+def test_large_folders_are_checked_by_size_and_whole_on_demand(tmp_path, monkeypatch):
+    f = create(tmp_path/"f")
+    b = bytearray((f.path/"embeddings.npy").read_bytes()); b[-2] ^= 1; (f.path/"embeddings.npy").write_bytes(b)
+    with pytest.raises(IndexFolderError, match="embeddings.npy: damaged or tampered"): IndexFolder.open(f.path)
+    monkeypatch.setattr(mod, "WHOLE", 10)
+    IndexFolder.open(f.path)
+    with pytest.raises(IndexFolderError, match="embeddings.npy: damaged or tampered"): IndexFolder.open(f.path, verify=True)
+
+
+@pytest.mark.parametrize("name", ["../evil", "/etc/passwd", "a/b", "..", ".", "", "a\\b", ".hidden", "nul\0", "a\n", "manifest.json", "x"*300, "C:evil"])
+def test_names_that_lead_elsewhere(tmp_path, name):
+    f = create(tmp_path/"f")
+    (tmp_path/"evil").write_bytes((f.path/"embeddings.npy").read_bytes())
+    def escape(m):
+        m["files"][name] = m["files"].pop("embeddings.npy"); m["segments"][0]["embeddings"] = name
+    rewrite(f.path, escape)
+    with pytest.raises(IndexFolderError, match="not a plain file name|missing"): IndexFolder.open(f.path)
+
+
+@pytest.mark.parametrize("change,says", [
+    (lambda m: m.update(version=2), "version 2 .* up to 1; update rag_nb"),
+    (lambda m: m.update(format="other"), "not the manifest"),
+    (lambda m: m.update(version="1"), "not the manifest"),
+    (lambda m: [m], "not the manifest"),
+    (lambda m: m.update(dim=9), "promises 20 vectors of 9"),
+    (lambda m: m.update(dim=0), "no dimension"),
+    (lambda m: m.update(dim=True), "no dimension"),
+    (lambda m: m.update(metric="l2"), "metric"),
+    (lambda m: m.update(count=19), "counts its passages wrongly"),
+    (lambda m: m.update(segments=[]), "no segments"),
+    (lambda m: m.update(segments=m["segments"]*2, count=40), "one file twice"),
+    (lambda m: m["segments"][0].update(count=2**60), "no segments"),
+    (lambda m: (m["segments"][0].update(count=10**12), m.update(count=10**12)), "promises"),
+    (lambda m: m["segments"][0].update(passages="other.parquet"), "does not list"),
+    (lambda m: m["segments"][0].update(passages=["x"]), "does not list"),
+    (lambda m: m["segments"][0].update(passages="embeddings.npy", embeddings="passages.parquet"), "passages.parquet: not a file of vectors"),
+    (lambda m: m.update(deleted="passages.parquet"), "one file twice"),
+    (lambda m: m["index"].update(kind="pickle"), "no index of kind"),
+    (lambda m: m["index"].update(kind=3), "describe its index"),
+    (lambda m: m["index"].update(params={"x": []}), "plain value"),
+    (lambda m: m["index"].update(params={"surprise": 1}), "does not open"),
+    (lambda m: m["index"].update(params={"index": "x", "vectors": 3}), "does not open"),
+    (lambda m: m["index"].update(kind="hnsw"), "does not open.*one file"),
+    (lambda m: m.update(encoder="x"), "encoder"),
+    (lambda m: m.update(files={n: {"size": -1, "sha256": ""} for n in m["files"]}), "size or checksum"),
+    (lambda m: m.update(files=[1]), "plain file name"),
+    (lambda m: m.update(generation=None), "generation"),
+    (lambda m: m["encoder"].update(name="other encoder"), None),
+])
+def test_forged_manifests(tmp_path, change, says):
+    f = create(tmp_path/"f")
+    m = json.loads((f.path/"manifest.json").read_text())
+    altered = change(m)
+    (f.path/"manifest.json").write_text(json.dumps(altered if isinstance(altered, list) and altered and altered[0] is m else m))
+    if says is None or "version 2" not in says and "not the manifest" not in says:
+        with pytest.raises(IndexFolderError, match="manifest.json: damaged or tampered"): IndexFolder.open(f.path)      # without a new checksum
+    if says is None: return
+    if isinstance(altered, list) and altered and altered[0] is m: rewritten = lambda: None
+    else: rewritten = lambda: rewrite(f.path, lambda m: None)
+    rewritten()
+    with pytest.raises(IndexFolderError, match=says): IndexFolder.open(f.path, verify=False).index()
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 100_000, b'{"a":' * 100_000, b'{"format": "rag_nb.index", "version": 1, "x": NaN}', b'{"format": "rag_nb.index", "version": 1' + b"0"*5000 + b"}"])
+def test_manifests_that_are_none(tmp_path, content):
+    f = create(tmp_path/"f"); (f.path/"manifest.json").write_bytes(content)
+    with pytest.raises(IndexFolderError, match="manifest.json"): IndexFolder.open(f.path)
+
+
+def test_vectors_that_are_none(tmp_path):
+    f = create(tmp_path/"f")
+    good = (f.path/"embeddings.npy").read_bytes()
+    def put(b):
+        (f.path/"embeddings.npy").write_bytes(b)
+        rewrite(f.path, lambda m: m["files"].update({"embeddings.npy": {"size": len(b), "sha256": hashlib.sha256(b).hexdigest()}}))
+    np.save(tmp_path/"o.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    for b in ((tmp_path/"o.npy").read_bytes(), good.replace(b"'<f4'", b"'|O4'"), good.replace(b"'<f4'", b"'<i4'"), good.replace(b"(20, 8)", b"(20, 9)"), good.replace(b"False", b"True "), good + b"x",
+              good.replace(b"(20, 8)", b"(9**9)"), good.replace(b"{'descr'", b"['descr'"), b"\x93NUMPY\x01\x00\xff\xff" + b"("*65535, good[:30], b"PK\x03\x04"):
+        put(b)
+        with pytest.raises(IndexFolderError, match="embeddings.npy"): IndexFolder.open(f.path)
+    put(good)
+    assert len(IndexFolder.open(f.path)) == 20
+
+
+def test_tombstones_that_are_none(tmp_path):
+    f = create(tmp_path/"f").delete([1])
+    name = f.manifest["deleted"]
+    for b in (b"\xff"*3, b"\xff"*1000):                                                # bits beyond the twenty rows; too long
+        (f.path/name).write_bytes(b)
+        rewrite(f.path, lambda m: m["files"].update({name: {"size": len(b), "sha256": hashlib.sha256(b).hexdigest()}}))
+        with pytest.raises(IndexFolderError, match=name): IndexFolder.open(f.path)
+
+
+def test_no_folder_at_all(tmp_path):
+    with pytest.raises(IndexFolderError, match="no such folder"): IndexFolder.open(tmp_path/"none")
+    with pytest.raises(IndexFolderError, match="not an index folder, it has no manifest.json"): IndexFolder.open(tmp_path)
+    (tmp_path/"file").write_text("")
+    with pytest.raises(IndexFolderError, match="no such folder"): IndexFolder.open(tmp_path/"file")
