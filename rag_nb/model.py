@@ -155,16 +155,18 @@ def generator_only(
 def from_pretrained(cls:RagPreTrainedModel,
     pretrained_model_name_or_path, # folder or hub name of a RAG checkpoint
     *args,
+    retriever=None, # a `RagRetriever`
     attn_implementation=None, # for both networks, or a dict with keys question_encoder and generator
     quantization_config=None, # for the generator
     quantize_question_encoder:bool=False, # for the question encoder, too
-    **kwargs, # as for any model of Transformers: `dtype`, `device_map`, `retriever`, …
+    **kwargs, # as for any model of Transformers: `dtype`, `device_map`, …
 ):
     "Open a RAG checkpoint, of either head, with its weights where they belong."
     if attn_implementation is not None: kwargs["attn_implementation"] = usable_attention(attn_implementation)
     if quantization_config is not None: kwargs["quantization_config"] = quantization_config if quantize_question_encoder else generator_only(quantization_config)
     loaded = super(RagPreTrainedModel, cls).from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
     model = loaded[0] if isinstance(loaded, tuple) else loaded                # a pair with output_loading_info=True
+    if retriever is not None: model.set_retriever(retriever)
     saved = (model.config.architectures or [cls.__name__])[0]
     if saved != cls.__name__ and saved in ("RagTokenForGeneration", "RagSequenceForGeneration") and cls is not RagModel:
         warnings.warn(f"{pretrained_model_name_or_path} was saved as {saved} and is opened as {cls.__name__}: same weights, but trained for another sum over documents")

@@ -1,0 +1,166 @@
+"""Published checkpoints and the documentation's own snippets, word for word but for the import, against the local hub; then once more offline."""
+import contextlib, io, json, sys
+import pytest, torch, transformers
+from hub import build_wiki_dpr, hub, online, wiki  # noqa: F401 (fixtures)
+from published import serve
+from rag_nb import RagModel, RagRetriever, RagSequenceForGeneration, RagTokenForGeneration, RagTokenizer
+
+transformers.logging.disable_progress_bar()
+
+
+@pytest.fixture
+def all_of_it(wiki, tmp_path): serve(wiki, tmp_path); return wiki
+
+
+# model card of facebook/rag-token-nq
+CARD = '''
+from rag_nb import RagTokenizer, RagRetriever, RagTokenForGeneration
+tokenizer = RagTokenizer.from_pretrained("facebook/rag-token-nq")
+retriever = RagRetriever.from_pretrained("facebook/rag-token-nq", index_name="exact", use_dummy_dataset=True)
+model = RagTokenForGeneration.from_pretrained("facebook/rag-token-nq", retriever=retriever)
+input_dict = tokenizer.prepare_seq2seq_batch("who holds the record in 100m freestyle", return_tensors="pt")
+generated = model.generate(input_ids=input_dict["input_ids"])
+print(tokenizer.batch_decode(generated, skip_special_tokens=True)[0])
+'''
+# model card of facebook/rag-sequence-nq
+SEQUENCE = CARD.replace("RagTokenForGeneration", "RagSequenceForGeneration").replace("rag-token-nq", "rag-sequence-nq")
+# documentation of RagRetriever
+CONTEXT_ENCODER = '''
+from rag_nb import RagRetriever, RagTokenForGeneration, RagTokenizer
+retriever = RagRetriever.from_pretrained("facebook/dpr-ctx_encoder-single-nq-base", dataset="wiki_dpr", index_name="compressed")
+model = RagTokenForGeneration.from_pretrained("facebook/rag-token-nq", retriever=retriever)
+tokenizer = RagTokenizer.from_pretrained("facebook/rag-token-nq")
+print(model.generate(**tokenizer("how many people live in paris?", return_tensors="pt")).shape)
+'''
+# documentation of RagTokenForGeneration.forward, whole
+FORWARD = '''
+import torch
+from rag_nb import RagTokenizer, RagRetriever, RagTokenForGeneration
+tokenizer = RagTokenizer.from_pretrained("facebook/rag-token-nq")
+retriever = RagRetriever.from_pretrained("facebook/rag-token-nq", index_name="exact", use_dummy_dataset=True)
+model = RagTokenForGeneration.from_pretrained("facebook/rag-token-nq", retriever=retriever)
+inputs = tokenizer("How many people live in Paris?", return_tensors="pt")
+targets = tokenizer(text_target="In Paris, there are 10 million people.", return_tensors="pt")
+input_ids = inputs["input_ids"]
+labels = targets["input_ids"]
+outputs = model(input_ids=input_ids, labels=labels)
+model = RagTokenForGeneration.from_pretrained("facebook/rag-token-nq", use_dummy_dataset=True)
+question_hidden_states = model.question_encoder(input_ids)[0]
+docs_dict = retriever(input_ids.numpy(), question_hidden_states.detach().numpy(), return_tensors="pt")
+doc_scores = torch.bmm(question_hidden_states.unsqueeze(1), docs_dict["retrieved_doc_embeds"].float().transpose(1, 2)).squeeze(1)
+outputs = model(context_input_ids=docs_dict["context_input_ids"], context_attention_mask=docs_dict["context_attention_mask"], doc_scores=doc_scores, decoder_input_ids=labels)
+generated = model.generate(context_input_ids=docs_dict["context_input_ids"], context_attention_mask=docs_dict["context_attention_mask"], doc_scores=doc_scores)
+generated_string = tokenizer.batch_decode(generated, skip_special_tokens=True)
+print(generated_string)
+'''
+# model card: fine-tuning
+TUNING = '''
+from rag_nb import RagTokenizer, RagRetriever, RagTokenForGeneration
+tokenizer = RagTokenizer.from_pretrained("facebook/rag-token-nq")
+retriever = RagRetriever.from_pretrained("facebook/rag-token-nq", index_name="exact", use_dummy_dataset=True)
+model = RagTokenForGeneration.from_pretrained("facebook/rag-token-nq", retriever=retriever)
+input_dict = tokenizer.prepare_seq2seq_batch("How many people live in Paris?", "In Paris, there are 10 million people.", return_tensors="pt")
+outputs = model(input_dict["input_ids"], labels=input_dict["labels"])
+loss = outputs.loss
+loss.backward()
+print(float(sum(p.grad.abs().sum() for p in model.question_encoder.parameters() if p.grad is not None)) > 0)
+'''
+# model card of facebook/rag-token-base: from a question encoder and a generator
+BASE = '''
+from transformers import AutoTokenizer
+from rag_nb import RagTokenizer, RagRetriever, RagTokenForGeneration
+model = RagTokenForGeneration.from_pretrained_question_encoder_generator("facebook/dpr-question_encoder-single-nq-base", "facebook/bart-large")
+question_encoder_tokenizer = AutoTokenizer.from_pretrained("facebook/dpr-question_encoder-single-nq-base")
+generator_tokenizer = AutoTokenizer.from_pretrained("facebook/bart-large")
+tokenizer = RagTokenizer(question_encoder_tokenizer, generator_tokenizer)
+model.config.use_dummy_dataset = True
+model.config.index_name = "exact"
+model.config.retrieval_vector_size = 32   # (only because these checkpoints are tiny)
+retriever = RagRetriever(model.config, question_encoder_tokenizer, generator_tokenizer)
+model.save_pretrained(FOLDER)
+tokenizer.save_pretrained(FOLDER)
+retriever.save_pretrained(FOLDER)
+again = RagRetriever.from_pretrained(FOLDER)
+model = RagTokenForGeneration.from_pretrained(FOLDER, retriever=again)
+print(len(again), model.generate(**tokenizer("how many people live in paris?", return_tensors="pt")).shape)
+'''
+# model documentation: attention, dtype, devices, four bits
+QUANTISED = '''
+import torch
+from transformers import BitsAndBytesConfig
+from rag_nb import RagTokenizer, RagRetriever, RagSequenceForGeneration
+bnb = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_compute_dtype=torch.bfloat16)
+tokenizer = RagTokenizer.from_pretrained("facebook/rag-sequence-nq")
+retriever = RagRetriever.from_pretrained("facebook/dpr-ctx_encoder-single-nq-base", dataset="wiki_dpr", index_name="compressed")
+model = RagSequenceForGeneration.from_pretrained("facebook/rag-sequence-nq", retriever=retriever, quantization_config=bnb, device_map="auto", dtype="auto", attn_implementation="flash_attention_2")
+input_dict = tokenizer.prepare_seq2seq_batch("How many people live in Paris?", return_tensors="pt")
+generated = model.generate(input_ids=input_dict["input_ids"])
+print(tokenizer.batch_decode(generated, skip_special_tokens=True)[0])
+print(type(model.generator.model.encoder.layers[0].fc1).__name__, type(model.question_encoder.question_encoder.bert_model.encoder.layer[0].intermediate.dense).__name__)
+'''
+SNIPPETS = dict(card=CARD, sequence=SEQUENCE, context_encoder=CONTEXT_ENCODER, forward=FORWARD, tuning=TUNING, base=BASE)
+
+
+def run(code, folder):
+    "Run a snippet in this process; what it printed."
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said): exec(compile(code, "snippet", "exec"), dict(FOLDER=str(folder)))
+    return said.getvalue()
+
+
+@pytest.mark.parametrize("name", SNIPPETS)
+def test_snippet_and_then_offline(all_of_it, name, tmp_path):
+    first = run(SNIPPETS[name], tmp_path/"saved"); assert first.strip()
+    with all_of_it.here(offline=True): assert run(SNIPPETS[name], tmp_path/"saved again") == first
+
+
+def test_snippet_with_four_bits(all_of_it, tmp_path):
+    pytest.importorskip("bitsandbytes")
+    with pytest.warns(UserWarning): said = run(QUANTISED, tmp_path)
+    assert said.splitlines()[-1] == "Linear4bit Linear"
+
+
+@pytest.mark.parametrize("name", ["rag-token-nq", "rag-token-base", "rag-sequence-nq", "rag-sequence-base"])
+def test_published_weights_arrive(all_of_it, name, tmp_path):
+    head = RagTokenForGeneration if "token" in name else RagSequenceForGeneration
+    model, said = head.from_pretrained(f"facebook/{name}", output_loading_info=True)
+    assert not said["missing_keys"] and not said["unexpected_keys"]
+    for k, v in torch.load(tmp_path/"published"/name/"pytorch_model.bin", weights_only=True).items(): assert torch.equal(model.state_dict()[k], v)
+    assert model.generator.lm_head.weight is model.generator.model.shared.weight and model.config.retriever_type == "hf_retriever"
+    theirs = getattr(transformers, head.__name__).from_pretrained(f"facebook/{name}")
+    x = dict(context_input_ids=torch.randint(4, 250, (5, 9)), context_attention_mask=torch.ones(5, 9).long(), doc_scores=torch.randn(1, 5))
+    for kw in (dict(), dict(num_beams=3)):
+        a, b = (m.generate(**x, max_length=10, **kw) for m in (model, theirs))
+        n = min(a.shape[1], b.shape[1]); assert torch.equal(a[:, :n], b[:, :n])
+
+
+def test_one_heads_checkpoint_in_the_other(all_of_it):
+    with pytest.warns(UserWarning, match="RagTokenForGeneration.*RagSequenceForGeneration"): RagSequenceForGeneration.from_pretrained("facebook/rag-token-nq")
+    assert isinstance(RagModel.from_pretrained("facebook/rag-token-nq").generator, transformers.BartForConditionalGeneration)
+
+
+def test_front_door(all_of_it, capsys):
+    from rag_nb import Rag
+    rag = Rag.from_pretrained("facebook/rag-token-nq", index="wiki_dpr:compressed")
+    assert "downloading" in capsys.readouterr().err                     # sizes are said before
+    a = rag.ask("how many people live in paris?", max_new_tokens=5)
+    assert a.hits.shape == (1, 5) and (a.doc_posterior.sum(-1) - 1).abs().max() < 1e-5
+
+
+def test_command_line(all_of_it):
+    out = all_of_it.run("", args=[sys.executable, "-m", "rag_nb.cli", "ask", "how many people live in paris?", "--model", "facebook/rag-token-nq", "--index", "wiki_dpr:compressed", "--json"])
+    assert len(json.loads(out)["documents"]) == 5
+
+
+def test_users_own_index_class():
+    "A subclass written for Transformers' index interface, as it is."
+    from transformers.models.rag.retrieval_rag import Index
+    import numpy as np
+    class Own(Index):
+        def get_doc_dicts(self, doc_ids): return [dict(title=[f"t{i}" for i in row], text=[f"text {i}" for i in row]) for row in doc_ids]
+        def get_top_docs(self, question_hidden_states, n_docs=5): return np.tile(np.arange(n_docs), (len(question_hidden_states), 1)), np.ones((len(question_hidden_states), n_docs, 32), np.float32)
+        def is_initialized(self): return True
+        def init_index(self): pass
+    from rag_nb import RagConfig
+    r = RagRetriever(RagConfig(retrieval_vector_size=32), index=Own())
+    assert r.search(torch.ones(2, 32), 3).passages[1][2]["text"] == "text 2"
