@@ -190,9 +190,10 @@ def encoder(self:Rag) -> TextEncoder:
 def token_texts(
     tokenizer, # the generator's
     ids:list, # token ids of one answer, special tokens included
+    end:tuple=(), # ids that end an answer and are not part of it, such as a line break
 ) -> tuple: # positions of the ordinary tokens, and the text that each adds
     "What each token of an answer adds to its text."
-    special, keep, texts, before = set(tokenizer.all_special_ids), [], [], ""
+    special, keep, texts, before = {*tokenizer.all_special_ids, *end}, [], [], ""
     for i, t in enumerate(ids):
         if t in special: continue
         keep.append(i)
@@ -207,15 +208,15 @@ def _answers(self:Rag, questions, hits, out, kind, gc, decoding="thorough"):
     "One `Answer` for each question, from the output of a decoding, able to be asked again over other hits."
     out = {k: v.float().cpu() if v.is_floating_point() else v.cpu() for k, v in out.items() if isinstance(v, torch.Tensor)}
     prior = doc_log_prior(out["doc_scores"]).exp()
-    answers = [self._answer(q, hits[b].to("cpu"), kind, prior[b], {k: v[b] for k, v in out.items()}) for b, q in enumerate(questions)]
+    answers = [self._answer(q, hits[b].to("cpu"), kind, prior[b], {k: v[b] for k, v in out.items()}, gc.eos_token_id) for b, q in enumerate(questions)]
     for a in answers: a._again = lambda hits, q=a.question: self._ask([q], kind, None, gc, hits, decoding)[0]
     return answers
 
 @patch
-def _answer(self:Rag, question, hits, kind, prior, out):
+def _answer(self:Rag, question, hits, kind, prior, out, end):
     "The answer to one question."
     n = int(out["lengths"])
-    keep, texts = token_texts(self.tokenizer.generator, out["sequences"][1:1+n].tolist())
+    keep, texts = token_texts(self.tokenizer.generator, out["sequences"][1:1+n].tolist(), end)
     pick = lambda name: out[name][keep]
     return Answer(question, "".join(texts).strip(), texts, out["sequences"][1:][keep], pick("token_logprobs"), float(out["token_logprobs"].sum()),
                   prior, pick("doc_posteriors"), pick("running_posteriors"), hits, kind)
@@ -303,7 +304,7 @@ class Stream:
                 with torch.no_grad(): step = next(steps)
             except StopIteration as end: out = end.value; break
             ids.append(int(step.next[0, 0]))
-            text = "".join(token_texts(rag.tokenizer.generator, ids)[1]).lstrip()
+            text = "".join(token_texts(rag.tokenizer.generator, ids, self.gc.eos_token_id)[1]).lstrip()
             if len(text) > len(said): yield text[len(said):]
             said = text
         self.answer = rag._answers(self.questions, hits, out, "token", self.gc)[0]
