@@ -46,21 +46,21 @@ def _segment(s):
 @patch
 def chunks(self:Vectors,
     size:int=None,  # Rows in a piece; None: 8 MB of them
-    device=None,    # Where the pieces are wanted; None: where they are
-):                  # yields `(first row, (C, D) float32 tensor)`
+    dtype=torch.float32,  # None leaves tensors as they are
+):                  # yields `(first row, (C, D) tensor)`
     "The vectors piece by piece, in order, never crossing from one segment into the next."
     size, first = size or max(1, 2**21 // self.dim), 0
     for s in self.segments:
         for i in range(0, len(s), size):
-            yield first + i, _float(s[i:i+size], device)
+            yield first + i, _tensor(s[i:i+size], dtype=dtype)
             _release(s, i, min(i+size, len(s)))
         first += len(s)
 
-def _float(piece, device=None):
-    "A float32 tensor of a piece of a segment; a read-only piece is copied, since tensors are writeable."
+def _tensor(piece, device=None, dtype=torch.float32):
+    "A tensor of a piece of a segment; a read-only piece is copied, since tensors are writeable."
     if not isinstance(piece, torch.Tensor):
         piece = torch.from_numpy(piece if piece.flags.writeable else np.array(piece))
-    return piece.to(device=device, dtype=torch.float32)
+    return piece.to(device=device, dtype=dtype)
 
 def _release(segment, i, j):
     "Give back the pages of rows i to j of a read-only memory map that is larger than 64 MB."
@@ -93,9 +93,10 @@ def take(self:Vectors,
     for n in np.unique(where[flat >= 0]):
         segment, mine = self.segments[n], np.flatnonzero((where == n) & (flat >= 0))
         mine = mine[np.argsort(flat[mine], kind="stable")]
-        for block in np.split(mine, range(64, len(mine), 64)):
+        blocks = np.split(mine, range(64, len(mine), 64)) if isinstance(segment, np.memmap) else [mine]
+        for block in blocks:
             rows = flat[block] - (self.ends[n] - len(segment))
-            out[torch.from_numpy(block).to(device)] = _float(segment[rows], device)
+            out[torch.from_numpy(block).to(device)] = _tensor(segment[rows], device)
             _release(segment, rows[0], rows[-1] + 1)
     return out.view(*ids.shape, self.dim)
 
@@ -237,17 +238,30 @@ def make_index(
 # %% ../nbs/10_index.ipynb #cell-32
 def _top(scores, k):
     "The `k` largest of each row (B, C) and their places; equal ones by lower place, whatever `topk` does."
-    k = min(k, scores.shape[1])
-    s, i = scores.topk(k, dim=1)                                              # (B, k)
-    tied = ((scores >= s[:, -1:]).sum(1) > k) & (s[:, -1] > -torch.inf)
-    if tied.any():
-        full = scores[tied].sort(dim=1, descending=True, stable=True)
-        s[tied], i[tied] = full.values[:, :k], full.indices[:, :k]
+    s, i = scores.topk(min(k+1, scores.shape[1]), dim=1)
+    if s.shape[1] > k:
+        tied = (s[:, k-1] == s[:, k]) & (s[:, k] > -torch.inf)                # (B,)
+        s, i = s[:, :k].clone(), i[:, :k].clone()
+        if tied.any():
+            full = scores[tied].sort(dim=1, descending=True, stable=True)
+            s[tied], i[tied] = full.values[:, :k], full.indices[:, :k]
     i, order = i.sort(dim=1)
     s, by_score = s.gather(1, order).sort(dim=1, descending=True, stable=True)
     return s, i.gather(1, by_score)
 
-# %% ../nbs/10_index.ipynb #cell-33
+# %% ../nbs/10_index.ipynb #cell-34
+def _top_of_long(scores, k, block=512):
+    "The same as `_top`, by way of the largest number of each block."
+    B, C = scores.shape
+    whole = C//block*block
+    if C < 8*k*block: return _top(scores, k)
+    best = _top(scores[:, :whole].view(B, -1, block).amax(2), k)[1].sort(dim=1).values                  # (B, k) numbers of blocks
+    places = (best[..., None]*block + torch.arange(block, device=scores.device)).flatten(1)             # (B, k·block)
+    places = torch.cat([places, torch.arange(whole, C, device=scores.device).expand(B, -1)], 1)         # and the rest at the end
+    s, i = _top(scores.gather(1, places), k)
+    return s, places.gather(1, i)
+
+# %% ../nbs/10_index.ipynb #cell-36
 @register_index("exact")
 class ExactIndex(Index):
     "Inner products with every vector, piece by piece, on the CPU or a GPU: the slow truth, and often fast enough."
@@ -255,15 +269,14 @@ class ExactIndex(Index):
         vectors,              # `(N, D)` array, memory map or tensor, or a list of them
         device="cpu",         # On a GPU the vectors are copied there; on the CPU they stay where they are, on disk too
         dtype=None,           # `torch.float16` halves a GPU's memory; None keeps what is there
-        chunk_size:int=None,  # Rows multiplied at a time; None: 8 MB of them, on a GPU 1 GB
+        chunk_size:int=None,  # Rows multiplied at a time; None: 8 MB of them, on a GPU as many as give 1 GB of scores
         check:bool=True,      # Look for NaN and infinity
     ):
         super().__init__(vectors, check)
-        self.device, self.dtype = torch.device(device), dtype
-        self.chunk_size = chunk_size or max(1, (2**21 if self.device.type == "cpu" else 2**28) // self.dim)
+        self.device, self.dtype, self.chunk_size = torch.device(device), dtype, chunk_size
         self._move()
 
-# %% ../nbs/10_index.ipynb #cell-34
+# %% ../nbs/10_index.ipynb #cell-37
 @patch
 def _move(self:ExactIndex):
     "Copy segments to the device, or to the dtype, where they are not there yet; one piece at a time."
@@ -281,17 +294,28 @@ def add(self:ExactIndex, vectors):
     "Add vectors at the end; on a GPU they are copied there."
     Index.add(self, vectors); self._move()
 
-# %% ../nbs/10_index.ipynb #cell-35
+# %% ../nbs/10_index.ipynb #cell-38
 @patch
 def _candidates(self:ExactIndex, queries, k, exclude):
     q = queries.to(self.device)
     best, ids = q.new_zeros(len(q), 0), torch.zeros(len(q), 0, dtype=torch.long, device=self.device)
     exclude = None if exclude is None else exclude.to(self.device)
-    pieces = tqdm(self.stored.chunks(self.chunk_size), desc="searching", delay=2, leave=False, total=-(-len(self)//self.chunk_size), disable=len(self) < 2**20)
+    size = self.chunk_size or max(1, 2**21//self.dim if q.device.type == "cpu" else 2**27//len(q))
+    pieces = tqdm(self.stored.chunks(size, dtype=None), desc="searching", delay=2, leave=False, total=-(-len(self)//size), disable=len(self) < 2**20)
     for first, piece in pieces:
-        scores = q @ piece.T                                                  # (B, C)
+        scores = _products(q, piece)                                          # (B, C)
         if exclude is not None: scores.masked_fill_(exclude[first:first+len(piece)], -torch.inf)
-        s, i = _top(scores, k)
+        s, i = _top_of_long(scores, k)
         best, order = torch.cat([best, s], 1).sort(dim=1, descending=True, stable=True)
         best, ids = best[:, :k], torch.cat([ids, i + first], 1).gather(1, order)[:, :k]
     return ids.masked_fill(best == -torch.inf, -1)
+
+# %% ../nbs/10_index.ipynb #cell-40
+def _products(q, piece):
+    "Inner products (B, C) in float32 of queries (B, D) and a piece (C, D) of any float type."
+    if not piece.is_cuda or piece.dtype == torch.float32: return q @ piece.float().T
+    high = q.to(piece.dtype)
+    both = torch.cat([high, (q - high.float()).to(piece.dtype)])               # (2B, D)
+    if len(both) < 32: both = torch.mm(both, piece.T, out_dtype=torch.float32) # (2B, C)
+    else: both = torch.mm(piece, both.T, out_dtype=torch.float32).T            # the same, and faster for many questions
+    return both[:len(q)] + both[len(q):]

@@ -2,7 +2,7 @@
 import numpy as np, pytest, torch
 from hypothesis import given, settings, strategies as st
 
-from rag_nb.index import ExactIndex, INDEX_KINDS, Index, Vectors, index_class, make_index, register_index
+from rag_nb.index import ExactIndex, INDEX_KINDS, Index, Vectors, _top, _top_of_long, index_class, make_index, register_index
 
 
 def data(n=500, d=12, b=7, seed=0):
@@ -72,6 +72,18 @@ def test_the_closest_twin_comes_first_by_number():
     x[[250, 17, 90]] = 5*q[0]
     assert ExactIndex(x, chunk_size=50).search(q[:1], 3).ids.tolist() == [[17, 90, 250]]
     assert ExactIndex(x, chunk_size=50).search(q[:1], 2).ids.tolist() == [[17, 90]]
+
+
+@given(st.integers(1, 4), st.integers(1, 300), st.integers(1, 40), st.integers(1, 9), st.integers(0, 2**31))
+def test_the_largest_of_a_row(b, c, k, block, seed):
+    rng = np.random.default_rng(seed)
+    scores = torch.from_numpy(rng.integers(-3, 4, (b, c)).astype(np.float32))
+    scores[torch.from_numpy(rng.random((b, c)) < .3)] = -torch.inf
+    want = scores.sort(dim=1, descending=True, stable=True)
+    n = (want.values[:, :k] > -torch.inf).sum(1)
+    for s, i in (_top(scores, k), _top_of_long(scores, k, block)):
+        assert s.shape == i.shape == (b, min(k, c)) and torch.equal(s, want.values[:, :k])
+        for r in range(b): assert i[r, :n[r]].tolist() == want.indices[r, :n[r]].tolist()
 
 
 def test_many_questions_go_in_blocks():
