@@ -15,6 +15,8 @@ _PUBLIC = {
     "index": "Index ExactIndex INDEX_KINDS register_index make_index",
     "index_faiss": "FaissIndex",
     "folder": "IndexFolder IndexFolderError build_folder",
+    "index_hub": "HubPassages WikiDPRIndex open_hub_index",
+    "index_legacy": "CanonicalHFIndex CustomHFIndex LegacyIndex adapt_index",
     "tokenizer": "RagTokenizer",
     "retriever": "RagRetriever",
     "reader": "",

@@ -148,7 +148,7 @@ def test_front_door(all_of_it, capsys):
 
 
 def test_command_line(all_of_it):
-    out = all_of_it.run("", args=[sys.executable, "-m", "rag_nb.cli", "ask", "how many people live in paris?", "--model", "facebook/rag-token-nq", "--index", "wiki_dpr:compressed", "--json"])
+    out = all_of_it.run("", args=[sys.executable, "-c", "from rag_nb.cli import main; main()", "ask", "how many people live in paris?", "--model", "facebook/rag-token-nq", "--index", "wiki_dpr:compressed", "--json"])
     assert len(json.loads(out)["documents"]) == 5
 
 
