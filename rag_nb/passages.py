@@ -62,7 +62,7 @@ def _jsonl(path):
 def _json(path):
     text = path.read_text(encoding="utf-8-sig")
     try: data = json.loads(text)
-    except (ValueError, RecursionError) as e: raise ValueError(f"{path}: not valid JSON ({e})") from None
+    except (ValueError, RecursionError) as e: raise ValueError(f"{path}: not valid JSON ({e}); a file of one document a line is named .jsonl") from None
     if not isinstance(data, list): raise ValueError(f"{path}: expected a JSON list of documents, found a {type(data).__name__}; one document a line is .jsonl")
     for i, raw in enumerate(data): yield f"{path.name} document {i}", raw
 
