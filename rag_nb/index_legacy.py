@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['DatasetPassages', 'CustomHFIndex', 'CanonicalHFIndex', 'AdaptedIndex', 'adapt_index', 'PickleRefused',
-           'load_plain_pickle', 'LegacyPassages', 'LegacyIndex', 'published_index']
+           'load_plain_pickle', 'LegacyPassages', 'LegacyIndex']
 
 # %% ../nbs/14_index_legacy.ipynb #cell-02
 import copy, os, pickletools, struct, sys
@@ -397,17 +397,3 @@ def vectors(self:LegacyIndex,
     out, found = torch.zeros(len(flat), self.dim), flat >= 0
     if found.any(): out[found] = torch.from_numpy(self.proposer.reconstruct_batch(flat[found].numpy()))[:, :self.dim]
     return out.view(*ids.shape, self.dim)
-
-# %% ../nbs/14_index_legacy.ipynb #cell-47
-def published_index(
-    config,           # A `RagConfig`, or anything with its fields
-    folder=None,      # Where the configuration lies: paths in it may be relative to this
-    **more,           # As in the index's class: `say`, `nprobe`, `ef_search`, `candidates`
-)->Index:             # with its passages in `.passages`
-    "The index that a configuration names; nothing large is opened before `init_index` or the first search."
-    beside = lambda p: str(Path(folder)/p) if p is not None and folder is not None and (Path(folder)/p).exists() else p
-    size, index_path = config.retrieval_vector_size, beside(config.index_path)
-    if config.index_name == "legacy": return LegacyIndex(size, index_path, **more)
-    if config.index_name == "custom": more.pop("say", None); return CustomHFIndex.load_from_disk(size, beside(config.passages_path), index_path, **more)
-    return CanonicalHFIndex(size, config.dataset, config.dataset_split, None if index_path else config.index_name, index_path,
-                            config.use_dummy_dataset, config.dataset_revision, **more)

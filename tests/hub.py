@@ -1,6 +1,6 @@
 """A small Hub on this machine, for tests: published names, tiny files, and the network otherwise closed.
 
-    pytest_plugins = ["hub"]                        # in a test module: the fixtures hub, online (this process talks to it), wiki
+    from hub import hub, online, wiki               # fixtures: the server; this process talking to it; and with a tiny wiki_dpr
     hub.add_repo("facebook/rag-token-nq", folder)   # serve a folder as a model; kind="dataset" for a dataset
     with hub.here(offline=True): ...                # this process, cut off: what was downloaded before has to do
     hub.run(code, offline=True)                     # a fresh interpreter with HF_ENDPOINT and a private HF_HOME

@@ -1,9 +1,10 @@
 "The small Hub of the tests: what it serves is loaded by the real libraries, and nothing else is reached."
+# ruff: noqa: F811 (a fixture is imported, and then is a parameter)
 import json
 
 import pytest, torch
 
-pytest_plugins = ["hub"]
+from hub import hub, online  # noqa: F401 (fixtures)
 
 LOAD = """
 import torch

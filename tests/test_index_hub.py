@@ -1,16 +1,16 @@
 "The published index by its files: what is read, what is kept, what is said, and what goes wrong."
+# ruff: noqa: F811 (a fixture is imported, and then is a parameter)
 import json, os, subprocess, sys, threading
 
 import faiss, numpy as np, pyarrow as pa, pyarrow.parquet as pq, pytest, torch
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 import rag_nb.index_hub as index_hub
-from hub import ROOT, build_indexes, build_wiki_dpr
+from hub import ROOT, build_indexes, build_wiki_dpr, hub, online, wiki  # noqa: F401 (fixtures)
 from rag_nb.index import ExactIndex
 from rag_nb.index_hub import HubFiles, HubPassages, WikiDPRIndex, open_hub_index
 from rag_nb.passages import Passages
 
-pytest_plugins = ["hub"]
 torch.set_num_threads(1); faiss.omp_set_num_threads(1)
 quiet = lambda text: None
 

@@ -1,17 +1,16 @@
 "Indexes from elsewhere: pickles that must not run, DPR's files, datasets, and classes written for Transformers."
+# ruff: noqa: F811 (a fixture is imported, and then is a parameter)
 import copyreg, json, os, pickle, pickletools, re, struct, subprocess, sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import datasets, faiss, numpy as np, pytest, torch
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from hub import ROOT
+from hub import ROOT, hub, online, wiki  # noqa: F401 (fixtures)
 from rag_nb.index import ExactIndex
 from rag_nb.index_hub import WikiDPRIndex
-from rag_nb.index_legacy import AdaptedIndex, CanonicalHFIndex, CustomHFIndex, LegacyIndex, PickleRefused, adapt_index, load_plain_pickle, published_index
+from rag_nb.index_legacy import AdaptedIndex, CanonicalHFIndex, CustomHFIndex, LegacyIndex, PickleRefused, adapt_index, load_plain_pickle
 
-pytest_plugins = ["hub"]
 torch.set_num_threads(1); faiss.omp_set_num_threads(1); datasets.disable_progress_bars()
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 D = 16
@@ -385,8 +384,7 @@ def test_save_move_and_open(tmp_path, factory):
     names = first.save(tmp_path/"a")
     assert names == ["hf_dataset", "hf_dataset_index.faiss"][:1 + bool(factory)] and dataset.list_indexes() == ["embeddings"]*bool(factory)
     (tmp_path/"a").rename(tmp_path/"b")
-    config = SimpleNamespace(retrieval_vector_size=D, index_name="custom", passages_path=names[0], index_path=names[1] if factory else None)
-    again = published_index(config, tmp_path/"b")
+    again = CustomHFIndex.load_from_disk(D, *(tmp_path/"b"/n for n in names))
     assert torch.equal(again.search(vectors[:5], 3).scores, first.search(vectors[:5], 3).scores) and again.kind == "custom"
     from transformers.models.rag.retrieval_rag import CustomHFIndex as Theirs
     if factory:
@@ -424,13 +422,13 @@ def test_the_canonical_name(wiki):
     with pytest.raises(ValueError, match="vectors of 32 numbers, and the configuration says 768"): CanonicalHFIndex(index_name="compressed", say=lambda t: None)
 
 
-@pytest.mark.parametrize("fields, kind", [(dict(), "wiki_dpr"), (dict(index_name="exact"), "wiki_dpr"), (dict(use_dummy_dataset=True, index_name="exact"), "wiki_dpr"), (dict(dataset="facebook/wiki_dpr", dataset_revision="main"), "wiki_dpr")])
-def test_the_index_of_a_configuration(wiki, fields, kind):
+def test_what_is_written_into_a_configuration_opens_the_same_index(wiki):
     from rag_nb.config import RagConfig
-    config = RagConfig(retrieval_vector_size=32, **fields)
-    index = published_index(config, say=lambda t: None)
-    assert index.kind == kind and index.search(wiki.vectors[:2], 3).with_passages(index.passages).mask.all()
-    assert {k: v for k, v in index.settings.items() if k != "index_path"} == {k: getattr(config, k) for k in index.settings if k != "index_path"}
+    for how in (dict(), dict(index_name="exact"), dict(index_name="multiset.compressed"), dict(dummy=True, revision="main")):
+        index = WikiDPRIndex("wiki_dpr", say=lambda t: None, **how)
+        config = RagConfig(retrieval_vector_size=32, **index.settings)
+        again = CanonicalHFIndex(config.retrieval_vector_size, config.dataset, config.dataset_split, config.index_name, config.index_path, config.use_dummy_dataset, config.dataset_revision, say=lambda t: None)
+        assert again.settings == index.settings and again.index_file == index.index_file and torch.equal(again.search(wiki.vectors[:2], 3).scores, index.search(wiki.vectors[:2], 3).scores)
 
 
 class Theirs:
