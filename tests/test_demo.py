@@ -233,3 +233,38 @@ def test_generator_is_whole(real):
 
 def test_unknown_source():
     with pytest.raises(ValueError, match="pip"): demo.default_encoder(source="ftp")
+
+
+@pytest.fixture(scope="session")
+def rag(real):
+    "The default RAG."
+    from rag_nb import Rag
+    return Rag.demo()
+
+
+def test_default_question_is_answered_right(rag):
+    "What `rag-nb demo` and `make demo` show."
+    a = rag.ask(demo.QUESTIONS[0])
+    assert a.text == "Belgrade" and a.hits.shape == (1, 5)
+    assert np.allclose(a.doc_prior.sum(), 1, atol=1e-5) and np.allclose(a.doc_posterior.sum(-1), 1, atol=1e-5)
+    assert "Belgrade" in a.hits.passages[0][a.citations[0].doc]["text"]
+
+
+def test_shipped_knowledge_is_whole_and_stays_as_it_is(rag):
+    "Every checksum fits, and adding documents does not write into the package."
+    from rag_nb.folder import IndexFolder
+    path = Path(demo.__file__).parent/"data/squad48"
+    before = {p.name: p.stat().st_mtime_ns for p in path.iterdir()}
+    folder = IndexFolder.open(path, verify=True)
+    assert len(folder) == 2067 and {"LICENSE", "README.md"} < set(before) and sum(p.stat().st_size for p in path.iterdir()) < 3e6
+    retriever = demo.default_retriever()
+    retriever.add([dict(id="new", title="Shed", text="The key to the garden shed hangs behind the blue door.")], progress=False)
+    assert retriever.find("Where is the key to the shed?", 1).documents()[0]["id"].startswith("new")
+    retriever.delete("new")
+    assert len(retriever) == 2067 and before == {p.name: p.stat().st_mtime_ns for p in path.iterdir()}
+
+
+def test_defaults_are_taken_where_nothing_is_named(real):
+    from rag_nb import Rag
+    rag = Rag.from_documents([dict(title="Compost", text="The compost is turned every second Saturday by Maria.")], progress=False)
+    assert rag.model.config.context_template == demo.PROMPT and rag.ask("Who turns the compost?").text == "Maria"
