@@ -152,6 +152,7 @@ class Hub:
         "The environment of a process that knows no other Hub and no other network."
         nowhere = "http://127.0.0.1:9"
         return dict(HF_ENDPOINT=self.url, HF_HOME=str(self.home), HF_HUB_OFFLINE=str(int(offline)), HF_HUB_DISABLE_XET="1", HF_HUB_DISABLE_TELEMETRY="1",
+                    DISABLE_SAFETENSORS_CONVERSION="1",   # or loading a pytorch_model.bin leaves a thread behind that asks the Hub for another format
                     HTTP_PROXY=nowhere, HTTPS_PROXY=nowhere, ALL_PROXY=nowhere, NO_PROXY="127.0.0.1,localhost", OMP_NUM_THREADS="1", TOKENIZERS_PARALLELISM="false")
 
     def run(self, code, offline=False, timeout=300, args=()):
