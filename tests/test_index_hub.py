@@ -320,6 +320,7 @@ def test_threads_share_one_index(wiki):
 QUESTION = """
 import json, sys, torch
 torch.set_num_threads(1)
+import rag_nb.index_legacy
 from rag_nb.index_hub import open_hub_index
 assert "datasets" not in sys.modules and "faiss" not in sys.modules
 index = open_hub_index("wiki_dpr:compressed")
