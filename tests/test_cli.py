@@ -1,0 +1,197 @@
+"The command `rag-nb`, with toy models: what it prints where, how it ends, and what it says when something is wrong."
+import json, os, signal, socket, subprocess, sys, time
+from pathlib import Path
+import pytest
+from rag_nb import cli
+
+PYTHON = [sys.executable, "-c", "import sys; from rag_nb.cli import main; sys.exit(main())"]
+
+
+def shell(*words, **kw):
+    "Run `rag-nb` with these words in a process of its own."
+    return subprocess.run([*PYTHON, *words], capture_output=True, text=True, timeout=300, **kw)
+
+
+def docs_file(folder):
+    "Two documents in a JSONL file."
+    path = folder/"docs.jsonl"
+    path.write_text("\n".join(json.dumps(d) for d in [
+        dict(id="p", title="Penguins", text="Emperor penguins breed on the ice of Antarctica."),
+        dict(id="b", title="Bread", text="Bread is made from flour, water and salt.")]), encoding="utf8")
+    return path
+
+
+@pytest.fixture
+def toy(monkeypatch):
+    "Toy models in the place of the built-in ones."
+    from rag_nb import demo, toy as t
+    generator = lambda *a, **k: (t.toy_generator("llama"), t.toy_tokenizer(kind="llama"))
+    encoder = lambda *a, **k: t.toy_encoder()
+    encoder.encoder_name = t.toy_encoder().name
+    monkeypatch.setattr(demo.RagRetriever, "default_encoder", staticmethod(encoder))
+    monkeypatch.setattr(demo.Rag, "default_generator", staticmethod(generator))
+    rag = lambda **k: demo.Rag.from_documents(t.toy_documents(), progress=False)
+    monkeypatch.setattr(demo.Rag, "demo", rag)
+    return t
+
+
+# The frame: no models at all
+
+def test_help_is_fast_and_imports_nothing():
+    code = "import sys, rag_nb.cli; heavy = {'torch', 'transformers', 'faiss', 'datasets', 'numpy', 'IPython'} & set(sys.modules); sys.exit(str(heavy) if heavy else 0)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+    out = shell("--help")
+    assert out.returncode == 0 and all(f"rag-nb {c}" in out.stdout for c in ("demo", "index", "ask")) and not out.stderr
+
+
+@pytest.mark.parametrize("command", ["demo", "index", "ask"])
+def test_help_of_each(command, capsys):
+    with pytest.raises(SystemExit) as e: cli.main([command, "--help"])
+    assert e.value.code == 0 and "--json" in capsys.readouterr().out
+
+
+def test_version(capsys):
+    import rag_nb
+    assert cli.main(["--version"]) == 0 and capsys.readouterr().out == f"rag-nb {rag_nb.__version__}\n"
+
+
+@pytest.mark.parametrize("words, says", [
+    (["nonsense"], "no command 'nonsense'"),
+    (["index"], "needs documents and --out"),
+    (["index", "/no/such/file.jsonl", "--out", "/tmp/never"], "/no/such/file.jsonl"),
+    (["index", "--check", "/no/such/folder"], "/no/such/folder"),
+    (["ask", "why?", "--index", "/no/such/folder"], "/no/such/folder")])
+def test_errors_are_one_line(words, says, capsys):
+    assert cli.main(words) == 2
+    out, err = capsys.readouterr()
+    assert not out and err.count("\n") == 1 and err.startswith("rag-nb: ") and says in err
+
+
+def test_misspelt_option():
+    out = shell("ask", "why?", "--indx", "x")
+    assert out.returncode == 2 and "--index" in out.stderr and "Traceback" not in out.stderr
+
+
+def test_traceback_when_asked_for(monkeypatch):
+    monkeypatch.setenv("RAG_NB_TRACEBACK", "1")
+    with pytest.raises(ValueError): cli.main(["nonsense"])
+
+
+def test_ctrl_c(monkeypatch, capsys):
+    def interrupted(words): raise KeyboardInterrupt
+    monkeypatch.setattr(cli, "_run", interrupted)
+    assert cli.main([]) == 130 and capsys.readouterr().err == "stopped\n"
+
+
+def test_nobody_reads():
+    "A closed pipe: no traceback, not even at the end of the process."
+    p = subprocess.Popen([*PYTHON, "--help"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    p.stdout.close()
+    assert p.wait(60) == 141 and p.stderr.read() == b""
+
+
+# With toy models
+
+def test_demo_prints_an_answer(toy, capsys):
+    assert cli.main(["demo", "What is tea?", "--max-new-tokens", "4"]) == 0
+    assert "What is tea?" in capsys.readouterr().out
+
+
+def test_demo_json(toy, capsys):
+    assert cli.main(["demo", "What is tea?", "--json", "--max-new-tokens", "4", "--n-docs", "3"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert list(found) == ["question", "answer", "documents", "tokens"] and found["question"] == "What is tea?"
+    assert [set(d) for d in found["documents"]] == [{"id", "title", "text", "score", "prior", "posterior"}]*3
+    for t in found["tokens"]: assert set(t) == {"token", "logprob", "posterior"} and abs(sum(t["posterior"]) - 1) < 1e-5
+
+
+def test_demo_without_a_question_says_which(toy, capsys):
+    from rag_nb.demo import QUESTIONS
+    assert cli.main(["demo", "--json", "--max-new-tokens", "2"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["question"] == QUESTIONS[0] and QUESTIONS[0] in err
+
+
+def test_html(toy, tmp_path, capsys):
+    page = tmp_path/"answer.html"
+    assert cli.main(["demo", "What is <b>tea</b>?", "--html", str(page), "--max-new-tokens", "2"]) == 0
+    assert "What is &lt;b&gt;tea&lt;/b&gt;?" in page.read_text(encoding="utf8") and f"wrote {page}" in capsys.readouterr().err
+    assert [p.name for p in tmp_path.iterdir()] == ["answer.html"]
+
+
+@pytest.mark.parametrize("place", ["", "missing/answer.html"])
+def test_html_where_it_cannot_be(toy, tmp_path, place, capsys):
+    assert cli.main(["demo", "What is tea?", "--html", str(tmp_path/place), "--max-new-tokens", "2"]) == 2
+    out, err = capsys.readouterr()
+    assert "--html" in err and not out
+
+
+def test_empty_question(toy, capsys):
+    assert cli.main(["demo", "  "]) == 2 and "question is empty" in capsys.readouterr().err
+
+
+def test_index_check_ask(toy, tmp_path, capsys):
+    docs, out = docs_file(tmp_path), tmp_path/"docs.index"
+    assert cli.main(["index", str(docs), "--out", str(out), "--json"]) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert made["documents"] == made["passages"] == 2 and made["kind"] == "exact" and made["index"] == str(out)
+    assert cli.main(["index", "--check", str(out), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {**made, "verified": True}
+    assert cli.main(["index", "--check", str(out)]) == 0 and "every file as its checksum says" in capsys.readouterr().out
+    assert cli.main(["ask", "Where do penguins breed?", "--index", str(out), "--json", "--max-new-tokens", "3"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {d["title"] for d in found["documents"]} == {"Penguins", "Bread"}
+
+
+def test_ask_with_a_saved_rag(toy, tmp_path, capsys):
+    from rag_nb.demo import Rag
+    cli.main(["index", str(docs_file(tmp_path)), "--out", str(tmp_path/"i")])
+    Rag.from_documents(toy.toy_documents(), progress=False).save_pretrained(tmp_path/"model")
+    capsys.readouterr()
+    assert cli.main(["ask", "Where?", "--index", str(tmp_path/"i"), "--model", str(tmp_path/"model"), "--json", "--max-new-tokens", "2"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["documents"]) == 2
+
+
+def test_ask_with_a_generator_from_a_folder(toy, tmp_path, capsys):
+    cli.main(["index", str(docs_file(tmp_path)), "--out", str(tmp_path/"i")])
+    toy.toy_generator("bart").save_pretrained(tmp_path/"g"); toy.toy_tokenizer(kind="bart").save_pretrained(tmp_path/"g")
+    capsys.readouterr()
+    assert cli.main(["ask", "Where?", "--index", str(tmp_path/"i"), "--model", str(tmp_path/"g"), "--kind", "sequence", "--num-beams", "2", "--json", "--max-new-tokens", "2"]) == 0
+    assert json.loads(capsys.readouterr().out)["question"] == "Where?"
+
+
+def test_an_index_by_another_encoder(toy, tmp_path, capsys):
+    cli.main(["index", str(docs_file(tmp_path)), "--out", str(tmp_path/"i")])
+    other = toy.toy_encoder(); other.model.embeddings.word_embeddings.weight.data.mul_(-1)
+    other.save_pretrained(tmp_path/"other"); capsys.readouterr()
+    assert cli.main(["ask", "Where?", "--index", str(tmp_path/"i"), "--encoder", str(tmp_path/"other")]) == 2
+    assert str(tmp_path/"other") in capsys.readouterr().err
+
+
+def test_check_finds_a_changed_file(toy, tmp_path, capsys):
+    cli.main(["index", str(docs_file(tmp_path)), "--out", str(tmp_path/"i")])
+    victim = max((p for p in (tmp_path/"i").rglob("*.npy")), key=lambda p: p.stat().st_size)
+    body = bytearray(victim.read_bytes()); body[-1] ^= 1; victim.write_bytes(bytes(body))
+    capsys.readouterr()
+    assert cli.main(["index", "--check", str(tmp_path/"i")]) == 2 and victim.name in capsys.readouterr().err
+
+
+def test_index_there_already(toy, tmp_path, capsys):
+    words = ["index", str(docs_file(tmp_path)), "--out", str(tmp_path/"i")]
+    assert cli.main(words) == 0 and cli.main([*words, "--overwrite"]) == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals as POSIX has them")
+def test_ctrl_c_from_outside(tmp_path):
+    "A process stopped while it downloads says one word."
+    silent = socket.create_server(("127.0.0.1", 0))  # takes connections and never answers
+    env = {**os.environ, "RAG_NB_CACHE": str(tmp_path), "PIP_INDEX_URL": f"http://127.0.0.1:{silent.getsockname()[1]}/simple", "PIP_EXTRA_INDEX_URL": "", "PIP_FIND_LINKS": "", "NO_PROXY": "127.0.0.1",
+           "PIP_CONFIG_FILE": os.devnull, "TQDM_DISABLE": "1"}
+    p = subprocess.Popen([*PYTHON, "demo"], env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    for _ in range(600):
+        if list(Path(tmp_path).rglob("pip.log")): break
+        time.sleep(.1)
+    time.sleep(.5); p.send_signal(signal.SIGINT)
+    out, err = p.communicate(timeout=60)
+    assert p.returncode == 130 and not out and err.rstrip().endswith("stopped") and "Traceback" not in err
+    assert not [f for f in Path(tmp_path).rglob("*") if ".making" in f.name]
