@@ -274,3 +274,12 @@ def test_defaults_are_taken_where_nothing_is_named(real):
     from rag_nb import Rag
     rag = Rag.from_documents([dict(title="Compost", text="The compost is turned every second Saturday by Maria.")], progress=False)
     assert rag.model.config.context_template == demo.PROMPT and rag.ask("Who turns the compost?").text == "Maria"
+
+
+def test_source_hub_asks_for_the_published_names(monkeypatch, real):
+    asked, (encoder, model, tokenizer) = [], real
+    monkeypatch.setattr(demo.TextEncoder, "from_pretrained", lambda name, **k: asked.append(name) or encoder)
+    monkeypatch.setattr(demo.AutoModelForCausalLM, "from_pretrained", lambda name, **k: asked.append(name) or model)
+    monkeypatch.setattr(demo.AutoTokenizer, "from_pretrained", lambda name, **k: asked.append(name) or tokenizer)
+    demo.default_encoder(source="hub"), demo.default_generator(source="hub")
+    assert asked == ["sentence-transformers/all-MiniLM-L6-v2"] + ["HuggingFaceTB/SmolLM2-135M-Instruct"]*2
