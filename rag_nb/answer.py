@@ -35,7 +35,7 @@ class Citation:
     title: str         # and its title
     probability: float # mean posterior of the document over these tokens
 
-@dataclass
+@dataclass(eq=False)
 class Answer:
     "What was answered, with its sources: shapes (T,), (K,), (T, K); all float32, on the CPU."
     question: str
@@ -92,14 +92,13 @@ class Rag:
         self._take(retriever)
 
     def _take(self, retriever):
-        "Hold a view of the retriever that lays contexts out for this model, after checking that the vectors' lengths agree."
+        "Hold the retriever, after checking that the vectors' lengths agree, and let the model use these tokenizers."
         if not isinstance(retriever, RagRetriever): raise TypeError(f"retriever is a {type(retriever).__name__}, not a RagRetriever")
         want, have = self.model.config.retrieval_vector_size, getattr(retriever.index, "dim", None)
         if have is not None and have != want: raise ValueError(f"the index has vectors of {have} dimensions and the question encoder makes {want}: it was built by another encoder")
-        self.retriever = copy.copy(retriever)
-        self.retriever.config = self.model.config
-        self.retriever.question_encoder_tokenizer, self.retriever.generator_tokenizer = self.tokenizer.question_encoder, self.tokenizer.generator
-        self.model.set_retriever(self.retriever)
+        self.retriever = retriever
+        self.model.rag.tokenizers = dict(question_encoder=self.tokenizer.question_encoder, generator=self.tokenizer.generator)
+        self.model.set_retriever(retriever)
 
     def __repr__(self): return f"Rag({type(self.model).__name__}, {type(self.model.generator).__name__}, {self.retriever!r})"
 
@@ -178,7 +177,7 @@ def find(self:Rag,
 ) -> tuple: # hits (B, K) and document scores (B, K)
     "Embed the questions as written and search once."
     vectors = self.encoder(questions, "question")                                                   # (B, D)
-    hits = self.retriever.search(vectors, n_docs or self.model.config.n_docs)
+    hits = self.retriever.search(vectors, self.model.config.n_docs if n_docs is None else n_docs)
     return hits, self.model.rag.doc_scores(vectors, hits)
 
 @patch(as_prop=True)
@@ -258,9 +257,10 @@ def _check_questions(questions):
 @patch
 def _settings(self:Rag, **kwargs):
     "Generation settings: 32 new tokens unless something is said, or was saved with the model."
-    saved = getattr(self.model, "generation_config", None)
-    if kwargs.get("max_new_tokens") is None and kwargs.get("max_length") is None and getattr(saved, "max_new_tokens", None) is None: kwargs["max_new_tokens"] = 32
-    gc = generation_settings(self.model, kwargs.pop("generation_config", saved), **kwargs)
+    base = kwargs.pop("generation_config", None) or getattr(self.model, "generation_config", None)
+    said = [kwargs.get(k) or getattr(base, k, None) for k in ("max_new_tokens", "max_length")]
+    if not any(said): kwargs["max_new_tokens"] = 32
+    gc = generation_settings(self.model, base, **kwargs)
     if gc.num_return_sequences > 1: raise ValueError(f"ask gives one answer to a question, not num_return_sequences={gc.num_return_sequences}: use model.generate for several")
     return gc
 
@@ -271,7 +271,7 @@ def _read_for(self:Rag, questions, n_docs, hits):
     if hits is None: hits, scores = self.find(questions, n_docs)
     else: scores = self._scores_of(hits)
     device = self.model.generator.device
-    contexts = {k: v.to(device) for k, v in self.retriever.contexts(questions, hits).items()}
+    contexts = {k: v.to(device) for k, v in self.retriever.contexts(questions, hits, config=self.model.config, tokenizer=self.tokenizer.generator).items()}
     return hits, scores.to(device), contexts
 
 @patch

@@ -94,7 +94,7 @@ class RagModel(RagPreTrainedModel):
         self.generator = generator if generator is not None else generator_class(cfg.generator).from_config(cfg.generator)
         cfg.question_encoder, cfg.generator = self.question_encoder.config, self.generator.config
         self.ctx_encoder = _context_encoder(cfg)
-        self.retriever, self.context_encoder_training = retriever, False
+        self.retriever, self.context_encoder_training, self.tokenizers = retriever, False, {}
         self.post_init()
 
     def get_input_embeddings(self): return self.generator.get_input_embeddings()
@@ -242,21 +242,22 @@ def retrieve(self:RagModel,
 ) -> tuple: # document scores (B, K), contexts, hits, question vectors (B, D), the question encoder's output
     "Encode the questions, search once, lay out the contexts."
     if self.retriever is None: raise ValueError("no retriever: pass retriever= or call set_retriever(...), or give context_input_ids and doc_scores yourself")
-    self._lend_tokenizers()
     vectors, output = self.embed_questions(input_ids, attention_mask, token_type_ids, with_output=True, **kwargs)
-    hits = self.retriever.search(vectors.detach().float(), n_docs or self.config.n_docs)
-    if questions is None: questions = self.retriever.question_encoder_tokenizer.batch_decode(input_ids, skip_special_tokens=True)
-    contexts = {k: v.to(input_ids.device) for k, v in self.retriever.contexts(questions, hits, prefix).items()}
+    hits = self.retriever.search(vectors.detach().float(), self.config.n_docs if n_docs is None else n_docs)
+    if questions is None: questions = self.tokenizer_for("question_encoder").batch_decode(input_ids, skip_special_tokens=True)
+    contexts = {k: v.to(input_ids.device) for k, v in self.retriever.contexts(questions, hits, prefix, self.config, self.tokenizer_for("generator")).items()}
     if self.context_encoder_training: hits = self._embed_again(hits)
     return self.doc_scores(vectors, hits), contexts, hits, vectors, output
 
 # %% ../nbs/20_model.ipynb #cell-26
 @patch
-def _lend_tokenizers(self:RagModel):
-    "Give the retriever this model's tokenizers, where it has none."
-    r = self.retriever
-    for field, part in (("question_encoder_tokenizer", "question_encoder"), ("generator_tokenizer", "generator")):
-        if getattr(r, field) is None: setattr(r, field, _tokenizer_of(self.config, part))
+def tokenizer_for(self:RagModel,
+    part:str, # "question_encoder" or "generator"
+):
+    "The tokenizer that goes with one of the two networks: the retriever's, or this model's own."
+    theirs = getattr(self.retriever, f"{part}_tokenizer", None)
+    if part not in self.tokenizers and theirs is None: self.tokenizers[part] = _tokenizer_of(self.config, part)
+    return self.tokenizers.get(part, theirs)
 
 def _tokenizer_of(config, part):
     "The tokenizer that was saved with a RAG model, or with one of the two networks it was made from."

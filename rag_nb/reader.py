@@ -93,8 +93,9 @@ def _read_seq2seq(generator, ids, mask, start_id, **kw):
 
 # %% ../nbs/19_reader.ipynb #cell-16
 def _accepts(generator, name):
-    "Whether the generator's forward takes this argument."
-    return name in inspect.signature(generator.forward).parameters
+    "Whether the generator's forward takes this argument; of one with adapters, the model inside is asked."
+    inner = generator.get_base_model() if hasattr(generator, "get_base_model") else generator
+    return name in inspect.signature(inner.forward).parameters
 
 def positions(mask):
     "Position of each token among the real ones of its row, (R, S); padding gets 0."

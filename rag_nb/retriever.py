@@ -151,10 +151,13 @@ def contexts(self:RagRetriever,
     questions:list, # B strings
     hits:Hits, # (B, K) with passages
     prefix:str|None=None, # before every context
+    config:RagConfig|None=None, # the model's, which says how its contexts look; the retriever's own where None
+    tokenizer=None, # the generator's; the retriever's own where None
 ) -> BatchEncoding: # context_input_ids, context_attention_mask: (B·K, S)
     "One context for each question and document."
-    if self.generator_tokenizer is None: raise ValueError("no generator tokenizer: give the retriever to a model with its tokenizer (Rag does), or pass generator_tokenizer=")
-    return assemble_contexts(self.generator_tokenizer, self.config, questions, hits.passages, prefix)
+    tokenizer = tokenizer or self.generator_tokenizer
+    if tokenizer is None: raise ValueError("no generator tokenizer: give the retriever to a model with its tokenizer (Rag does), or pass generator_tokenizer=")
+    return assemble_contexts(tokenizer, config or self.config, questions, hits.passages, prefix)
 
 # %% ../nbs/16_retriever.ipynb #cell-23
 @patch
@@ -274,7 +277,8 @@ def add(self:RagRetriever,
     progress:bool=True, # show a progress bar
 ):
     "Embed and append documents; an id that is there already is refused."
-    new = docs if isinstance(docs, Passages) else Passages.from_documents(docs, n_words=n_words, overlap=overlap)
+    numbers = [int(i) for i in self.passages.column("document") if str(i).isdecimal()]
+    new = docs if isinstance(docs, Passages) else Passages.from_documents(docs, n_words=n_words, overlap=overlap, first_id=max(numbers, default=-1) + 1)
     known = set(new.column("document")) & self._documents()
     if known: raise ValueError(f"document id {sorted(known)[0]!r} is in the index already: delete it first, or give the new one another id")
     vectors = self.encoder.encode([new[i] for i in range(len(new))], "passage", progress=progress)

@@ -163,7 +163,7 @@ class RagTokenizer:
         if text is None and text_target is None: raise ValueError("nothing to tokenise: pass text, text_target or both")
         out = self.current_tokenizer(text, *args, **kwargs) if text is not None else BatchEncoding()
         if text_target is not None:
-            target = self.generator(text_target, *args, **kwargs)
+            target = self.generator(text_target=text_target, *args, **kwargs)
             if text is None: return target
             out["labels"] = target["input_ids"]
         return out

@@ -131,3 +131,29 @@ def test_parts_that_do_not_fit():
     with pytest.raises(TypeError, match="not a RagRetriever"): r.with_retriever("wiki")
     with pytest.raises(ValueError, match="tokenizer"): Rag.from_documents(toy_documents(), generator=toy_generator("bart"), question_encoder=toy_encoder(), progress=False)
     with pytest.raises(ValueError, match="num_return_sequences"): r.ask("What?", num_beams=3, num_return_sequences=2)
+
+
+def test_knowledge_is_shared_with_its_retriever():
+    "What is added to a retriever or deleted from it is so for every Rag that holds it."
+    retriever = RagRetriever.from_documents(toy_documents(), toy_encoder(), progress=False)
+    r = Rag.from_parts(retriever, toy_encoder(), (toy_generator("bart"), toy_tokenizer("bart")), n_docs=3)
+    first = r.ask(QUESTIONS[0], max_new_tokens=3).hits.passages[0][0]
+    retriever.delete(first["document"])
+    assert first["id"] not in [d["id"] for d in r.ask(QUESTIONS[0], max_new_tokens=3).hits.documents()]
+    retriever.add(["A text without an id."], progress=False)
+    assert len(r.retriever) == len(toy_documents())
+    with pytest.raises(ValueError, match="at least one document"): r.ask(QUESTIONS[0], n_docs=0)
+
+
+def test_settings_given_as_an_object():
+    from transformers import GenerationConfig
+    a = rag().ask(QUESTIONS[0], generation_config=GenerationConfig(max_new_tokens=3))
+    assert len(a.token_ids) <= 3 and a != rag().ask(QUESTIONS[0], max_new_tokens=3)     # answers are compared as objects
+
+
+def test_a_generator_with_adapters_reads_like_the_plain_one():
+    peft = pytest.importorskip("peft")
+    r = rag("gpt2"); plain = r.ask(QUESTIONS[0], max_new_tokens=4)
+    r.model.rag.generator = peft.get_peft_model(r.model.generator, peft.LoraConfig(target_modules=["c_attn"], fan_in_fan_out=True)).eval()
+    again = r.ask(QUESTIONS[0], max_new_tokens=4)
+    assert again.text == plain.text and abs(again.logprob - plain.logprob) < 1e-3
