@@ -222,11 +222,14 @@ from rag_nb.index_legacy import load_plain_pickle
 if sys.platform == "linux":
     used = int(next(l for l in open("/proc/self/status") if l.startswith("VmSize")).split()[1])*1024
     resource.setrlimit(resource.RLIMIT_AS, (used + 2**31, used + 2**31))
+def peak():   # of this program: ru_maxrss would remember the size of the process that started it
+    if sys.platform != "linux": return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/2**20
+    return int(next(l for l in open("/proc/self/status") if l.startswith("VmHWM")).split()[1])/1024
 for i in range({len(BOMBS)}):
     start = time.time()
     try: x = load_plain_pickle({str(folder)!r} + f"/{{i}}.pkl"); said = "read a " + type(x).__name__; del x
     except ValueError as e: said = str(e)
-    print(json.dumps([said[:1000], time.time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1024]), flush=True)
+    print(json.dumps([said[:1000], time.time() - start, peak()]), flush=True)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=400, env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"})
     assert done.returncode == 0, done.stdout[-500:] + done.stderr[-2000:]
