@@ -10,6 +10,8 @@ large GPU; on two cores take --n 40.
 import argparse, collections, json, re, string, time
 from pathlib import Path
 
+from rag_nb.demo import EXAMPLES
+
 PLAIN = "{title}\n{text}\n\nQuestion: {question}\nAnswer:"
 TIGHT = "{title}: {text}\nQuestion: {question}\nAnswer:"
 AGAIN = "Question: {question}\n{title}: {text}\nAnswer to \"{question}\":"
@@ -17,17 +19,7 @@ LABELS = "Title: {title}\nText: {text}\nQuestion: {question}\nAnswer:"
 LETTERS = "{title}\n{text}\nQ: {question}\nA:"
 SPAN = "{title}\n{text}\n\nQuestion: {question}\nShort answer from the text:"
 SHORT = "Answer each question with a few words copied from the text."
-SHOTS = [  # written for this purpose; none is in SQuAD
-    ("Mount Everest", "Mount Everest, on the border of Nepal and China, was first climbed in 1953 by Edmund Hillary and Tenzing Norgay.",
-     "When was Mount Everest first climbed?", "1953"),
-    ("Honey bee", "Each colony has one queen. The workers dance to tell each other where flowers are.",
-     "How do workers tell each other where flowers are?", "they dance"),
-    ("Penicillin", "Penicillin was discovered in 1928 by the Scottish physician Alexander Fleming in London.",
-     "Who discovered penicillin?", "Alexander Fleming"),
-    ("Coffee", "The two most grown species are arabica and robusta. Brazil is the largest producer, followed by Vietnam.",
-     "Which country produces the most coffee?", "Brazil"),
-    ("Glass", "Most glass is made from sand, soda ash and limestone, melted at about 1,500 °C.",
-     "What is most glass made from?", "sand, soda ash and limestone"),
+SHOTS = EXAMPLES + [  # those of the default prompt, and three more; written for this purpose, none is in SQuAD
     ("Lighthouse of Genoa", "The Lighthouse of Genoa is the main lighthouse of the city's port. It is 77 metres high and was rebuilt in 1543.",
      "How high is the Lighthouse of Genoa?", "77 metres"),
     ("Bicycle", "Bicycles were introduced in the 19th century in Europe. Their main use today is transport, and most are owned in China.",
