@@ -347,7 +347,7 @@ def default_retriever(
     encoder: TextEncoder = None,  # the default encoder if None
 ) -> RagRetriever:
     "The knowledge that comes with the package: 2,067 paragraphs of 48 Wikipedia articles; changes to it stay in memory."
-    knowledge = Path(str(files("rag_nb")))/"data"/"squad48"
+    knowledge = Path(str(files("rag_nb")))/"knowledge"/"squad48"
     retriever = RagRetriever.from_pretrained(knowledge, question_encoder=default_encoder() if encoder is None else encoder)
     retriever.folder = None
     return retriever

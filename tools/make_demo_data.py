@@ -1,6 +1,6 @@
 """The knowledge that comes with the package: SQuAD's 48 development articles as an index folder.
 
-    python tools/make_demo_data.py DOCUMENTS.parquet [--out rag_nb/data/squad48] [--questions DEV.parquet] [--threads N]
+    python tools/make_demo_data.py DOCUMENTS.parquet [--out rag_nb/knowledge/squad48] [--questions DEV.parquet] [--threads N]
 
 DOCUMENTS.parquet has the columns id, title, text and split, one row a paragraph; rows whose split is "dev" are taken. Paragraphs
 are kept whole (they are what SQuAD's questions were asked about), embedded with the default encoder, and their vectors kept in
@@ -79,7 +79,7 @@ def recall(path, folder, n=500, seed=0):
 
 def main():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    a.add_argument("documents", type=Path); a.add_argument("--out", type=Path, default=ROOT/"rag_nb/data/squad48"); a.add_argument("--questions", type=Path); a.add_argument("--threads", type=int)
+    a.add_argument("documents", type=Path); a.add_argument("--out", type=Path, default=ROOT/"rag_nb/knowledge/squad48"); a.add_argument("--questions", type=Path); a.add_argument("--threads", type=int)
     o = a.parse_args()
     if o.threads:
         import torch
