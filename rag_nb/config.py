@@ -45,8 +45,12 @@ def _braced(names): return ", ".join("{" + n + "}" for n in sorted(names))
 def _check_passage_template(name, value): _check_template(name, value, {"title", "text"}, {"text"})
 def _check_context_template(name, value): _check_template(name, value, {"title", "text", "question"}, {"text", "question"})
 
+def _check_encoder_record(name, value):
+    if value is not None and not (isinstance(value, dict) and isinstance(value.get("name"), str)):
+        raise ValueError(f"{name} is a record of an encoder, {{'name': …, 'probe': …}}, as an index folder keeps it; got {value!r}")
+
 _CHECKS = dict(n_docs=_check_n_docs, label_smoothing=_check_smoothing, score_scale=_check_scale, pooling=_check_pooling,
-               passage_template=_check_passage_template, context_template=_check_context_template)
+               passage_template=_check_passage_template, context_template=_check_context_template, passage_encoder=_check_encoder_record)
 
 # %% ../nbs/01_config.ipynb #cell-14
 class _PublishedConfig(PreTrainedConfig):
@@ -101,6 +105,7 @@ class RagConfig(_PublishedConfig):
     passage_template: str | None = None  # None: title and text as a pair of segments, as DPR does
     question_max_length: int | None = None  # tokens; None: as many as the encoder reads
     passage_max_length: int | None = None
+    passage_encoder: dict | None = None  # {"name", "probe"} of the encoder whose passages the question encoder was trained for
     # from document and question to a context
     context_template: str | None = None  # None: the published layout
     answer_prefix: str = ""  # decoder-only: stands before the answer, e.g. " "
