@@ -23,6 +23,7 @@ _PUBLIC = {
     "model": "RagModel RagTokenForGeneration RagSequenceForGeneration RetrievAugLMOutput RetrievAugLMMarginOutput",
     "generation": "RagGenerateOutput",
     "answer": "Rag Answer Citation",
+    "choices": "Alternatives BeamNode BeamTrace",
     "display": "answer_html hits_html page_html answer_terminal answer_json final_posterior posterior_label",
     "plots": "plot_posterior plot_prior",
     "demo": "FetchError",
@@ -35,7 +36,7 @@ _ADDED_BY = {
     "index_faiss": "display",
     "retriever": "display demo",
     "model": "generation display",
-    "answer": "display demo",
+    "answer": "choices display demo",
 }
 
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names.split()}

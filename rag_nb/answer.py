@@ -51,6 +51,7 @@ class Answer:
     kind: str = "token"              # which head answered
     previous: "Answer | None" = field(default=None, repr=False)  # the answer before a document was left out
     _again: object = field(default=None, repr=False, compare=False)  # answers again over other hits; gone once stored
+    written: torch.Tensor | None = field(default=None, repr=False)   # all token ids as generated, special tokens and the end among them
 
     def __getstate__(self): return {**self.__dict__, "_again": None}
     def __str__(self): return self.text
@@ -218,7 +219,7 @@ def _answer(self:Rag, question, hits, kind, prior, out, end):
     keep, texts = token_texts(self.tokenizer.generator, out["sequences"][1:1+n].tolist(), end)
     pick = lambda name: out[name][keep]
     return Answer(question, "".join(texts).strip(), texts, out["sequences"][1:][keep], pick("token_logprobs"), float(out["token_logprobs"].sum()),
-                  prior, pick("doc_posteriors"), pick("running_posteriors"), hits, kind)
+                  prior, pick("doc_posteriors"), pick("running_posteriors"), hits, kind, written=out["sequences"][1:1+n])
 
 # %% ../nbs/23_answer.ipynb #cell-25
 @patch
