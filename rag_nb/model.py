@@ -12,7 +12,7 @@ import copy, warnings
 from dataclasses import dataclass
 import torch, transformers
 from fastcore.basics import patch
-from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer, PreTrainedModel
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer, GenerationMixin, PreTrainedModel
 from transformers.utils import ModelOutput, is_flash_attn_2_available
 from .marginal import doc_log_prior, marginal_logits, rag_token_loss, rag_sequence_loss
 from .config import RagConfig
@@ -104,13 +104,23 @@ class RagModel(RagPreTrainedModel):
     def set_retriever(self, retriever): self.retriever = retriever
 
 # %% ../nbs/20_model.ipynb #cell-11
-class _Head(RagPreTrainedModel):
+_TOKENS = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id", "forced_bos_token_id", "forced_eos_token_id",
+           "suppress_tokens", "begin_suppress_tokens", "bad_words_ids")
+
+def _take_over_tokens(ours, theirs, config):
+    "Put into our generation settings what a generator's own say of its tokens, where the configuration does not."
+    for name in _TOKENS:
+        value = getattr(theirs, name, None)
+        if value is not None and config.__dict__.get(name) is None: setattr(ours, name, copy.copy(value))
+
+class _Head(RagPreTrainedModel, GenerationMixin):
     "A head over `RagModel`; subclasses say how documents are summed over."
     kind = None
     def __init__(self, config=None, question_encoder=None, generator=None, retriever=None, **kwargs):
         config = _config_of(config, question_encoder, generator, kwargs)
         super().__init__(config)
         self.rag = RagModel(config, question_encoder, generator, retriever)
+        if generator is not None: _take_over_tokens(self.generation_config, getattr(generator, "generation_config", None), config)
         self.post_init()
 
     question_encoder = property(lambda self: self.rag.question_encoder)
