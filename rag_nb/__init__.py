@@ -26,6 +26,7 @@ _PUBLIC = {
     "choices": "Alternatives BeamNode BeamTrace",
     "display": "answer_html hits_html page_html answer_terminal answer_json final_posterior posterior_label",
     "plots": "plot_posterior plot_prior",
+    "data": "Questions read_questions RagCollator",
     "demo": "FetchError",
 }
 
