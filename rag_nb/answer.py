@@ -7,6 +7,7 @@ __all__ = ['Citation', 'Answer', 'Rag', 'token_texts', 'Stream']
 
 # %% ../nbs/23_answer.ipynb #cell-02
 import copy, os
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 import torch
@@ -93,10 +94,12 @@ class Rag:
         self._take(retriever)
 
     def _take(self, retriever):
-        "Hold the retriever, after checking that the vectors' lengths agree, and let the model use these tokenizers."
+        "Hold the retriever, after checking that the question encoder belongs to its passages, and let the model use these tokenizers."
         if not isinstance(retriever, RagRetriever): raise TypeError(f"retriever is a {type(retriever).__name__}, not a RagRetriever")
-        want, have = self.model.config.retrieval_vector_size, getattr(retriever.index, "dim", None)
-        if have is not None and have != want: raise ValueError(f"the index has vectors of {have} dimensions and the question encoder makes {want}: it was built by another encoder")
+        config, made = self.model.config, retriever.made_by
+        fit = retriever.check_questions(self.encoder, config.passage_encoder)
+        if made is not None: config.passage_encoder = dict(name=made["name"], probe=made.get("probe"))
+        if fit == "same" and retriever._encoder is None: retriever._encoder = self._named(made["name"])
         self.retriever = retriever
         self.model.rag.tokenizers = dict(question_encoder=self.tokenizer.question_encoder, generator=self.tokenizer.generator)
         self.model.set_retriever(retriever)
@@ -104,6 +107,17 @@ class Rag:
     def __repr__(self): return f"Rag({type(self.model).__name__}, {type(self.model.generator).__name__}, {self.retriever!r})"
 
 # %% ../nbs/23_answer.ipynb #cell-12
+@patch(as_prop=True)
+def encoder(self:Rag) -> TextEncoder:
+    "The model's question encoder with its tokenizer and description."
+    return self._named("")
+
+@patch
+def _named(self:Rag, name):
+    "The question encoder under a name."
+    return TextEncoder(self.model.question_encoder, self.tokenizer.question_encoder, self.model.config.encoder_spec(), name)
+
+# %% ../nbs/23_answer.ipynb #cell-14
 @patch
 def with_retriever(self:Rag,
     retriever:RagRetriever, # built by the same encoder
@@ -111,9 +125,10 @@ def with_retriever(self:Rag,
     "The same model over other knowledge."
     model = copy.copy(self.model)
     model._modules = dict(model._modules, rag=copy.copy(model.rag))
+    model.config = model.rag.config = copy.copy(model.config)              # each notes whose passages it has
     return Rag(model, self.tokenizer, retriever)
 
-# %% ../nbs/23_answer.ipynb #cell-14
+# %% ../nbs/23_answer.ipynb #cell-16
 def _generator(generator, tokenizer, **kwargs):
     "A generator and its tokenizer, from objects, a name or a folder, or the embedded default."
     if generator is None:
@@ -132,7 +147,7 @@ def _prompt(generator, tokenizer):
     chat = chat_template_of(tokenizer)
     return dict(context_template=chat, answer_prefix="") if chat else dict(context_template=PLAIN_TEMPLATE, answer_prefix=" ")
 
-# %% ../nbs/23_answer.ipynb #cell-15
+# %% ../nbs/23_answer.ipynb #cell-17
 _HEADS = dict(token=RagTokenForGeneration, sequence=RagSequenceForGeneration)
 
 @patch(cls_method=True)
@@ -169,7 +184,7 @@ def from_documents(cls:Rag,
     retriever = RagRetriever.from_documents(docs, encoder, path=path, index_kind=index_kind, n_words=n_words, progress=progress)
     return cls.from_parts(retriever, encoder, generator, generator_tokenizer, **kwargs)
 
-# %% ../nbs/23_answer.ipynb #cell-18
+# %% ../nbs/23_answer.ipynb #cell-20
 @patch
 @torch.no_grad()
 def find(self:Rag,
@@ -181,12 +196,7 @@ def find(self:Rag,
     hits = self.retriever.search(vectors, self.model.config.n_docs if n_docs is None else n_docs)
     return hits, self.model.rag.doc_scores(vectors, hits)
 
-@patch(as_prop=True)
-def encoder(self:Rag) -> TextEncoder:
-    "The model's question encoder with its tokenizer and description."
-    return TextEncoder(self.model.question_encoder, self.tokenizer.question_encoder, self.model.config.encoder_spec())
-
-# %% ../nbs/23_answer.ipynb #cell-21
+# %% ../nbs/23_answer.ipynb #cell-23
 def token_texts(
     tokenizer, # the generator's
     ids:list, # token ids of one answer, special tokens included
@@ -202,7 +212,7 @@ def token_texts(
         before = before if now.endswith("\ufffd") else now
     return keep, texts
 
-# %% ../nbs/23_answer.ipynb #cell-23
+# %% ../nbs/23_answer.ipynb #cell-25
 @patch
 def _answers(self:Rag, questions, hits, out, kind, gc, decoding="thorough"):
     "One `Answer` for each question, from the output of a decoding, able to be asked again over other hits."
@@ -221,7 +231,7 @@ def _answer(self:Rag, question, hits, kind, prior, out, end):
     return Answer(question, "".join(texts).strip(), texts, out["sequences"][1:][keep], pick("token_logprobs"), float(out["token_logprobs"].sum()),
                   prior, pick("doc_posteriors"), pick("running_posteriors"), hits, kind, written=out["sequences"][1:1+n])
 
-# %% ../nbs/23_answer.ipynb #cell-25
+# %% ../nbs/23_answer.ipynb #cell-27
 @patch
 def ask(self:Rag,
     questions:str|list, # one question, or a list of them
@@ -254,7 +264,7 @@ def _check_questions(questions):
         if not isinstance(q, str): raise TypeError(f"question {i} is a {type(q).__name__}, not a string")
         if not q.strip(): raise ValueError("the question is empty: ask something" if len(questions) == 1 else f"question {i} is empty")
 
-# %% ../nbs/23_answer.ipynb #cell-26
+# %% ../nbs/23_answer.ipynb #cell-28
 @patch
 def _settings(self:Rag, **kwargs):
     "Generation settings: 32 new tokens unless something is said, or was saved with the model."
@@ -288,7 +298,7 @@ def _ask(self:Rag, questions, kind, n_docs, gc, hits, decoding):
     out = run_to_end(decode_contexts(self.model, contexts, scores, gc, kind, decoding, hits, tokenizer=self.tokenizer.generator))
     return self._answers(questions, hits, out, kind, gc, decoding)
 
-# %% ../nbs/23_answer.ipynb #cell-34
+# %% ../nbs/23_answer.ipynb #cell-36
 class Stream:
     "Pieces of text as they are decided; afterwards `answer` holds the whole `Answer`."
     def __init__(self, rag, questions, n_docs, gc, hits=None):
@@ -310,7 +320,7 @@ class Stream:
             said = text
         self.answer = rag._answers(self.questions, hits, out, "token", self.gc)[0]
 
-# %% ../nbs/23_answer.ipynb #cell-37
+# %% ../nbs/23_answer.ipynb #cell-39
 @patch
 def column(self:Answer,
     doc:int|str, # place, passage id or title
@@ -336,13 +346,22 @@ def without(self:Answer,
     after.previous = self
     return after
 
-# %% ../nbs/23_answer.ipynb #cell-42
+# %% ../nbs/23_answer.ipynb #cell-44
+@contextmanager
+def _merged(rag):
+    "For a while, a `RagModel` with its networks' adapters merged into copies of them."
+    worn = {n: m for n, m in rag._modules.items() if hasattr(m, "merge_and_unload")}
+    try:
+        for n, m in worn.items(): rag._modules[n] = copy.deepcopy(m).merge_and_unload()
+        yield
+    finally: rag._modules.update(worn)
+
 @patch
 def save_pretrained(self:Rag,
     path:str|os.PathLike, # a folder
 ):
     "Write model, tokenizers and index."
-    self.model.save_pretrained(path)
+    with _merged(self.model.rag): self.model.save_pretrained(path)
     self.tokenizer.save_pretrained(path)
     self.retriever.save_pretrained(Path(path)/"index", overwrite=True)
 

@@ -16,7 +16,7 @@ from .config import RagConfig, EncoderSpec
 from .passages import Passages, Hits
 from .encoder import TextEncoder
 from .index import make_index
-from .folder import IndexFolder, build_folder
+from .folder import IndexFolder, build_folder, same_encoder
 from .index_legacy import CanonicalHFIndex, CustomHFIndex, LegacyIndex, adapt_index
 from .tokenizer import RagTokenizer, assemble_contexts
 
@@ -38,6 +38,7 @@ class RagRetriever:
         self.config, self._encoder = config or RagConfig(), encoder
         self.folder, self.deleted, self.ctx_encoder_tokenizer, self.device = None, None, None, "cpu"
         self.index = adapt_index(index) if index is not None else index_named(config) if config is not None else None
+        self.made_by = encoder_record(encoder) if encoder is not None else _published_encoder(self.index) # whose vectors these are; None: not known
         self.passages = passages if passages is not None else getattr(self.index, "passages", None)
         if passages is not None and len(self.index) != len(passages):
             raise ValueError(f"the index holds {len(self.index)} vectors and there are {len(passages)} passages: they have to match row by row")
@@ -74,9 +75,19 @@ def encoder_of(
 
 def encoder_record(encoder):
     "What an index folder writes down about the encoder that made its vectors."
-    return dict(name=encoder.name, spec=encoder.spec.to_dict(), probe=encoder.probe())
+    return dict(name=encoder.name, architecture=_class_of(encoder.model), spec=encoder.spec.to_dict(), probe=encoder.probe())
 
-# %% ../nbs/16_retriever.ipynb #cell-08
+def _class_of(model): return type(model.get_base_model() if hasattr(model, "get_base_model") else model).__name__
+
+# %% ../nbs/16_retriever.ipynb #cell-09
+def _published_encoder(index):
+    "The encoder behind published vectors, by its name alone; None where it is not known."
+    about = getattr(index, "settings", {})
+    if not isinstance(index, LegacyIndex) and Path(about.get("dataset") or "").name != "wiki_dpr": return None
+    which = "multiset" if str(about.get("index_name")).startswith("multiset") else "single-nq"
+    return dict(name=f"facebook/dpr-ctx_encoder-{which}-base", architecture="DPRContextEncoder", spec=EncoderSpec().to_dict(), probe=None)
+
+# %% ../nbs/16_retriever.ipynb #cell-10
 @patch(cls_method=True)
 def from_documents(cls:RagRetriever,
     docs, # list of dicts or strings, datasets.Dataset, a JSONL, CSV, Parquet, text or Markdown file, or a folder of texts
@@ -106,24 +117,54 @@ def config_for(
     fields = dict(encoder.spec.to_dict(), retrieval_vector_size=encoder.dim, score_scale=20.0 if encoder.spec.normalize else 1.0)
     return RagConfig(question_encoder=encoder.model.config.to_dict(), **{**fields, **kwargs})
 
-# %% ../nbs/16_retriever.ipynb #cell-12
+# %% ../nbs/16_retriever.ipynb #cell-14
 @patch(as_prop=True)
 def encoder(self:RagRetriever) -> TextEncoder:
-    "The passage encoder, loaded by the folder's record at first use."
-    if self._encoder is None:
-        if self.folder is None: raise ValueError("this retriever has no passage encoder: pass encoder=")
-        record = self.folder.manifest["encoder"]
-        self._encoder = _load_encoder(record)
-        self.folder.check_encoder(self._encoder.name, self._encoder.probe())
+    "The passage encoder, loaded by its record at first use."
+    if self._encoder is None: self._encoder = self._found_again()
     return self._encoder
 
+@patch
+def _found_again(self:RagRetriever):
+    "The encoder that made the vectors, loaded by its record; ValueError where it is not to be had."
+    if self.made_by is None: raise ValueError("this retriever has no passage encoder, and nobody wrote down which one made its vectors: pass encoder=")
+    try: encoder = _load_encoder(self.made_by)
+    except OSError as e: raise ValueError(f"the encoder {self.made_by['name']!r}, which made the vectors of this index, could not be loaded by its name: "
+                                          "give it, as in RagRetriever.from_pretrained(folder, question_encoder=...)") from e
+    if not same_encoder(self.made_by, encoder_record(encoder)):
+        raise ValueError(f"the vectors of this index were made by an encoder called {self.made_by['name']!r}, but with other weights than those now found by that name: "
+                         "give it, as in RagRetriever.from_pretrained(folder, question_encoder=...), or build the index again")
+    return encoder
+
 def _load_encoder(record):
-    "The encoder a folder names: the embedded one where it is that, otherwise by name."
+    "The encoder a record names: the embedded one where it is that, otherwise by name."
     default = RagRetriever.default_encoder
     if default is not None and getattr(default, "encoder_name", None) == record["name"]: return default()
     return TextEncoder.from_pretrained(record["name"], spec=EncoderSpec.from_dict(record["spec"]))
 
-# %% ../nbs/16_retriever.ipynb #cell-14
+# %% ../nbs/16_retriever.ipynb #cell-16
+@patch
+def check_questions(self:RagRetriever,
+    encoder:TextEncoder, # a model's question encoder
+    passage_encoder:dict|None=None, # the record of the passages that it was trained for
+) -> str|None: # "same", "trained" or "pair"; None where the maker is not known
+    "How a question encoder belongs to the passages of this index; ValueError names both where it does not."
+    made, dim = self.made_by, getattr(self.index, "dim", None)
+    if dim is not None and dim != encoder.dim: raise ValueError(f"the index has vectors of {dim} dimensions and the question encoder makes {encoder.dim}: it was built by another encoder")
+    if made is None: return None
+    if made.get("probe") is not None and same_encoder(made, encoder_record(encoder)): return "same"
+    if passage_encoder is not None and same_encoder(passage_encoder, made): return "trained"
+    if _class_of(encoder.model) == "DPRQuestionEncoder" and (made.get("architecture") == "DPRContextEncoder" or "dpr-ctx_encoder" in made["name"]): return "pair"
+    raise ValueError(_strangers(made, encoder, passage_encoder))
+
+def _strangers(made, encoder, trained):
+    "What to say of an index and a question encoder that do not belong together."
+    name = repr(encoder.name) + (" with other weights" if encoder.name == made["name"] else "") + (f", trained for passages of {trained['name']!r}" if trained else "")
+    return (f"the vectors of this index were made by {made['name']!r}, and the model's question encoder is another encoder ({name}): it would find noise. "
+            "Open an index that was built for it, or build one: RagRetriever.from_documents(docs, question_encoder=rag.encoder). "
+            "If it was trained for these passages, say so: model.config.passage_encoder = retriever.made_by")
+
+# %% ../nbs/16_retriever.ipynb #cell-19
 @patch
 def search(self:RagRetriever,
     vectors, # (B, D) question vectors, tensor or array
@@ -145,7 +186,7 @@ def find(self:RagRetriever,
     questions = [questions] if isinstance(questions, str) else list(questions)
     return self.search(torch.from_numpy(self.encoder.encode(questions, "question")), n_docs)
 
-# %% ../nbs/16_retriever.ipynb #cell-20
+# %% ../nbs/16_retriever.ipynb #cell-25
 @patch
 def contexts(self:RagRetriever,
     questions:list, # B strings
@@ -159,7 +200,7 @@ def contexts(self:RagRetriever,
     if tokenizer is None: raise ValueError("no generator tokenizer: give the retriever to a model with its tokenizer (Rag does), or pass generator_tokenizer=")
     return assemble_contexts(tokenizer, config or self.config, questions, hits.passages, prefix)
 
-# %% ../nbs/16_retriever.ipynb #cell-23
+# %% ../nbs/16_retriever.ipynb #cell-28
 @patch
 def retrieve(self:RagRetriever,
     question_hidden_states, # (B, D) array or tensor
@@ -178,11 +219,11 @@ def __call__(self:RagRetriever, question_input_ids, question_hidden_states, pref
     out = dict(self.contexts(texts, hits, prefix), retrieved_doc_embeds=hits.vectors, doc_ids=hits.ids)
     return BatchEncoding({k: v.cpu() for k, v in out.items()} if return_tensors == "pt" else {k: v.tolist() for k, v in out.items()})
 
-# %% ../nbs/16_retriever.ipynb #cell-25
+# %% ../nbs/16_retriever.ipynb #cell-30
 @patch
 def set_ctx_encoder_tokenizer(self:RagRetriever, tokenizer): "The tokenizer of a passage encoder that is trained."; self.ctx_encoder_tokenizer = tokenizer
 
-# %% ../nbs/16_retriever.ipynb #cell-28
+# %% ../nbs/16_retriever.ipynb #cell-33
 @patch
 def save_pretrained(self:RagRetriever,
     save_directory:str|os.PathLike, # made where it does not exist
@@ -205,14 +246,9 @@ def _save_folder(self:RagRetriever, path, overwrite):
     if self.folder is not None and path.resolve() == Path(self.folder.path).resolve(): return
     keep = np.arange(len(self.index)) if self.deleted is None else np.flatnonzero(~self.deleted)
     IndexFolder.create(path, self.passages.select(keep), self.index.vectors(torch.from_numpy(keep)).numpy(), index_kind=self.index.kind,
-                       encoder=self._record(), overwrite=overwrite)
+                       encoder=self.made_by or dict(name=""), overwrite=overwrite)
 
-@patch
-def _record(self:RagRetriever):
-    "The encoder's record: as the folder has it, or as the encoder in hand describes itself."
-    return self.folder.manifest["encoder"] if self.folder is not None else encoder_record(self.encoder)
-
-# %% ../nbs/16_retriever.ipynb #cell-30
+# %% ../nbs/16_retriever.ipynb #cell-35
 @patch(cls_method=True)
 def from_pretrained(cls:RagRetriever,
     path:str|os.PathLike, # an index folder; or the name or folder of a published checkpoint
@@ -230,13 +266,16 @@ def from_pretrained(cls:RagRetriever,
     if question_encoder is not None:
         encoder = encoder_of(question_encoder)
         folder.check_encoder(encoder.name, encoder.probe())
-    return cls(config or _config_in(path, folder), index=folder.index(device=device), encoder=encoder)._open(folder, device)
+    self = cls(init_retrieval=False)._open(folder, device)
+    self.config, self._encoder = config or _config_in(path, folder), encoder
+    return self
 
 @patch
 def _open(self:RagRetriever, folder, device="cpu"):
-    "Take passages, index and deletions from a folder."
+    "Take passages, index, deletions and the encoder's record from a folder."
     self.folder, self.passages, self.deleted = folder, folder.passages, folder.deleted
     self.index, self.device = folder.index(device=device), device
+    self.made_by = folder.manifest["encoder"] if folder.manifest["encoder"]["name"] else None
     return self
 
 def _config_in(path, folder):
@@ -245,7 +284,7 @@ def _config_in(path, folder):
     spec = EncoderSpec.from_dict(folder.manifest["encoder"]["spec"])
     return RagConfig(**spec.to_dict(), retrieval_vector_size=folder.manifest["dim"], score_scale=20.0 if spec.normalize else 1.0)
 
-# %% ../nbs/16_retriever.ipynb #cell-32
+# %% ../nbs/16_retriever.ipynb #cell-37
 @patch(cls_method=True)
 def _published(cls:RagRetriever, name, config=None, indexed_dataset=None, **kwargs):
     "The retriever of a checkpoint: its configuration with `kwargs` put in, its tokenizers, and the index that it names."
@@ -268,7 +307,7 @@ def _has_tokenizers(name):
     from transformers.utils import cached_file
     return cached_file(name, "question_encoder_tokenizer/tokenizer_config.json", _raise_exceptions_for_missing_entries=False) is not None
 
-# %% ../nbs/16_retriever.ipynb #cell-40
+# %% ../nbs/16_retriever.ipynb #cell-45
 @patch
 def add(self:RagRetriever,
     docs, # whatever `from_documents` takes
@@ -281,11 +320,17 @@ def add(self:RagRetriever,
     new = docs if isinstance(docs, Passages) else Passages.from_documents(docs, n_words=n_words, overlap=overlap, first_id=max(numbers, default=-1) + 1)
     known = set(new.column("document")) & self._documents()
     if known: raise ValueError(f"document id {sorted(known)[0]!r} is in the index already: delete it first, or give the new one another id")
-    vectors = self.encoder.encode([new[i] for i in range(len(new))], "passage", progress=progress)
+    vectors = self._maker().encode([new[i] for i in range(len(new))], "passage", progress=progress)
     if self.folder is not None: self.folder.append(new, vectors); return self._open(IndexFolder.open(self.folder.path), self.device)
     self.index.add(vectors)
     self.passages = Passages.concat([self.passages, new])
     if self.deleted is not None: self.deleted = np.concatenate([self.deleted, np.zeros(len(new), bool)])
+
+@patch
+def _maker(self:RagRetriever):
+    "The encoder in hand, while it is what made the vectors; otherwise that one, loaded again."
+    known = self._encoder is None or self.made_by is None or same_encoder(self.made_by, encoder_record(self._encoder))
+    return self.encoder if known else self._found_again()
 
 @patch
 def _documents(self:RagRetriever):
@@ -293,7 +338,7 @@ def _documents(self:RagRetriever):
     ids = np.asarray(self.passages.column("document"), dtype=object)
     return set(ids if self.deleted is None else ids[~self.deleted])
 
-# %% ../nbs/16_retriever.ipynb #cell-41
+# %% ../nbs/16_retriever.ipynb #cell-46
 @patch
 def delete(self:RagRetriever,
     ids:str|list, # document ids
