@@ -157,9 +157,11 @@ class IndexFolder:
         except ValueError as e: raise IndexFolderError(str(e)) from None
         for s, part in zip(segments, self.passages.parts):
             _need(sum(part.sizes) == s["count"], part.path, f"holds {sum(part.sizes):,} passages, and the manifest promises {s['count']:,}")
+        self.held = [open(self.path/n, "rb") for n in manifest["index"]["files"]]
         self.deleted = self._tombstones()
 
     def __len__(self): return self.manifest["count"]
+    def __getstate__(self): return {**self.__dict__, "held": []}      # open files stay in the process that opened them
     def __repr__(self):
         gone = f", {int(self.deleted.sum()):,} deleted" if self.deleted is not None else ""
         return f"IndexFolder({self.path.name!r}: {len(self):,} passages{gone}, {self.manifest['index']['kind']} index, {self.manifest['dim']} dimensions)"
@@ -186,11 +188,27 @@ def _tombstones(self:IndexFolder):
     name, n = self.manifest.get("deleted"), self.manifest["count"]
     if name is None: return None
     _need(self.manifest["files"][name]["size"] <= n//8 + 1, self.path/name, "longer than there are passages")
+    _check_files(self.path, {name: self.manifest["files"][name]}, verify=True)
     bits = np.unpackbits(np.frombuffer((self.path/name).read_bytes(), np.uint8), bitorder="little").astype(bool)
     _need(not bits[n:].any(), self.path/name, "deletes passages that are not there")
     return np.concatenate([bits[:n], np.zeros(max(0, n-len(bits)), bool)])
 
 # %% ../nbs/12_folder.ipynb #cell-26
+@patch
+def _place(self:IndexFolder):
+    "Where the index's files are read, and their names there: those that are held open, where the system shows them as files."
+    names = [str(f.fileno()) for f in self.held]
+    if names and os.path.isdir("/proc/self/fd"): return Path("/proc/self/fd"), names
+    return self.path, self.manifest["index"]["files"]
+
+@patch
+def _said(self:IndexFolder, error):
+    "An error's message with the files' own names."
+    place, names = self._place()
+    for n, real in zip(names, self.manifest["index"]["files"]): error = str(error).replace(f"{place/n}", f"{self.path/real}")
+    return error
+
+# %% ../nbs/12_folder.ipynb #cell-27
 @patch
 def index(self:IndexFolder,
     device="cpu",  # Where an exact index searches
@@ -199,13 +217,13 @@ def index(self:IndexFolder,
     "The folder's index, over its memory-mapped vectors, without the deleted rows."
     about, vectors = self.manifest["index"], Vectors(self.vectors, check=False)
     params = {**about["params"], **params, **({"device": device} if about["kind"] == "exact" else {})}
-    try: index = index_class(about["kind"]).load(self.path, about["files"], vectors, **params)
+    try: index = index_class(about["kind"]).load(*self._place(), vectors, **params)
     except FileNotFoundError as e: raise IndexFolderError(f"{e.filename}: gone; the folder was changed by a writer, open it again") from None
-    except (TypeError, ValueError, AttributeError) as e: raise IndexFolderError(f"{self.path}: its {about['kind']!r} index does not open: {e}") from None
-    index.deleted = None if self.deleted is None else torch.from_numpy(self.deleted)
+    except (TypeError, ValueError, AttributeError) as e: raise IndexFolderError(f"{self.path}: its {about['kind']!r} index does not open: {self._said(e)}") from None
+    index.deleted, index.held = None if self.deleted is None else torch.from_numpy(self.deleted), self.held
     return index
 
-# %% ../nbs/12_folder.ipynb #cell-28
+# %% ../nbs/12_folder.ipynb #cell-29
 def same_encoder(
     one:dict,    # `name` and `probe` of an encoder
     other:dict,  # and of another
@@ -226,7 +244,7 @@ def check_encoder(self:IndexFolder,
         how = "of that name, but with other weights or another pooling" if name == mine["name"] else repr(name)
         raise IndexFolderError(f"{self.path} was built by the encoder {mine['name']!r}, and this one is {how}: take that encoder, or build the index again")
 
-# %% ../nbs/12_folder.ipynb #cell-30
+# %% ../nbs/12_folder.ipynb #cell-31
 @contextmanager
 def _locked(folder):
     "Hold the folder's lock; IndexFolderError at once if somebody else does."
@@ -235,10 +253,11 @@ def _locked(folder):
         if fcntl:
             try: fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError: raise IndexFolderError(f"{folder}: another process, or another part of this one, is writing to it; wait for it to finish") from None
+        _need(os.fstat(fd).st_nlink > 0, folder, "another process has just finished there and tidied up; try again")
         yield
     finally: os.close(fd)
 
-# %% ../nbs/12_folder.ipynb #cell-32
+# %% ../nbs/12_folder.ipynb #cell-33
 def _write_segment(folder, tail, passages, vectors, dtype, keep=None):
     "Write passages and vectors; the segment for the manifest."
     names = {"passages": f"passages{tail}.parquet", "embeddings": f"embeddings{tail}.npy"}
@@ -259,7 +278,7 @@ def _listed(manifest, folder):
     known = manifest.get("files", {})
     return {**manifest, "files": {n: known.get(n) or _facts(folder/n) for n in used}}
 
-# %% ../nbs/12_folder.ipynb #cell-34
+# %% ../nbs/12_folder.ipynb #cell-35
 def _assemble(folder, passages, vectors, encoder, kind, params, dtype, generation, keep=None):
     "Write a complete folder's files; returns its manifest, which is not committed yet."
     tail = "" if generation == 1 else f".g{generation}"
@@ -270,7 +289,7 @@ def _assemble(folder, passages, vectors, encoder, kind, params, dtype, generatio
                 "count": segment["count"], "segments": [segment], "deleted": None, "index": _write_index(folder, tail, index)}
     return _listed(manifest, folder)
 
-# %% ../nbs/12_folder.ipynb #cell-36
+# %% ../nbs/12_folder.ipynb #cell-37
 @contextmanager
 def _workshop(path, overwrite):
     "A locked place beside `path` to build in, and the generation to build; removed when all has gone well."
@@ -283,9 +302,15 @@ def _workshop(path, overwrite):
         shutil.rmtree(work/"folder", ignore_errors=True)
         try: yield path, work
         except BaseException:
-            shutil.rmtree(work/"folder" if (work/"shards").exists() else work, ignore_errors=True)
+            if (work/"shards").exists(): shutil.rmtree(work/"folder", ignore_errors=True)
+            else: _clear(work)
             raise
-        shutil.rmtree(work)
+        _clear(work)
+
+def _clear(work):
+    "Remove a workshop, its lock last: what is left of one that is killed meanwhile is known as ours."
+    for name in ("folder", "shards"): shutil.rmtree(work/name, ignore_errors=True)
+    shutil.rmtree(work)
 
 def _generation(path):
     "The number of the next change: 1 in a place that is still free."
@@ -298,7 +323,7 @@ def _last_manifest(path):
     try: return read_manifest(path)
     except IndexFolderError: return {}
 
-# %% ../nbs/12_folder.ipynb #cell-37
+# %% ../nbs/12_folder.ipynb #cell-38
 def _publish(path, built, manifest):
     "Bring a complete folder, built beside, into its place."
     if manifest["generation"] == 1:
@@ -319,7 +344,7 @@ def _tidy(path, manifest):
         m = _OURS.fullmatch(name)
         if m and name not in manifest["files"] and (m[2] or name in manifest["stale"]): (path/name).unlink(missing_ok=True)
 
-# %% ../nbs/12_folder.ipynb #cell-38
+# %% ../nbs/12_folder.ipynb #cell-39
 @patch(cls_method=True)
 def create(cls:IndexFolder,
     path,                    # Where the folder shall be
@@ -345,7 +370,7 @@ def _plain_record(encoder):
     if not isinstance(encoder, dict) or not isinstance(encoder.get("name"), str): raise ValueError("an index folder names its encoder: encoder={'name': ..., 'spec': {...}, 'probe': [...]}")
     return json.loads(json.dumps({"spec": {}, "probe": None, **encoder}, default=lambda x: x.tolist() if hasattr(x, "tolist") else str(x), allow_nan=False))
 
-# %% ../nbs/12_folder.ipynb #cell-41
+# %% ../nbs/12_folder.ipynb #cell-42
 @patch
 @contextmanager
 def _changing(self:IndexFolder):
@@ -363,7 +388,7 @@ def _changing(self:IndexFolder):
             _tidy(self.path, now)
         self.__dict__.update(type(self)(self.path, now, verify=False).__dict__)
 
-# %% ../nbs/12_folder.ipynb #cell-42
+# %% ../nbs/12_folder.ipynb #cell-43
 @patch
 def append(self:IndexFolder,
     passages:Passages,  # n new passages
@@ -387,7 +412,7 @@ def _grown(self:IndexFolder, m, tail):
     vectors = Vectors([_open_vectors(self.path/s["embeddings"], s["count"], m["dim"]) for s in m["segments"]], check=False)
     return _write_index(self.path, tail, index_class(about["kind"]).load(self.path, about["files"], vectors, **about["params"]).absorb())
 
-# %% ../nbs/12_folder.ipynb #cell-43
+# %% ../nbs/12_folder.ipynb #cell-44
 @patch
 def delete(self:IndexFolder,
     rows,  # Row numbers, or a mask `(N,)`
@@ -405,7 +430,7 @@ def delete(self:IndexFolder,
         _sync(self.path/m["deleted"])
     return self
 
-# %% ../nbs/12_folder.ipynb #cell-45
+# %% ../nbs/12_folder.ipynb #cell-46
 @patch
 def compact(self:IndexFolder)->IndexFolder:
     "Rewrite the folder without its deleted rows, as one segment."
@@ -416,7 +441,7 @@ def compact(self:IndexFolder)->IndexFolder:
         m.update(_assemble(self.path, now.passages, Vectors(now.vectors, check=False), m["encoder"], m["index"]["kind"], m["index"]["params"], now.vectors[0].dtype, m["generation"], keep))
     return self
 
-# %% ../nbs/12_folder.ipynb #cell-50
+# %% ../nbs/12_folder.ipynb #cell-51
 def _shard_key(rows, encoder, dtype):
     "A hash of what a shard's vectors depend on."
     h = hashlib.sha256(json.dumps([encoder, str(dtype)], sort_keys=True, default=str).encode())
@@ -436,7 +461,7 @@ def _finish(shards, number, key, vectors, dtype):
     os.replace(beside, path); _sync(shards)
     return path
 
-# %% ../nbs/12_folder.ipynb #cell-51
+# %% ../nbs/12_folder.ipynb #cell-52
 def _encoded(encode, rows, bar):
     "Vectors (n, D) of passages, a few hundred at a time so that the bar moves; ValueError if the encoder gives something else."
     out = []
@@ -449,7 +474,7 @@ def _encoded(encode, rows, bar):
         out.append(v); bar.update(len(some))
     return np.concatenate(out)
 
-# %% ../nbs/12_folder.ipynb #cell-52
+# %% ../nbs/12_folder.ipynb #cell-53
 def build_folder(
     path,                    # Where the folder shall be
     passages:Passages,       # N passages
@@ -482,7 +507,7 @@ def build_folder(
         _publish(path, work/"folder", {**manifest, "source": _source([p.stem.split("-")[1] for p in made], index_kind, params)})
     return IndexFolder.open(path, verify=False)
 
-# %% ../nbs/12_folder.ipynb #cell-54
+# %% ../nbs/12_folder.ipynb #cell-55
 def _source(keys, kind, params):
     "What a build was made of."
     return hashlib.sha256(json.dumps([keys, kind, params], sort_keys=True, default=str).encode()).hexdigest()
@@ -492,5 +517,5 @@ def _is_finished(path, overwrite, source):
     path = Path(os.path.realpath(path)); work = Path(f"{path}.building")
     if overwrite or not (path/MANIFEST).exists() or not (work/".lock").exists(): return False
     if _last_manifest(path).get("source") != source(): return False
-    with _locked(work): shutil.rmtree(work)
+    with _locked(work): _clear(work)
     return True

@@ -1,5 +1,5 @@
 "The index folder: its life, its deaths, and folders from strangers."
-import hashlib, json, os, shutil, signal, subprocess, sys, threading, time
+import hashlib, json, os, pickle, shutil, signal, subprocess, sys, threading, time
 from pathlib import Path
 
 import numpy as np, pytest, torch
@@ -156,7 +156,10 @@ def test_readers_go_on_while_a_writer_writes(tmp_path):
     create(tmp_path/"f", n=2, overwrite=True)
     assert len(reader) == 20 and reader.passages[2]["title"] == "T2" and reader.passages[19]["title"] == "T19"
     assert index.search(vector("document number 2")[None], 1).ids.tolist() == [[2]]
-    with pytest.raises(IndexFolderError, match="open it again"): reader.index()          # its graph was not open yet, and is gone
+    late = reader.index()                                                                # its graph was not read yet, and has no name any more
+    assert late.search(vector("document number 2")[None], 1).ids.tolist() == [[2]]
+    late.add(encode(some(1, 90)))                                                        # what is added is taken into the graph, which is read again for it
+    assert late.search(vector("document number 90")[None], 1).ids.tolist() == [[20]]
 
 
 def test_many_readers_and_a_busy_writer(tmp_path):
@@ -176,6 +179,28 @@ def test_many_readers_and_a_busy_writer(tmp_path):
     stop.set()
     for t in threads: t.join()
     assert errors == []
+
+
+def test_a_graph_that_does_not_open_is_named(tmp_path):
+    f = create(tmp_path/"f", index_kind="hnsw")
+    g = IndexFolder.open(f.path)
+    assert len(pickle.loads(pickle.dumps(g)).index()) == 20                               # in another process it is read by its name
+    os.truncate(f.path/"index.faiss", 100)
+    with pytest.raises(IndexFolderError, match=str(f.path/"index.faiss")): g.index()
+
+
+def test_a_workshop_that_was_half_removed_is_known_as_ours(tmp_path, monkeypatch):
+    "Its lock goes last, so that a kill in the middle of tidying up leaves nothing that is in the way."
+    rmtree, seen = shutil.rmtree, []
+    def stop(path, **kw):
+        seen.append(str(path))
+        if Path(path).name == "shards": (Path(path)/os.listdir(path)[0]).unlink(); raise Killed
+        rmtree(path, **kw)
+    with monkeypatch.context() as m:
+        m.setattr(shutil, "rmtree", stop)
+        with pytest.raises(Killed): build_folder(tmp_path/"f", some(20), encode, ENCODER, shard_size=4, progress=False)
+    assert (tmp_path/"f.building/.lock").exists()
+    assert whole(build_folder(tmp_path/"f", some(20), encode, ENCODER, shard_size=4, progress=False), range(20)) and not (tmp_path/"f.building").exists()
 
 
 def test_a_second_writer_waits_outside(tmp_path):
