@@ -88,16 +88,26 @@ def _arrow():
 
 def _open_parquet(path):
     pa, pq = _arrow()
-    try: return pq.ParquetFile(path, memory_map=True)
+    try: return pq.ParquetFile(path, memory_map=True, page_checksum_verification=True)
     except FileNotFoundError: raise
     except (pa.ArrowException, OSError) as e: raise ValueError(f"{path}: not a readable Parquet file ({e})") from None
+
+def _in_proportion(path, file, columns):
+    "The rows of some columns in batches, at most 64 MB or 200 times the file's size of them."
+    limit, size, places = max(2**26, 200*path.stat().st_size), 0, [i for i, n in enumerate(file.schema.names) if n in columns]
+    groups = [file.metadata.row_group(g) for g in range(file.metadata.num_row_groups)]
+    promised = sum(g.column(i).total_uncompressed_size for g in groups for i in places)
+    for b in file.iter_batches(batch_size=256, columns=columns) if promised <= limit else [None]:
+        if b is not None: size += b.nbytes + 256*b.num_rows       # what a row takes in memory at least
+        if b is None or size > limit: raise ValueError(f"{path}: unpacks to more than {limit>>20} MB from {path.stat().st_size/1e6:.1f} MB, as no file of texts should; if it is one, write it as JSONL")
+        yield b
 
 def _parquet(path):
     file, pa = _open_parquet(path), _arrow()[0]
     plain = [f.name for f in file.schema_arrow if not (pa.types.is_nested(f.type) or pa.types.is_binary(f.type))]
     if "text" not in plain: raise ValueError(f"{path}: no column 'text' of strings; it has {_fields(file.schema_arrow.names)}")
     try:
-        for b in file.iter_batches(batch_size=256, columns=plain):
+        for b in _in_proportion(path, file, plain):
             for row in b.to_pylist(): yield f"a row of {path.name}", row
     except (pa.ArrowException, OSError) as e: raise ValueError(f"{path}: damaged Parquet file ({e})") from None
 
@@ -315,11 +325,11 @@ def save(self:Passages,
     path,       # The file to write
     keep=None,  # Mask `(N,)` of the rows to write; None writes all
 ):
-    "Write a Parquet file of row groups of 1,024, compressed with zstd; nothing is pickled."
+    "Write a Parquet file of row groups of 1,024, compressed with zstd, each page with a checksum; nothing is pickled."
     pa, pq = _arrow()
     schema = pa.schema([(c, pa.int64() if c in ("start", "end") else pa.string()) for c in COLUMNS])
     rows = np.arange(len(self)) if keep is None else np.flatnonzero(keep)
-    with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=["title", "document", "meta"]) as w:
+    with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=["title", "document", "meta"], write_page_checksum=True) as w:
         for i in range(0, len(rows), GROUP):
             w.write_table(pa.Table.from_pylist(self._rows(rows[i:i+GROUP]), schema), row_group_size=GROUP)
 
@@ -350,6 +360,7 @@ def _batches(self:_File, group, names):
     pa, size = _arrow()[0], 0
     meta = self.file.metadata.row_group(group)
     try:
+        if sum(meta.column(i).total_uncompressed_size for i, n in enumerate(self.file.schema.names) if n in names) > MAX_GROUP: raise ValueError(f"{self.path}: row group {group} is larger than {MAX_GROUP>>20} MB; rewrite the file with smaller row groups")
         if meta.num_rows > 2**24: raise ValueError(f"{self.path}: a group of {meta.num_rows:,} rows; rewrite the file with smaller row groups")
         for b in self.file.iter_batches(batch_size=256, row_groups=[group], columns=names):
             if (size := size + b.nbytes) > MAX_GROUP: raise ValueError(f"{self.path}: row group {group} is larger than {MAX_GROUP>>20} MB; rewrite the file with smaller row groups")
