@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FORMAT', 'VERSION', 'MANIFEST', 'WHOLE', 'BESIDE', 'IndexFolderError', 'read_manifest', 'IndexFolder', 'same_encoder',
-           'build_folder']
+           'staging', 'build_folder']
 
 # %% ../nbs/12_folder.ipynb #cell-02
 import hashlib, json, os, re, shutil, stat
@@ -309,7 +309,9 @@ def _workshop(path, overwrite):
 
 def _clear(work):
     "Remove a workshop, its lock last: what is left of one that is killed meanwhile is known as ours."
-    for name in ("folder", "shards"): shutil.rmtree(work/name, ignore_errors=True)
+    for left in list(work.iterdir()):
+        if left.is_dir() and not left.is_symlink(): shutil.rmtree(left, ignore_errors=True)
+        elif left.name != ".lock": left.unlink(missing_ok=True)
     shutil.rmtree(work)
 
 def _generation(path):
@@ -371,6 +373,35 @@ def _plain_record(encoder):
     return json.loads(json.dumps({"spec": {}, "probe": None, **encoder}, default=lambda x: x.tolist() if hasattr(x, "tolist") else str(x), allow_nan=False))
 
 # %% ../nbs/12_folder.ipynb #cell-42
+@contextmanager
+def staging(
+    path,  # The folder to be
+):         # yields the folder to write into
+    "A folder beside `path` whose files come into their places at the end: all at once where `path` is new or empty, else one by one, each whole."
+    path, new = Path(os.path.realpath(path)), Path(os.path.realpath(path) + ".saving")
+    if new.is_symlink() or (new.exists() and any(new.iterdir()) and not (new/".lock").exists()): raise IndexFolderError(f"{new}: in the way of saving, and not from here; move it elsewhere")
+    new.mkdir(parents=True, exist_ok=True)
+    with _locked(new):
+        try:
+            for left in new.iterdir():
+                if left.name != ".lock": shutil.rmtree(left) if left.is_dir() else left.unlink()
+            yield new
+            _put(new, path)
+        finally:
+            if new.exists(): _clear(new)
+
+def _put(new, path):
+    "Bring what was written in `new` to `path`, when all of it is on the disk."
+    files = sorted(Path(here)/n for here, _, names in os.walk(new) for n in names if n != ".lock")
+    for f in files: _sync(f)
+    for here, _, _ in os.walk(new): _sync(here)
+    if not path.exists() or not any(path.iterdir()): os.rename(new, path); return _sync(path.parent)
+    for f in files:
+        (path/f.relative_to(new)).parent.mkdir(parents=True, exist_ok=True)
+        os.replace(f, path/f.relative_to(new))
+    for folder in {(path/f.relative_to(new)).parent for f in files}: _sync(folder)
+
+# %% ../nbs/12_folder.ipynb #cell-45
 @patch
 @contextmanager
 def _changing(self:IndexFolder):
@@ -388,7 +419,7 @@ def _changing(self:IndexFolder):
             _tidy(self.path, now)
         self.__dict__.update(type(self)(self.path, now, verify=False).__dict__)
 
-# %% ../nbs/12_folder.ipynb #cell-43
+# %% ../nbs/12_folder.ipynb #cell-46
 @patch
 def append(self:IndexFolder,
     passages:Passages,  # n new passages
@@ -412,7 +443,7 @@ def _grown(self:IndexFolder, m, tail):
     vectors = Vectors([_open_vectors(self.path/s["embeddings"], s["count"], m["dim"]) for s in m["segments"]], check=False)
     return _write_index(self.path, tail, index_class(about["kind"]).load(self.path, about["files"], vectors, **about["params"]).absorb())
 
-# %% ../nbs/12_folder.ipynb #cell-44
+# %% ../nbs/12_folder.ipynb #cell-47
 @patch
 def delete(self:IndexFolder,
     rows,  # Row numbers, or a mask `(N,)`
@@ -430,7 +461,7 @@ def delete(self:IndexFolder,
         _sync(self.path/m["deleted"])
     return self
 
-# %% ../nbs/12_folder.ipynb #cell-46
+# %% ../nbs/12_folder.ipynb #cell-49
 @patch
 def compact(self:IndexFolder)->IndexFolder:
     "Rewrite the folder without its deleted rows, as one segment."
@@ -441,7 +472,7 @@ def compact(self:IndexFolder)->IndexFolder:
         m.update(_assemble(self.path, now.passages, Vectors(now.vectors, check=False), m["encoder"], m["index"]["kind"], m["index"]["params"], now.vectors[0].dtype, m["generation"], keep))
     return self
 
-# %% ../nbs/12_folder.ipynb #cell-51
+# %% ../nbs/12_folder.ipynb #cell-54
 def _shard_key(rows, encoder, dtype):
     "A hash of what a shard's vectors depend on."
     h = hashlib.sha256(json.dumps([encoder, str(dtype)], sort_keys=True, default=str).encode())
@@ -461,7 +492,7 @@ def _finish(shards, number, key, vectors, dtype):
     os.replace(beside, path); _sync(shards)
     return path
 
-# %% ../nbs/12_folder.ipynb #cell-52
+# %% ../nbs/12_folder.ipynb #cell-55
 def _encoded(encode, rows, bar):
     "Vectors (n, D) of passages, a few hundred at a time so that the bar moves; ValueError if the encoder gives something else."
     out = []
@@ -474,7 +505,7 @@ def _encoded(encode, rows, bar):
         out.append(v); bar.update(len(some))
     return np.concatenate(out)
 
-# %% ../nbs/12_folder.ipynb #cell-53
+# %% ../nbs/12_folder.ipynb #cell-56
 def build_folder(
     path,                    # Where the folder shall be
     passages:Passages,       # N passages
@@ -507,7 +538,7 @@ def build_folder(
         _publish(path, work/"folder", {**manifest, "source": _source([p.stem.split("-")[1] for p in made], index_kind, params)})
     return IndexFolder.open(path, verify=False)
 
-# %% ../nbs/12_folder.ipynb #cell-55
+# %% ../nbs/12_folder.ipynb #cell-58
 def _source(keys, kind, params):
     "What a build was made of."
     return hashlib.sha256(json.dumps([keys, kind, params], sort_keys=True, default=str).encode()).hexdigest()
