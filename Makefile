@@ -11,13 +11,14 @@ VENV   ?= .venv
 BIN    := $(abspath $(VENV))/bin
 FACTS  := settings.ini setup.py pyproject.toml constraints.txt tools/install.py
 Q      ?=
+PORT   ?= 8000
 PYTEST ?=
 
 export PATH := $(BIN):$(PATH)
 export TOKENIZERS_PARALLELISM ?= false
 export Q
 
-.PHONY: help demo test install dev export notebooks check readme lint hooks dist clean
+.PHONY: help demo test install dev export notebooks check readme docs serve lint hooks dist clean
 .DEFAULT_GOAL := help
 
 help:             ## these lines
@@ -56,6 +57,12 @@ check: $(VENV)/.installed-dev      ## run the lessons and say which outputs woul
 
 readme: $(VENV)/.installed-dev     ## write README.md from nbs/index.ipynb
 	@python tools/readme.py
+
+docs: $(VENV)/.installed-dev       ## the site, in _site: lessons, reference, search, live widgets
+	@python tools/docs.py build
+
+serve:            ## look at the site (PORT=8000)
+	@$(PYTHON) tools/docs.py serve --port $(PORT)
 
 lint: $(VENV)/.installed-dev       ## what ruff finds in modules, tools, tests and notebooks
 	@ruff check .
