@@ -157,3 +157,193 @@ def test_a_generator_with_adapters_reads_like_the_plain_one():
     r.model.rag.generator = peft.get_peft_model(r.model.generator, peft.LoraConfig(target_modules=["c_attn"], fan_in_fan_out=True)).eval()
     again = r.ask(QUESTIONS[0], max_new_tokens=4)
     assert again.text == plain.text and abs(again.logprob - plain.logprob) < 1e-3
+
+
+# one after another, and many of them
+
+def test_ask_each_gives_answers_in_order_as_they_come():
+    r, asked = rag(), []
+    def questions():
+        for q in QUESTIONS * 3: asked.append(q); yield q                              # a generator: nobody knows how many there are
+    answers = r.ask_each(questions(), batch_size=2, max_new_tokens=4, progress=False)
+    assert not asked                                                                   # nothing happens before an answer is wanted
+    first = next(answers)
+    assert asked == QUESTIONS[:2] and first.question == QUESTIONS[0]
+    rest = [first, *answers]
+    assert [a.question for a in rest] == QUESTIONS * 3
+    for a, b in zip(rest, r.ask(QUESTIONS * 3, max_new_tokens=4)): assert a.text == b.text and abs(a.logprob - b.logprob) < 1e-4
+
+
+def test_ask_each_holds_one_batch_at_a_time():
+    import gc, weakref
+    r, seen, most = rag(), [], 0
+    for a in r.ask_each((QUESTIONS[i % 3] for i in range(24)), batch_size=4, max_new_tokens=2, progress=False):
+        seen.append(weakref.ref(a)); del a
+        if len(seen) % 8 == 0: gc.collect(); most = max(most, sum(w() is not None for w in seen))
+    assert len(seen) == 24 and most <= 4
+
+
+def test_an_answer_keeps_nothing_of_its_batch():
+    a = rag().ask(QUESTIONS, max_new_tokens=4)[0]
+    tensors = [a.token_ids, a.written, a.token_logprobs, a.doc_prior, a.doc_posterior, a.running_posterior, a.hits.ids, a.hits.scores, a.hits.vectors]
+    for t in tensors: assert t.untyped_storage().nbytes() == t.nbytes
+
+
+def test_what_was_answered_before_a_bad_question_is_not_lost():
+    questions = [QUESTIONS[0], QUESTIONS[1], " ", QUESTIONS[2]]
+    with pytest.raises(ValueError, match="question 2 is empty"): rag().ask_each(questions)     # of a list all are looked at before
+    answers, got = rag().ask_each(iter(questions), batch_size=1, max_new_tokens=2, progress=False), []
+    with pytest.raises(ValueError, match="question 2 is empty"):
+        for a in answers: got.append(a)
+    assert [a.question for a in got] == QUESTIONS[:2]
+
+
+def test_arguments_are_checked_at_the_call_not_at_the_first_answer():
+    r = rag()
+    for kw, said in (dict(batch_size=0), "batch_size"), (dict(n_docs="3"), "n_docs"), (dict(kind="both"), "kind"), (dict(num_bems=2), "num_beams"), (dict(decoding="slow"), "decoding"):
+        with pytest.raises((ValueError, TypeError), match=said): r.ask_each(QUESTIONS, **kw)
+    with pytest.raises(TypeError, match="string"): r.ask_each("What is tea?")           # its letters are no questions
+
+
+def test_ask_each_with_hits():
+    r = rag()
+    hits, _ = r.find(QUESTIONS)
+    for a, b in zip(r.ask_each(QUESTIONS, hits=hits, batch_size=3, max_new_tokens=3, progress=False), r.ask(QUESTIONS, max_new_tokens=3)): assert a.text == b.text
+    with pytest.raises(ValueError, match="4 questions.*3"): r.ask(QUESTIONS, hits=hits[:3])
+    with pytest.raises(ValueError, match="5.*4"): list(r.ask_each(iter(QUESTIONS + ["Who?"]), hits=hits, batch_size=3, max_new_tokens=2, progress=False))
+
+
+# rubbish
+
+@pytest.mark.parametrize("call, error, said", [
+    (lambda r: r.ask(None), TypeError, "NoneType"), (lambda r: r.ask(3.5), TypeError, "float"), (lambda r: r.ask({"question": "What?"}), TypeError, "dict"),
+    (lambda r: r.ask(["What?", None]), TypeError, "question 1 is a NoneType"), (lambda r: r.ask(["What?", ""]), ValueError, "question 1 is empty"),
+    (lambda r: r.ask("What?", n_docs="3"), TypeError, "n_docs.*'3'"), (lambda r: r.ask("What?", n_docs=0), ValueError, "at least one"),
+    (lambda r: r.ask("What?", n_docs=2.5), TypeError, "n_docs.*2.5"), (lambda r: r.ask("What?", n_docs=True), TypeError, "n_docs.*True"),
+    (lambda r: r.ask("What?", batch_size=0), ValueError, "batch_size"), (lambda r: r.ask("What?", batch_size="8"), TypeError, "batch_size"),
+    (lambda r: r.ask("What?", hits=3), TypeError, "hits.*int"), (lambda r: r.ask("What?", hits=[dict(text="x")]), TypeError, "Hits.of"),
+    (lambda r: r.ask("What?", hits=Hits([[0, 1]], [[1., 0.]])), ValueError, "with_passages"),
+    (lambda r: r.ask("What?", hits=r.find(["a", "b"])[0]), ValueError, "1 question.*2"),
+    (lambda r: r.ask("What?", num_beam=2), TypeError, "num_beams"), (lambda r: r.ask("What?", strem=True), TypeError, "stream"),
+    (lambda r: r.ask("What?", device="cuda"), TypeError, "device"),
+    (lambda r: r.find(None), TypeError, "NoneType"), (lambda r: r.find("What?", n_docs="3"), TypeError, "n_docs"), (lambda r: r.find([""]), ValueError, "empty"),
+    (lambda r: r.retriever.find(None), TypeError, "NoneType"), (lambda r: r.retriever.find("What?", "3"), TypeError, "n_docs"),
+    (lambda r: r.retriever.search(torch.ones(1, 32), -1), ValueError, "n_docs"),
+    (lambda r: r.retriever.delete(10**9), ValueError, "1000000000"), (lambda r: r.retriever.delete(None), TypeError, "NoneType"), (lambda r: r.retriever.delete([None]), TypeError, "NoneType"),
+    (lambda r: r.ask("What?").without(None), TypeError, "NoneType"), (lambda r: r.ask("What?").without(1.5), TypeError, "float"),
+])
+def test_rubbish_is_told_what_it_is(call, error, said):
+    with pytest.raises(error, match=said): call(rag())
+
+
+def test_nothing_to_ask_is_nothing_to_answer():
+    r = rag()
+    assert r.ask([]) == [] and list(r.ask_each([], progress=False)) == [] and list(r.ask_each(iter(()), progress=False)) == []
+    hits, scores = r.find([])
+    assert hits.shape == (0, 3) and scores.shape == (0, 3) and r.retriever.find([], 2).shape == (0, 2)
+    assert r.find("What is tea?")[0].shape == (1, 3)                                  # one question, as everywhere
+
+
+@pytest.mark.parametrize("call", [
+    lambda **kw: Rag.from_documents(toy_documents(), generator=(toy_generator("bart"), toy_tokenizer("bart")), question_encoder=toy_encoder(), progress=False, **kw),
+    lambda **kw: Rag.from_parts(RagRetriever.from_documents(toy_documents(), toy_encoder(), progress=False), toy_encoder(), (toy_generator("bart"), toy_tokenizer("bart")), **kw)])
+def test_a_misspelt_field_is_not_swallowed(call):
+    with pytest.raises(TypeError, match="'n_doc'.*'n_docs'"): call(n_doc=3)
+    with pytest.raises(TypeError, match="'context_templat'.*'context_template'"): call(context_templat="x")
+    assert call(n_docs=2, score_scale=3.).model.config.n_docs == 2
+
+
+def test_a_document_is_deleted_by_its_number_too():
+    r = RagRetriever.from_documents([dict(id=7, text="seven"), dict(id=8, text="eight"), dict(id=9, text="nine")], toy_encoder(), progress=False)
+    r.delete(7); r.delete([8])
+    assert len(r) == 1
+
+
+# values
+
+def test_copies_can_be_asked_again():
+    a = rag().ask(QUESTIONS[0], max_new_tokens=3)
+    for b in (copy.copy(a), copy.deepcopy(a)):
+        assert b is not a and b.without(0).text == a.without(0).text
+    assert copy.deepcopy(a).hits is not a.hits and copy.copy(a).hits is a.hits
+
+
+def test_pieces_of_characters_are_no_citations():
+    "Tokens that are half a letter, or space, belong to the words beside them."
+    hits = Hits.of([[dict(id="1", title="A", text="a"), dict(id="2", title="B", text="b")]])
+    def made(tokens, columns, kind="token"):
+        post = torch.tensor([[.9, .1] if c == 0 else [.2, .8] for c in columns])
+        n = len(tokens)
+        return Answer("?", "".join(tokens).strip(), tokens, torch.arange(n), torch.zeros(n), 0., torch.tensor([.5, .5]), post, post, hits, kind)
+    a = made([" ", "n", "", "é", " ", " x", ""], [1, 0, 1, 0, 1, 1, 0])
+    assert [(c.text, c.doc) for c in a.citations] == [("né", 0), ("x", 1)]
+    for c in a.citations: assert a.text[c.start:c.end] == c.text and c.text
+    assert made(["", " ", ""], [0, 1, 0]).citations == [] and made([], []).citations == []
+    for kind in ("token", "sequence"): assert [c.text for c in made(["", "é", "", "ü"], [0, 0, 0, 0], kind).citations] == ["éü"]
+
+
+@pytest.mark.parametrize("how", ["ask", "stream", "each", "find"])
+def test_a_model_in_training_answers_without_dropout_and_stays_in_training(how):
+    r = rag("bart")
+    r.model.generator.config.dropout = .9
+    for m in r.model.modules():
+        if hasattr(m, "dropout") and isinstance(m.dropout, float): m.dropout = .9
+    for m in r.model.question_encoder.modules():
+        if isinstance(m, torch.nn.Dropout): m.p = .9
+    calm = r.ask(QUESTIONS[0], max_new_tokens=4)
+    r.model.train(); r.model.generator.model.encoder.eval()
+    before = [m.training for m in r.model.modules()]
+    if how == "ask": a = r.ask(QUESTIONS[0], max_new_tokens=4)
+    elif how == "each":
+        for a in r.ask_each(QUESTIONS[:1]*2, batch_size=1, max_new_tokens=4, progress=False): assert [m.training for m in r.model.modules()] == before
+    elif how == "stream":
+        s = r.ask(QUESTIONS[0], max_new_tokens=4, stream=True)
+        for _ in s: assert [m.training for m in r.model.modules()] == before
+        a = s.answer
+    else: assert torch.equal(r.find(QUESTIONS[:1])[0].scores, calm.hits.scores); return
+    assert [m.training for m in r.model.modules()] == before
+    assert a.text == calm.text and abs(a.logprob - calm.logprob) < 1e-4
+
+
+def test_other_knowledge_leaves_a_model_in_training():
+    r = rag(); r.model.train()
+    r.with_retriever(r.retriever)
+    assert all(m.training for m in r.model.modules())
+
+
+# streaming
+
+def test_a_token_is_decoded_with_its_neighbours_not_with_the_whole_answer():
+    from rag_nb.answer import token_texts
+    tok, longest = toy_tokenizer("bart"), 0
+    text = "née Müller, 東京 🙂 – naïve. " * 20
+    ids, real = tok(text, add_special_tokens=False).input_ids, tok.decode
+    def decode(x, **kw): nonlocal longest; longest = max(longest, len(x)); return real(x, **kw)
+    tok.decode = decode
+    keep, texts = token_texts(tok, ids)
+    assert "".join(texts) == text and keep == list(range(len(ids))) and longest < 16
+    assert token_texts(tok, tok("é🙂", add_special_tokens=False).input_ids)[1] == ["", "é", "", "", "", "🙂"]
+
+
+@pytest.mark.parametrize("name", ["unigram", "wordpiece", "bytes"])
+def test_tokens_join_to_the_text_whatever_the_vocabulary(name):
+    from rag_nb.answer import token_texts
+    tok = _vocabulary(name)
+    for text in ("tea is a drink", "Tea, is it? a  b", "é ü a", "a", ""):
+        ids = tok(text, add_special_tokens=False).input_ids
+        keep, texts = token_texts(tok, ids)
+        assert "".join(texts) == tok.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+
+
+def _vocabulary(name):
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+    if name == "bytes": return toy_tokenizer("llama")
+    if name == "wordpiece":
+        raw = Tokenizer(models.WordPiece({w: i for i, w in enumerate(["[UNK]", "tea", "te", "##a", "is", "a", "dr", "##ink", ",", "?", "it", "b", "é", "ü"])}, unk_token="[UNK]"))
+        raw.pre_tokenizer, raw.decoder = pre_tokenizers.BertPreTokenizer(), decoders.WordPiece()
+        return PreTrainedTokenizerFast(tokenizer_object=raw, unk_token="[UNK]", clean_up_tokenization_spaces=False)
+    pieces = [("<unk>", 0.), ("▁", -2.), *[(f"▁{w}", -1.5) for w in ("tea", "is", "a")], *[(c, -3.) for c in "abcdefghijklmnopqrstuvwxyzT,?éü"]]
+    raw = Tokenizer(models.Unigram(pieces, 0, byte_fallback=False))
+    raw.pre_tokenizer, raw.decoder = pre_tokenizers.Metaspace(), decoders.Metaspace()
+    return PreTrainedTokenizerFast(tokenizer_object=raw, unk_token="<unk>", clean_up_tokenization_spaces=False)
