@@ -27,6 +27,7 @@ _PUBLIC = {
     "display": "answer_html hits_html page_html answer_terminal answer_json final_posterior posterior_label",
     "plots": "plot_posterior plot_prior",
     "data": "Questions read_questions RagCollator",
+    "evaluate": "Evaluation exact_match f1_score",
     "demo": "FetchError",
 }
 
@@ -37,7 +38,7 @@ _ADDED_BY = {
     "index_faiss": "display",
     "retriever": "display demo",
     "model": "generation display",
-    "answer": "choices display demo",
+    "answer": "choices display evaluate demo",
 }
 
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names.split()}

@@ -159,7 +159,8 @@ class Questions:
     def __getitem__(self, key):
         "One question as a dict, or a set of them for a slice, a mask, or a list of numbers."
         if isinstance(key, (int, np.integer)): return {c: v[key] for c, v in self.columns.items()}
-        return self.select(np.arange(len(self))[key if isinstance(key, slice) else np.asarray(key)].tolist())
+        if not isinstance(key, slice): key = np.asarray(key) if len(key) else np.zeros(0, int)
+        return self.select(np.arange(len(self))[key].tolist())
 
     def select(self, rows): return Questions({c: [v[i] for i in rows] for c, v in self.columns.items()})
 

@@ -149,7 +149,9 @@ def test_it_is_a_sequence(questions, tmp_path):
     assert questions.shuffle(5).column("id") == questions.shuffle(5).column("id") != questions.column("id") != questions.shuffle(6).column("id")
     questions.save(tmp_path/"q.parquet")
     assert read_questions(tmp_path/"q.parquet").columns == questions.columns
-    with pytest.raises(IndexError): questions[12]
+    assert len(questions[[]]) == len(questions[3:3]) == len(questions[np.zeros(12, bool)]) == 0 and repr(questions[[]]) == "Questions(0)"
+    for bad in (12, [12], np.ones(3, bool), "ada"):
+        with pytest.raises((IndexError, TypeError)): questions[bad]
     with pytest.raises(ValueError, match="different lengths"): Questions({**questions.columns, "answers": []})
     assert "\x1b" not in repr(read_questions([dict(question="\x1b[31mred?", answer="\x1b[0m")]))
 
