@@ -356,15 +356,16 @@ def create(cls:IndexFolder,
     index_kind:str="exact",  # "exact", "hnsw", ...
     dtype:str="float32",     # Of the vectors on disk: float32 or float16
     overwrite:bool=False,    # Replace an index that is there
+    keep=None,               # Mask `(N,)` of the rows to take over; None: all
     **params,                # What that kind of index takes
 )->IndexFolder:
-    "A new index folder of passages whose vectors are there already."
+    "A new index folder of passages whose vectors are there already; they are copied piece by piece."
     vectors = vectors if isinstance(vectors, Vectors) else Vectors(vectors, check=False)
     if len(vectors) != len(passages): raise ValueError(f"{len(passages):,} passages and {len(vectors):,} vectors: there must be one for each")
     if str(dtype) not in ("float32", "float16"): raise ValueError(f"vectors are kept as float32 or float16, not {dtype}")
     with _workshop(path, overwrite) as (path, work):
         (work/"folder").mkdir()
-        _publish(path, work/"folder", _assemble(work/"folder", passages, vectors, _plain_record(encoder), index_kind, params, dtype, _generation(path)))
+        _publish(path, work/"folder", _assemble(work/"folder", passages, vectors, _plain_record(encoder), index_kind, params, dtype, _generation(path), keep))
     return cls.open(path, verify=False)
 
 def _plain_record(encoder):
