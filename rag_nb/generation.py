@@ -18,7 +18,7 @@ from transformers.utils import ModelOutput
 from .config import unknown_argument
 from .marginal import (doc_log_prior, marginal_logits, token_logprobs, token_marginal, sequence_marginal, token_posterior,
                              running_posterior)
-from .reader import read, Reading
+from .reader import read, check_length, Reading
 from .model import RagModel, _Head, start_id
 
 # %% ../nbs/21_generation.ipynb #cell-09
@@ -467,6 +467,7 @@ def decode_contexts(model, ctx, doc_scores, gc, kind, decoding="thorough", hits=
         return logits_processors(gc, ids.reshape(len(doc_scores)*docs, -1), beams, fn, user_processors, model.config.vocab_size)
     criteria = stopping_criteria(gc, user_criteria, tokenizer, ids.device)
     trace = Trace(gc)
+    check_length(model.generator, ids.shape[1], gc.max_length - 1)
     reading = read(model.generator, ids, ctx["context_attention_mask"], gc.decoder_start_token_id, **trace.looked)
     if kind == "token": found = yield from decode_token(reading, log_prior, gc, processors, criteria, trace)
     else: found = decode_sequence(reading, log_prior, gc, processors, criteria, trace, decoding, deduplicate)

@@ -314,7 +314,8 @@ def forward(self:RagModel, input_ids=None, attention_mask=None, encoder_outputs=
         doc_scores, ctx, *found = self.retrieve(input_ids, attention_mask, token_type_ids, n_docs, questions, **looked)
         context_input_ids, context_attention_mask = ctx["context_input_ids"], ctx["context_attention_mask"]
     if doc_scores is None: raise ValueError("context_input_ids were given without doc_scores (B, K): both are needed")
-    fed, fed_mask = _repeat_for_docs(doc_scores, context_input_ids, decoder_input_ids, decoder_attention_mask)
+    fed, fed_mask = _repeat_for_docs(doc_scores, context_input_ids, decoder_input_ids, decoder_attention_mask,
+                                     start=start_id(self.config) if self.config.generator_is_decoder_only else None)
     out = teacher_force(self.generator, context_input_ids, context_attention_mask, fed, **looked, **_given(
         encoder_outputs=encoder_outputs, past_key_values=past_key_values, use_cache=use_cache, decoder_attention_mask=fed_mask))
     keep = output_retrieved if output_retrieved is not None else self.config.output_retrieved
@@ -323,12 +324,14 @@ def forward(self:RagModel, input_ids=None, attention_mask=None, encoder_outputs=
 def _given(**kwargs): return {k: v for k, v in kwargs.items() if v is not None}
 
 # %% ../nbs/20_model.ipynb #cell-31
-def _repeat_for_docs(doc_scores, context_input_ids, *decoder):
-    "Each question's decoder inputs, once for each of its K documents: (B, T) to (B·K, T)."
+def _repeat_for_docs(doc_scores, context_input_ids, *decoder, start=None):
+    "Each question's decoder inputs, once for each of its K documents: (B, T) to (B·K, T); they have to begin with `start`, if it is given."
     B, K = doc_scores.shape
     if context_input_ids is not None and len(context_input_ids) != B*K:
         raise ValueError(f"{len(context_input_ids)} contexts do not fit {B} questions with {K} documents each: {B*K} rows are expected")
     if decoder[0] is None: raise ValueError("no decoder_input_ids and no labels: pass labels to train or score, or call generate(...)")
+    if start is not None and bool((decoder[0][:, 0] != start).any()):
+        raise ValueError(f"decoder_input_ids of a decoder-only generator begin with the start token {start}, in whose place each context stands: put it first, or pass labels")
     return [None if d is None else d.repeat_interleave(K, dim=0) for d in decoder]
 
 def _named(out, doc_scores, hits, vectors, asked, ids, mask, keep):
@@ -343,14 +346,44 @@ def _named(out, doc_scores, hits, vectors, asked, ids, mask, keep):
         generator_dec_attentions=get("decoder_attentions", "attentions"), generator_cross_attentions=get("cross_attentions"))
 
 # %% ../nbs/20_model.ipynb #cell-33
+def _ids(tokens): return [] if tokens is None else list(tokens) if isinstance(tokens, (list, tuple)) else [tokens]
+
+def _unpadded(labels, config):
+    "Labels (B, T) with −100 in place of padding."
+    ends = _ids(config.eos_token_id)
+    pad = next((t for t in (config.pad_token_id, *ends) if t is not None), None)
+    if pad is None: return labels
+    if pad not in ends: return labels.masked_fill(labels == pad, -100)
+    behind = ((labels == pad) | (labels == -100)).flip(1).cumprod(1).flip(1).bool()                 # from the first end token on
+    return labels.masked_fill(behind & (behind.cumsum(1) > 1), -100)
+
+# %% ../nbs/20_model.ipynb #cell-35
+def _bare(labels, config):
+    "Labels (B, T) of a decoder-only generator without what stands before an answer, each row filled up with −100."
+    T, bos, ends = labels.shape[1], config.bos_token_id, _ids(config.eos_token_id)
+    pad = next((t for t in (config.pad_token_id, *ends) if t is not None), -100)
+    lead = ((labels == pad) | (labels == -100)).cumprod(1).sum(1, keepdim=True)                     # (B, 1)
+    lead = lead.masked_fill(lead == T, 0)
+    if bos is not None and bos not in ends: lead = lead + (labels.gather(1, lead) == bos).long()
+    at = torch.arange(T, device=labels.device) + lead                                               # (B, T)
+    return torch.where(at < T, labels.gather(1, at.clamp(max=T-1)), -100)
+
+# %% ../nbs/20_model.ipynb #cell-38
+def _check_labels(labels, config):
+    "Refuse token ids that the generator does not have; on a GPU they would end everything."
+    wrong = (labels != -100) & ((labels < 0) | (labels >= config.vocab_size))
+    if bool(wrong.any()): raise ValueError(f"labels hold token id {int(labels[wrong][0])}, and the generator's vocabulary has {config.vocab_size} (−100 marks what does not count): "
+                                           "were they made by the generator's tokenizer?")
+
 def align_labels(
-    labels:torch.Tensor, # (B, T) target ids; −100 (and, for encoder–decoders, padding) does not count
+    labels:torch.Tensor, # (B, T) target ids; −100 and padding do not count
     config:RagConfig, # special token ids, kind of generator
 ) -> tuple: # decoder inputs (B, T) and targets (B, T), −100 where nothing is scored
     "Decoder inputs and targets, aligned: logits[:, t] of the inputs predict targets[:, t]."
-    pad = config.pad_token_id if config.pad_token_id is not None else 0
-    targets = labels if config.generator_is_decoder_only else labels.masked_fill(labels == pad, -100)
-    fed = targets.masked_fill(targets == -100, pad)
+    _check_labels(labels, config)
+    if config.generator_is_decoder_only: labels = _bare(labels, config)
+    targets = _unpadded(labels, config)
+    fed = targets.masked_fill(targets == -100, config.pad_token_id if config.pad_token_id is not None else 0)
     shifted = torch.cat([fed.new_full((len(fed), 1), start_id(config)), fed[:, :-1]], dim=1)
     bos = config.bos_token_id
     if config.generator_is_decoder_only or bos is None: return shifted, targets
@@ -367,7 +400,7 @@ def start_id(
     first = next((c for c in candidates if c is not None), 0)
     return first[0] if isinstance(first, (list, tuple)) else first
 
-# %% ../nbs/20_model.ipynb #cell-36
+# %% ../nbs/20_model.ipynb #cell-41
 _LOSS = dict(token=rag_token_loss, sequence=rag_sequence_loss)
 
 @patch
@@ -410,6 +443,5 @@ def forward(self:_Head, input_ids=None, attention_mask=None, encoder_outputs=Non
 
 def _ahead(labels, config):
     "Targets for decoder inputs that the caller aligned: the labels, one step ahead."
-    pad = -100 if config.generator_is_decoder_only or config.pad_token_id is None else config.pad_token_id
-    ahead = torch.cat([labels[:, 1:], labels.new_full((len(labels), 1), -100)], dim=1)
-    return ahead.masked_fill(ahead == pad, -100)
+    _check_labels(labels, config)
+    return _unpadded(torch.cat([labels[:, 1:], labels.new_full((len(labels), 1), -100)], dim=1), config)

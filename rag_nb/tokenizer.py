@@ -16,7 +16,7 @@ from transformers import BatchEncoding
 from .config import RagConfig
 
 # %% ../nbs/15_tokenizer.ipynb #cell-05
-HOLE = re.compile(r"\{(title|text|question)\}")
+HOLE = re.compile(r"\{\{|\}\}|\{(title|text|question)\}") # a brace written twice, or a hole
 PLAIN_TEMPLATE = "{title}\n{text}\n\nQuestion: {question}\nAnswer:"
 
 def context_template(
@@ -27,15 +27,17 @@ def context_template(
     if config.context_template is not None: return config.context_template
     if config.generator_is_decoder_only: return PLAIN_TEMPLATE
     prefix = prefix if prefix is not None else (config.prefix or "")
-    return f"{prefix}{{title}}{config.title_sep}{{text}}{config.doc_sep}{{question}}"
+    return _literal(prefix) + "{title}" + _literal(config.title_sep) + "{text}" + _literal(config.doc_sep) + "{question}"
+
+def _literal(text): return text.replace("{", "{{").replace("}", "}}")
 
 # %% ../nbs/15_tokenizer.ipynb #cell-08
 def fill(
     template:str, # with holes
     **values, # what goes into them; a missing one is empty
 ) -> str:
-    "The template with its holes filled, each once; braces inside the values stay as they are."
-    return HOLE.sub(lambda m: values.get(m.group(1), ""), template)
+    "The template with its holes filled, each once, and its double braces made single; braces inside the values stay as they are."
+    return HOLE.sub(lambda m: values.get(m[1], "") if m[1] else m[0][0], template)
 
 # %% ../nbs/15_tokenizer.ipynb #cell-11
 def _pieces(tokenizer, template):
@@ -57,14 +59,34 @@ def _frame(tokenizer):
     return whole[:at], whole[at+len(inner):]
 
 # %% ../nbs/15_tokenizer.ipynb #cell-17
-def _cut(head, tail, room, question):
-    "Token ids `head + tail` in at most `room` tokens, shortening only the head; an error where the tail alone is too long."
-    if len(tail) > room:
-        raise ValueError(f"the question and its frame take {len(tail)} tokens and only {room} fit: raise max_combined_length "
-                         f"or shorten the question ({question[:60]!r}…)")
-    return head[:room - len(tail)] + tail
+def _stretches(pieces):
+    "The pieces in three stretches: what stays before the document, what may shrink, what stays behind it."
+    holes = [(i, m) for i, p in enumerate(pieces) if isinstance(p, str) for m in HOLE.finditer(p) if m[1]]
+    ends = lambda name, upto: [(i, m.end()) for i, m in holes if m[1] == name and (i, m.end()) <= upto]
+    last, first = (len(pieces), 0), (0, 0)
+    document = max(ends("text", last), default=first)
+    question = max(ends("question", document), default=first)
+    return _between(pieces, first, question), _between(pieces, question, document), _between(pieces, document, last)
 
-# %% ../nbs/15_tokenizer.ipynb #cell-20
+def _between(pieces, start, stop):
+    "The pieces from one place (piece, character) to another."
+    out = []
+    for i, p in enumerate(pieces):
+        if isinstance(p, str): p = p[start[1] if i == start[0] else 0 if i > start[0] else len(p):stop[1] if i == stop[0] else len(p) if i < stop[0] else 0]
+        elif not start <= (i, 0) < stop: continue
+        if p != "": out.append(p)
+    return out
+
+# %% ../nbs/15_tokenizer.ipynb #cell-19
+def _cut(before, shrinks, behind, room, question):
+    "The token ids of three stretches in at most `room` tokens, shortening only the second; an error where the others are too long."
+    fixed = len(before) + len(behind)
+    if fixed > room:
+        raise ValueError(f"the question and its frame take {fixed} tokens and only {room} fit: raise max_combined_length "
+                         f"or shorten the question ({question[:60]!r}…)")
+    return before + shrinks[:room - fixed] + behind
+
+# %% ../nbs/15_tokenizer.ipynb #cell-22
 @dataclass
 class _Layout:
     "How one generator's contexts are put together: the cut template, the frame around it, and the room there is."
@@ -84,41 +106,30 @@ class _Layout:
         return cls(tokenizer, pieces, (before, after), config.max_combined_length - len(before) - len(after), tidy)
 
     def text(self, piece, passage, question):
-        "A piece of the template filled with a passage and a question, and where its document part ends (characters)."
+        "A piece of the template filled with a passage and a question."
         title, body = passage.get("title") or "", passage.get("text") or ""
         if self.tidy: title = title.removeprefix('"').removesuffix('"')
-        whole, tail = (fill(t, title=title, text=body, question=question) for t in (piece, piece.rpartition("{text}")[2]))
-        if self.tidy: whole, tail = whole.replace("  ", " "), tail.replace("  ", " ")
-        return whole, len(whole) - len(tail) if "{text}" in piece else 0
+        whole = fill(piece, title=title, text=body, question=question)
+        return whole.replace("  ", " ") if self.tidy else whole
 
-# %% ../nbs/15_tokenizer.ipynb #cell-23
+# %% ../nbs/15_tokenizer.ipynb #cell-25
 @patch
 def ids(self:_Layout, passages, questions):
     "Token ids of each passage's context (list of lists), cut to the room there is."
-    texts = [[self.text(p, d, q) for p in self.pieces if isinstance(p, str)] for d, q in zip(passages, questions)]
-    coded = iter(_encode(self.tokenizer, [t for row in texts for t, _ in row]))
-    rows = [[[p] if isinstance(p, int) else next(coded) for p in self.pieces] for _ in texts]
-    return [self._fit(row, text, q) for row, text, q in zip(rows, texts, questions)]
+    whole = self._coded([(self.pieces, d, q) for d, q in zip(passages, questions)])
+    long = {i for i, ids in enumerate(whole) if len(ids) > self.room}
+    again = iter(self._coded([(stretch, passages[i], questions[i]) for i in sorted(long) for stretch in _stretches(self.pieces)]))
+    rows = [_cut(next(again), next(again), next(again), self.room, questions[i]) if i in long else ids for i, ids in enumerate(whole)]
+    return [self.frame[0] + row + self.frame[1] for row in rows]
 
 @patch
-def _fit(self:_Layout, row, texts, question):
-    "One context's pieces joined and framed; tokenised again in two parts, and cut, where they are too long."
-    if sum(map(len, row)) > self.room: row = self._shorten(row, iter(texts), question)
-    return self.frame[0] + sum(row, []) + self.frame[1]
+def _coded(self:_Layout, filled):
+    "Token ids of each (pieces, passage, question), all texts in one call of the tokenizer."
+    texts = [[p if isinstance(p, int) else self.text(p, d, q) for p in pieces] for pieces, d, q in filled]
+    coded = iter(_encode(self.tokenizer, [t for row in texts for t in row if isinstance(t, str)]))
+    return [[i for t in row for i in ([t] if isinstance(t, int) else next(coded))] for row in texts]
 
-@patch
-def _shorten(self:_Layout, row, texts, question):
-    "The pieces cut to the room there is: everything up to the end of the document shrinks, everything after it stays."
-    head, tail = [], []
-    for piece, ids in zip(self.pieces, row):
-        text, end = ("", 0) if isinstance(piece, int) else next(texts)
-        if end:
-            first, last = _encode(self.tokenizer, [text[:end], text[end:] or " "])
-            head, tail = head + tail + first, last if text[end:] else []
-        else: tail = tail + ids
-    return [_cut(head, tail, self.room, question)]
-
-# %% ../nbs/15_tokenizer.ipynb #cell-28
+# %% ../nbs/15_tokenizer.ipynb #cell-30
 def pad_rows(
     rows:list, # lists of token ids
     pad_id:int, # what fills the gaps
@@ -134,7 +145,7 @@ def pad_id_of(tokenizer):
     "The tokenizer's padding id, or its end token where it has none."
     return tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
 
-# %% ../nbs/15_tokenizer.ipynb #cell-31
+# %% ../nbs/15_tokenizer.ipynb #cell-33
 def assemble_contexts(
     tokenizer, # the generator's tokenizer
     config:RagConfig, # template and `max_combined_length`
@@ -148,24 +159,23 @@ def assemble_contexts(
     ids, mask = pad_rows(rows, pad_id_of(tokenizer), left=config.generator_is_decoder_only)      # (B·K, S)
     return BatchEncoding(dict(context_input_ids=ids, context_attention_mask=mask))
 
-# %% ../nbs/15_tokenizer.ipynb #cell-36
+# %% ../nbs/15_tokenizer.ipynb #cell-38
 class RagTokenizer:
     "The question encoder's tokenizer and the generator's, as one."
     def __init__(self,
         question_encoder, # tokenizer of the question encoder
         generator, # tokenizer of the generator
+        config:RagConfig|None=None, # says what kind of generator it is, and its `answer_prefix`; guessed from the tokenizer where None
     ):
-        self.question_encoder, self.generator = question_encoder, generator
+        self.question_encoder, self.generator, self.config = question_encoder, generator, config
         self.current_tokenizer = question_encoder
 
     def __call__(self, text=None, *args, text_target=None, **kwargs):
         "Tokenise questions (the question encoder's way) and, with `text_target`, answers as `labels` (the generator's way)."
         if text is None and text_target is None: raise ValueError("nothing to tokenise: pass text, text_target or both")
-        out = self.current_tokenizer(text, *args, **kwargs) if text is not None else BatchEncoding()
-        if text_target is not None:
-            target = self.generator(text_target=text_target, *args, **kwargs)
-            if text is None: return target
-            out["labels"] = target["input_ids"]
+        if text is None: return self._answers(text_target, **kwargs)
+        out = self.current_tokenizer(text, *args, **kwargs)
+        if text_target is not None: out["labels"] = self._answers(text_target, empty=-100, **kwargs)["input_ids"]
         return out
 
     def decode(self, *args, **kwargs):
@@ -180,7 +190,28 @@ class RagTokenizer:
     def _switch_to_target_mode(self): self.current_tokenizer = self.generator
     def __repr__(self): return f"RagTokenizer({type(self.question_encoder).__name__}, {type(self.generator).__name__})"
 
-# %% ../nbs/15_tokenizer.ipynb #cell-39
+# %% ../nbs/15_tokenizer.ipynb #cell-40
+@patch
+def _rows(self:RagTokenizer, answers, config=None):
+    "Token ids of each answer that follows a context, with its end token; None for a generator whose tokenizer frames answers itself."
+    tok = self.generator
+    if not config.generator_is_decoder_only if config is not None else _frame(tok)[1]: return None
+    if tok.eos_token_id is None: raise ValueError("the generator's tokenizer has no end token: set tokenizer.generator.eos_token")
+    prefix = config.answer_prefix if config is not None else ""
+    return [row + [tok.eos_token_id] for row in _encode(tok, [prefix + a for a in answers])]
+
+@patch
+def _answers(self:RagTokenizer, answers, padding=False, truncation=None, max_length=None, return_tensors=None, empty=None, **kwargs):
+    "Answers as the generator's tokenizer would give them: `input_ids` and `attention_mask`; too long ones keep their end token."
+    rows = self._rows([answers] if isinstance(answers, str) else list(answers), self.config)
+    if rows is None: return self.generator(text_target=answers, padding=padding, truncation=truncation, max_length=max_length, return_tensors=return_tensors, **kwargs)
+    if truncation and max_length: rows = [r if len(r) <= max_length else r[:max_length-1] + r[-1:] for r in rows]
+    if isinstance(answers, str) and return_tensors is None and padding is False: return BatchEncoding(dict(input_ids=rows[0], attention_mask=[1]*len(rows[0])))
+    width = max_length if padding == "max_length" else max(map(len, rows)) if padding not in (False, "do_not_pad") else 0
+    gaps, empty = [max(0, width - len(r)) for r in rows], pad_id_of(self.generator) if empty is None else empty
+    return BatchEncoding(dict(input_ids=[r + [empty]*g for r, g in zip(rows, gaps)], attention_mask=[[1]*len(r) + [0]*g for r, g in zip(rows, gaps)]), tensor_type=return_tensors)
+
+# %% ../nbs/15_tokenizer.ipynb #cell-43
 @patch
 def prepare_seq2seq_batch(self:RagTokenizer,
     src_texts:list, # questions
@@ -195,10 +226,10 @@ def prepare_seq2seq_batch(self:RagTokenizer,
     "Questions, and answers as labels, ready for a RAG model."
     shape = dict(padding=padding, truncation=truncation, return_tensors=return_tensors, **kwargs)
     out = self.question_encoder(src_texts, add_special_tokens=True, max_length=max_length, **shape)
-    if tgt_texts is not None: out["labels"] = self.generator(text_target=tgt_texts, max_length=max_target_length or max_length, **shape)["input_ids"]
+    if tgt_texts is not None: out["labels"] = self._answers(tgt_texts, max_length=max_target_length or max_length, empty=-100, **shape)["input_ids"]
     return out
 
-# %% ../nbs/15_tokenizer.ipynb #cell-42
+# %% ../nbs/15_tokenizer.ipynb #cell-46
 FOLDERS = dict(question_encoder="question_encoder_tokenizer", generator="generator_tokenizer")
 
 @patch
@@ -220,26 +251,27 @@ def from_pretrained(cls:RagTokenizer,
     config = config or RagConfig.from_pretrained(pretrained_model_name_or_path, **kwargs)
     load = lambda part: AutoTokenizer.from_pretrained(pretrained_model_name_or_path, config=getattr(config, part),
                                                       subfolder=FOLDERS[part], **kwargs)
-    return cls(load("question_encoder"), load("generator"))
+    return cls(load("question_encoder"), load("generator"), config if isinstance(config, RagConfig) else None)
 
-# %% ../nbs/15_tokenizer.ipynb #cell-45
+# %% ../nbs/15_tokenizer.ipynb #cell-49
 @patch
 def targets(self:RagTokenizer,
     answers:list, # B strings
-    config:RagConfig, # which kind of generator, `answer_prefix`
+    config:RagConfig|None=None, # which kind of generator, `answer_prefix`; the tokenizer's own where None
 ) -> torch.Tensor: # (B, T) int64, −100 past the end
     "Answers as labels for the generator, each ending in its end token."
-    tok = self.generator
-    if config.generator_is_decoder_only: rows = [r + [tok.eos_token_id] for r in _encode(tok, [config.answer_prefix + a for a in answers])]
-    else: rows = tok(text_target=list(answers)).input_ids
-    ids, mask = pad_rows(rows, -100)
-    return ids                                                            # (B, T)
+    rows = self._rows(answers, config if config is not None else self.config)
+    return pad_rows(self.generator(text_target=list(answers)).input_ids if rows is None else rows, -100)[0]
 
-# %% ../nbs/15_tokenizer.ipynb #cell-48
+# %% ../nbs/15_tokenizer.ipynb #cell-52
 def chat_template_of(
     tokenizer, # of an instruction-tuned model
     instruction:str="{title}\n{text}\n\nQuestion: {question}\nAnswer in a few words.", # what the user says, with holes
 ) -> str|None: # None where the tokenizer has no chat template
     "The model's own chat format around a document and a question, ending where the assistant begins to speak."
     if not getattr(tokenizer, "chat_template", None): return None
-    return tokenizer.apply_chat_template([dict(role="user", content=instruction)], tokenize=False, add_generation_prompt=True)
+    marks = {hole: chr(0xE000 + i) for i, hole in enumerate(("title", "text", "question"))}         # private characters
+    said = tokenizer.apply_chat_template([dict(role="user", content=fill(instruction, **marks))], tokenize=False, add_generation_prompt=True)
+    said = _literal(said)
+    for hole, mark in marks.items(): said = said.replace(mark, "{" + hole + "}")
+    return said
