@@ -78,6 +78,24 @@ def test_running_a_notebook_again_changes_nothing(tmp_path):
     assert outputs[2] == outputs[3] == []
 
 
+def test_the_state_of_widgets_is_kept_and_numbered(tmp_path):
+    "What is on display can be drawn without a kernel, and its random ids are not what changes from run to run."
+    src, one = tmp_path/"a.md", tmp_path/"a.ipynb"
+    src.write_text("```python\nfrom ipywidgets import *\nunseen = Text('not on display')\nbox = HBox([IntSlider(3), HTML('<b>hi</b>')])\nbox\n```\n\n```python\nbox\n```\n")
+    nb.make(src, one)
+    nb.run([one])
+    first = one.read_text()
+    assert nb.run([one]) == [] and one.read_text() == first
+    saved = json.loads(first)
+    state = saved["metadata"]["widgets"][nb.STATE]["state"]
+    views = [o["data"][nb.VIEW]["model_id"] for c in saved["cells"] for o in c["outputs"]]
+    assert len(views) == 2 and len(set(views)) == 1 and state[views[0]]["model_name"] == "HBoxModel"
+    assert sorted(int(m, 16) for m in state) == [*range(1, len(state) + 1)] and "not on display" not in json.dumps(state)
+    assert all(f"{n:032x}" in state for n in (int(m, 16) for m in re.findall(r"IPY_MODEL_(\w+)", first)))
+    src.write_text("```python\nfrom ipywidgets import Text\nunseen = Text()\n```\n"); nb.make(src, one); nb.run([one])
+    assert "widgets" not in json.loads(one.read_text())["metadata"]
+
+
 def test_a_failing_notebook_is_not_written(tmp_path):
     src, one = tmp_path/"a.md", tmp_path/"a.ipynb"
     src.write_text("```python\n1/0\n```\n"); nb.make(src, one)

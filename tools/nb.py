@@ -8,7 +8,7 @@
 
 In a draft ```python blocks are code cells, and two blank lines part two Markdown cells.
 """
-import argparse, filecmp, os, re, shutil, subprocess, sys, tempfile, time
+import argparse, filecmp, json, os, re, shutil, subprocess, sys, tempfile, time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -17,6 +17,7 @@ QUIET = {"TQDM_DISABLE": "1", "TOKENIZERS_PARALLELISM": "false", "HF_HUB_DISABLE
 KERNEL = {"kernelspec": {"display_name": "python3", "language": "python", "name": "python3"}}
 FENCE = re.compile(r"^(`{3,}|~{3,})")
 SKIP = re.compile(r"^#\|\s*eval:\s*false", re.M)
+STATE, VIEW = "application/vnd.jupyter.widget-state+json", "application/vnd.jupyter.widget-view+json"
 
 
 def all_notebooks():
@@ -24,9 +25,36 @@ def all_notebooks():
     return sorted(p for p in (ROOT/"nbs").rglob("*.ipynb") if not any(x.startswith((".", "_")) for x in p.relative_to(ROOT/"nbs").parts))
 
 
+def reachable(models, start):
+    "The ids of the widgets in `start`, and of all that they are made of."
+    seen, todo = set(), list(start)
+    while todo:
+        one = todo.pop()
+        if one in seen or one not in models: continue
+        seen.add(one)
+        todo += re.findall(r"IPY_MODEL_(\w+)", json.dumps(models[one]))
+    return seen
+
+
+def number_widgets(nb):
+    "Keep the saved state of the widgets on display, with their random ids replaced by numbers in order of creation."
+    views = [o["data"][VIEW] for c in nb.cells for o in c.get("outputs", []) if VIEW in o.get("data", {})]
+    saved = nb.metadata.get("widgets", {}).get(STATE, {})
+    models = saved.get("state", {})
+    used = reachable(models, [v["model_id"] for v in views])
+    if not used: return {}
+    numbers = {m: f"{n:032x}" for n, m in enumerate((m for m in models if m in used), 1)}
+    for v in views: v["model_id"] = numbers.get(v["model_id"], v["model_id"])
+    for m in used & {m for m in models if models[m].get("model_name") == "LayoutModel"}:
+        models[m]["state"] = {k: v for k, v in models[m]["state"].items() if v is not None}   # what is not set is null by default
+    state = re.sub("[0-9a-f]{32}", lambda m: numbers.get(m[0], m[0]), json.dumps({m: models[m] for m in models if m in used}))
+    return {"widgets": {STATE: {**saved, "state": json.loads(state)}}}
+
+
 def clean(nb):
     "The notebook without what changes from run to run: counts, timings, ids, local paths, progress output."
-    nb.metadata.clear(); nb.metadata.update(KERNEL); nb.nbformat, nb.nbformat_minor = 4, 5
+    widgets = number_widgets(nb)
+    nb.metadata.clear(); nb.metadata.update({**KERNEL, **widgets}); nb.nbformat, nb.nbformat_minor = 4, 5
     for i, c in enumerate(nb.cells):
         c.id, c.metadata = f"cell-{i:02}", {}
         if c.cell_type != "code": continue
