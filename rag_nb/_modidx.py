@@ -331,6 +331,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                'rag_nb.folder.IndexFolder._changing': ('folder.html#indexfolder._changing', 'rag_nb/folder.py'),
                                'rag_nb.folder.IndexFolder._grown': ('folder.html#indexfolder._grown', 'rag_nb/folder.py'),
                                'rag_nb.folder.IndexFolder._place': ('folder.html#indexfolder._place', 'rag_nb/folder.py'),
+                               'rag_nb.folder.IndexFolder._refuse_twice': ('folder.html#indexfolder._refuse_twice', 'rag_nb/folder.py'),
                                'rag_nb.folder.IndexFolder._said': ('folder.html#indexfolder._said', 'rag_nb/folder.py'),
                                'rag_nb.folder.IndexFolder._tombstones': ('folder.html#indexfolder._tombstones', 'rag_nb/folder.py'),
                                'rag_nb.folder.IndexFolder.append': ('folder.html#indexfolder.append', 'rag_nb/folder.py'),

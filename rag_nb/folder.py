@@ -425,16 +425,26 @@ def _changing(self:IndexFolder):
 def append(self:IndexFolder,
     passages:Passages,  # n new passages
     vectors,            # `(n, D)`, from the same encoder
+    unique:bool=False,  # Refuse a document whose id is there already, even if somebody else has put it there this very moment
 )->IndexFolder:
     "Add passages at the end; readers that have the folder open go on with what they have."
     vectors = vectors if isinstance(vectors, Vectors) else Vectors(vectors, check=False)
     if len(vectors) != len(passages): raise ValueError(f"{len(passages):,} passages and {len(vectors):,} vectors: there must be one for each")
     if vectors.dim != self.manifest["dim"]: raise ValueError(f"the new vectors have {vectors.dim} numbers, and the folder holds vectors of {self.manifest['dim']}")
     with self._changing() as (m, tail):
+        if unique: self._refuse_twice(passages)
         m["segments"] = m["segments"] + [_write_segment(self.path, tail, passages, vectors, self.vectors[0].dtype)]
         m["count"] += len(vectors)
         m["index"] = self._grown(m, tail)
     return self
+
+@patch
+def _refuse_twice(self:IndexFolder, passages):
+    "IndexFolderError names a document that the folder has by now."
+    now = IndexFolder(self.path, read_manifest(self.path), verify=False)
+    ids = np.asarray(now.passages.column("document"), dtype=object)
+    twice = sorted(set(passages.column("document")) & set(ids if now.deleted is None else ids[~now.deleted]))
+    if twice: raise IndexFolderError(f"document id {twice[0]!r} is in the index already ({self.path}): delete it first, or give the new one another id")
 
 @patch
 def _grown(self:IndexFolder, m, tail):
