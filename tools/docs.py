@@ -340,13 +340,13 @@ def entry_page(site, e, depth=4):
     from reference import inline
     ticks, options = "`" * (depth + bool(e.members)), []
     if e.flag: options.append(f":{e.flag}:")
-    kind = {"data": "data"}.get(e.kind, e.kind)
+    if e.kind == "data" and e.signature: options.append(f":value: {e.signature}")
     body = [inline(p) for p in re.split(r"\n\s*\n", e.doc) if p.strip()] + ([e.table] if e.table else [])
     home = e.owner and next((o for o in site.known.values() if o.name == e.owner), None)
     if e.owner and home and home.module != e.module: body.insert(0, f"*Added to* {site.ref(home)}.")
     if e.cell: body.append(":::{container} entries\n[where it is explained](#" + label(e.module, e.cell) + ")\n:::")
     body += [entry_page(site, m, depth) for m in e.members]
-    return "\n".join([f"{ticks}{{py:{kind}}} {e.name}{e.signature}", *options, "", "\n\n".join(body), ticks])
+    return "\n".join([f"{ticks}{{py:{e.kind}}} {e.name}{e.signature if e.kind != 'data' else ''}", *options, "", "\n\n".join(body), ticks])
 
 
 def reference_pages(site, src):
@@ -424,7 +424,7 @@ def config(site, static):
     "Sphinx's settings."
     f = site.facts
     return dict(
-        project=f["lib_name"], author=f["author"], version=f["version"], release=f["version"], language="en",
+        project=f["lib_name"], author=f["author"], version=f["version"], release=f["version"], language="en", smartquotes=False,
         extensions=["myst_nb", "sphinx.ext.viewcode", "docs"], rag_nb_site=site, rag_nb_formulas=site.live["formulas"],
         exclude_patterns=["downloads"], myst_enable_extensions=["dollarmath", "amsmath", "colon_fence", "attrs_inline"], myst_heading_anchors=4, myst_update_mathjax=False,
         nb_execution_mode="off", nb_ipywidgets_js=WIDGETS if site.live["widgets"] else {}, nb_render_markdown_format="commonmark", nb_merge_streams=True,

@@ -21,7 +21,7 @@ class Entry:
     name: str             # `Rag`, `Rag.ask`
     lines: tuple          # first and last line in the module
     cell: str             # the cell of the notebook that holds it
-    signature: str = ""   # as it is written, without `self`
+    signature: str = ""   # as it is written, without `self`; of data a short value
     doc: str = ""
     table: str = ""       # Markdown, one row a parameter
     flag: str = ""        # classmethod or staticmethod
@@ -164,7 +164,8 @@ def read_module(path, package="rag_nb"):
             for t in (n.targets if isinstance(n, ast.Assign) else [n.target]):
                 if isinstance(t, ast.Name) and t.id in public and t.id not in out:
                     said = lines[n.lineno - 1].partition("  # ")[2] or lines[n.lineno - 1].partition(" # ")[2]
-                    out[t.id] = entry("data", t.id, n, None, doc=said)
+                    value = " ".join(ast.unparse(n.value).split()) if n.value else ""
+                    out[t.id] = entry("data", t.id, n, None, value if len(value) <= 70 else "", doc=said)
     return list(out.values())
 
 
