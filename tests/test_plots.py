@@ -8,10 +8,10 @@ import numpy as np
 import pytest, torch
 
 from rag_nb.display import final_posterior
-from rag_nb.plots import plot_posterior, plot_prior
+from rag_nb.plots import plot_entropy, plot_posterior, plot_prior
 from test_display import EVIL, make
 
-BOTH = pytest.mark.parametrize("plot", [plot_posterior, plot_prior])
+BOTH = pytest.mark.parametrize("plot", [plot_posterior, plot_prior, plot_entropy])
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +45,15 @@ def test_the_bars_are_prior_and_posterior(kind):
     prior, posterior = ([b.get_width() for b in group] for group in ax.containers)
     np.testing.assert_allclose(prior, a.doc_prior); np.testing.assert_allclose(posterior, final_posterior(a))
     assert ("last token" if kind == "sequence" else "mean over the tokens") in texts(ax.get_legend().get_texts())[1]
+
+def test_the_lines_are_entropies():
+    "In bits, by the definition: of both posteriors at each token, and of the prior."
+    a = make(5, 8)
+    bits = lambda p: [-sum(x*np.log2(x) for x in row if x > 0) for row in p.tolist()]
+    prior, token, running = plot_entropy(a).lines
+    np.testing.assert_allclose(prior.get_ydata(), bits(a.doc_prior[None])*2, rtol=1e-5)
+    np.testing.assert_allclose(token.get_ydata(), bits(a.doc_posterior), rtol=1e-5); np.testing.assert_allclose(running.get_ydata(), bits(a.running_posterior), rtol=1e-5)
+    assert [l.get_label() for l in (prior, token, running)] == ["prior", "token posterior", "running posterior"]
 
 def test_masked_documents_are_not_drawn():
     a = make(4, 3, mask=[True, False, True, False])
@@ -96,10 +105,10 @@ def test_any_letters(plot):
     a = make(docs=docs, tokens=["$x$", "$\\bad{", "日本", "\n", "\t", " ", "", "\x00", "🎉", "x"*200])
     ax = plot(a)
     drawn(ax)
-    tokens = ax.get_xticklabels() if plot is plot_posterior else []
-    assert not any(t.get_parse_math() for t in [*tokens, *ax.get_yticklabels()])
-    assert "$\\frac{ [15]" in texts(ax.get_yticklabels()) and all(len(t) < 40 for t in texts(ax.get_yticklabels()))
-    if plot is plot_posterior: assert texts(ax.get_xticklabels())[:2] == ["$x$", "$\\bad{"]
+    tokens = ax.get_xticklabels() if plot is not plot_prior else []
+    assert not any(t.get_parse_math() for t in [*tokens, *(ax.get_yticklabels() if plot is not plot_entropy else [])])
+    if plot is not plot_entropy: assert "$\\frac{ [15]" in texts(ax.get_yticklabels()) and all(len(t) < 40 for t in texts(ax.get_yticklabels()))
+    if plot is not plot_prior: assert texts(ax.get_xticklabels())[:2] == ["$x$", "$\\bad{"]
 
 def test_letters_that_no_font_has_become_boxes(monkeypatch):
     import rag_nb.plots as plots
