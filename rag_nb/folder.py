@@ -58,8 +58,8 @@ def _open_vectors(path, count, dim):
             if np.lib.format.read_magic(f) != (1, 0): raise ValueError("another version of the format")
             shape, fortran, dtype = np.lib.format.read_array_header_1_0(f)
             offset = f.tell()
-    except (ValueError, TypeError, SyntaxError, EOFError, KeyError, OverflowError, MemoryError, RecursionError) as e:
-        raise IndexFolderError(f"{path}: not a file of vectors ({e})") from None
+    except OSError: raise
+    except Exception as e: raise IndexFolderError(f"{path}: not a file of vectors ({e})") from None     # a damaged header makes NumPy raise all kinds
     if shape != (count, dim) or fortran or dtype.str not in ("<f4", "<f2"):
         raise IndexFolderError(f"{path}: holds {dtype} of shape {shape}, and the manifest promises {count:,} vectors of {dim} numbers")
     if path.stat().st_size != offset + count*dim*dtype.itemsize: raise IndexFolderError(f"{path}: truncated, or longer than its header says")
@@ -379,21 +379,23 @@ def staging(
     path,  # The folder to be
 ):         # yields the folder to write into
     "A folder beside `path` whose files come into their places at the end: all at once where `path` is new or empty, else one by one, each whole."
-    path, new = Path(os.path.realpath(path)), Path(os.path.realpath(path) + ".saving")
-    if new.is_symlink() or (new.exists() and any(new.iterdir()) and not (new/".lock").exists()): raise IndexFolderError(f"{new}: in the way of saving, and not from here; move it elsewhere")
-    new.mkdir(parents=True, exist_ok=True)
-    with _locked(new):
+    path, work = Path(os.path.realpath(path)), Path(os.path.realpath(path) + ".saving")
+    if work.is_symlink() or (work.exists() and any(work.iterdir()) and not (work/".lock").exists()): raise IndexFolderError(f"{work}: in the way of saving, and not from here; move it elsewhere")
+    work.mkdir(parents=True, exist_ok=True)
+    with _locked(work):
         try:
-            for left in new.iterdir():
-                if left.name != ".lock": shutil.rmtree(left) if left.is_dir() else left.unlink()
-            yield new
-            _put(new, path)
-        finally:
-            if new.exists(): _clear(new)
+            shutil.rmtree(work/"folder", ignore_errors=True)
+            (work/"folder").mkdir()
+            yield work/"folder"
+            _put(work/"folder", path)
+        except Exception as e:
+            if type(e) is not Exception: raise
+            raise OSError(f"{path} could not be saved: {e}") from e           # tokenizers say no more of a full disk
+        finally: _clear(work)
 
 def _put(new, path):
     "Bring what was written in `new` to `path`, when all of it is on the disk."
-    files = sorted(Path(here)/n for here, _, names in os.walk(new) for n in names if n != ".lock")
+    files = sorted(Path(here)/n for here, _, names in os.walk(new) for n in names)
     for f in files: _sync(f)
     for here, _, _ in os.walk(new): _sync(here)
     if not path.exists() or not any(path.iterdir()): os.rename(new, path); return _sync(path.parent)

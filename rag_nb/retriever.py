@@ -17,7 +17,7 @@ from .config import RagConfig, EncoderSpec
 from .passages import Passages, Hits
 from .encoder import TextEncoder
 from .index import make_index
-from .folder import IndexFolder, build_folder, same_encoder
+from .folder import IndexFolder, build_folder, same_encoder, staging
 from .index_legacy import CanonicalHFIndex, CustomHFIndex, LegacyIndex, adapt_index
 from .tokenizer import RagTokenizer, assemble_contexts
 
@@ -260,20 +260,23 @@ def save_pretrained(self:RagRetriever,
     "Write passages, vectors, index, configuration and tokenizers into one folder that can be moved."
     path, config = Path(save_directory), copy.deepcopy(self.config)
     for name, value in getattr(self.index, "settings", {}).items(): setattr(config, name, value)
-    if isinstance(self.index, CustomHFIndex):
-        names = self.index.save(path)
-        config.index_name, config.passages_path, config.index_path = "custom", names[0], names[1] if len(names) > 1 else None
-    elif isinstance(self.passages, Passages) and not hasattr(self.index, "proposer"): self._save_folder(path, overwrite)
-    config.save_pretrained(path)
-    if self.question_encoder_tokenizer and self.generator_tokenizer:
-        RagTokenizer(self.question_encoder_tokenizer, self.generator_tokenizer).save_pretrained(path)
+    if path.is_file(): raise ValueError(f"{path} is a file: a retriever is saved into a folder")
+    with staging(path) as new:
+        place = path if path.exists() and any(path.iterdir()) else new
+        if isinstance(self.index, CustomHFIndex):
+            names = self.index.save(place)
+            config.index_name, config.passages_path, config.index_path = "custom", names[0], names[1] if len(names) > 1 else None
+        elif isinstance(self.passages, Passages) and not hasattr(self.index, "proposer"): self._save_folder(path, place, overwrite)
+        config.save_pretrained(new)
+        if self.question_encoder_tokenizer and self.generator_tokenizer:
+            RagTokenizer(self.question_encoder_tokenizer, self.generator_tokenizer).save_pretrained(new)
 
 @patch
-def _save_folder(self:RagRetriever, path, overwrite):
-    "Write an index folder, unless this is the one that was opened; deleted passages are left out."
+def _save_folder(self:RagRetriever, path, place, overwrite):
+    "Write an index folder into `place`, unless `path` is the one that was opened; deleted passages are left out."
     if self.folder is not None and path.resolve() == Path(self.folder.path).resolve(): return
     keep = np.arange(len(self.index)) if self.deleted is None else np.flatnonzero(~self.deleted)
-    IndexFolder.create(path, self.passages.select(keep), self.index.vectors(torch.from_numpy(keep)).numpy(), index_kind=self.index.kind,
+    IndexFolder.create(place, self.passages.select(keep), self.index.vectors(torch.from_numpy(keep)).numpy(), index_kind=self.index.kind,
                        encoder=self.made_by or dict(name=""), overwrite=overwrite)
 
 # %% ../nbs/16_retriever.ipynb #cell-36
@@ -386,3 +389,14 @@ def _ids(ids):
     wrong = next((i for i in ids if not isinstance(i, (str, int, np.integer)) or isinstance(i, bool)), "")
     if wrong != "": raise TypeError(f"documents are deleted by their ids, which are strings; this is a {type(wrong).__name__}")
     return [str(i) for i in ids]
+
+# %% ../nbs/16_retriever.ipynb #cell-49
+@patch
+def compact(self:RagRetriever):
+    "Rewrite the index without its deleted passages; the rows get new numbers."
+    if self.folder is not None: self.folder.compact(); return self._open(IndexFolder.open(self.folder.path), self.device)
+    if self.deleted is None: return
+    keep = np.flatnonzero(~self.deleted)
+    if not len(keep): raise ValueError("every document is deleted: an index cannot be empty; add some first, then compact")
+    self.index = make_index(self.index.kind, self.index.vectors(torch.from_numpy(keep)), **self.index.params)
+    self.passages, self.deleted = self.passages.select(keep), None

@@ -503,3 +503,51 @@ def test_no_folder_at_all(tmp_path):
     with pytest.raises(IndexFolderError, match="not an index folder, it has no manifest.json"): IndexFolder.open(tmp_path)
     (tmp_path/"file").write_text("")
     with pytest.raises(IndexFolderError, match="no such folder"): IndexFolder.open(tmp_path/"file")
+
+
+# with a retriever around it
+
+def retriever(**kw):
+    from rag_nb.retriever import RagRetriever
+    from rag_nb.toy import toy_documents, toy_encoder, toy_tokenizer
+    r = RagRetriever.from_documents(toy_documents(), toy_encoder(), progress=False, **kw)
+    r.question_encoder_tokenizer, r.generator_tokenizer = toy_encoder().tokenizer, toy_tokenizer("bart")
+    return r
+
+
+@pytest.mark.parametrize("kind", ["exact", "hnsw"])
+@pytest.mark.parametrize("where", ["memory", "folder"])
+def test_a_retriever_compacts(tmp_path, where, kind):
+    r = retriever(index_kind=kind, **({"path": tmp_path/"f"} if where == "folder" else {}))
+    r.delete(["tea", "moon"]); before = {d["title"] for d in r.find("Which shrub do green tea and black tea come from?", 10).documents()}
+    r.compact()
+    assert len(r.index) == len(r.passages) == len(r) == 10 and r.deleted is None and {d["title"] for d in r.find("Which shrub do green tea and black tea come from?", 10).documents()} == before
+    assert r.index.kind == kind and r.find("How many hearts does an octopus have?", 1).documents()[0]["title"] == "Octopus"
+    r.compact(); r.add([{"id": "tea", "text": "Green tea and black tea come from the same shrub."}])
+    assert len(r) == 11 and r.find("green tea", 1).documents()[0]["id"] == "tea#0"
+    if where == "folder": assert "moon" not in IndexFolder.open(tmp_path/"f", verify=True).passages.column("document")
+    r.delete(sorted(set(r.passages.column("document"))))
+    with pytest.raises(ValueError, match="cannot be empty"): r.compact()
+
+
+def test_saving_is_all_or_nothing(tmp_path, monkeypatch):
+    from rag_nb.retriever import RagRetriever
+    from rag_nb.tokenizer import RagTokenizer
+    r = retriever()
+    with monkeypatch.context() as m:
+        def full(self, *a): raise Exception("No space left on device (os error 28)")          # as tokenizers raise it
+        m.setattr(RagTokenizer, "save_pretrained", full)
+        with pytest.raises(OSError, match="f could not be saved: No space left"): r.save_pretrained(tmp_path/"f")
+    assert os.listdir(tmp_path) == []
+    r.config.n_docs = 3; r.save_pretrained(tmp_path/"f")
+    assert RagRetriever.from_pretrained(tmp_path/"f").config.n_docs == 3 and ".lock" not in os.listdir(tmp_path/"f")
+    with pytest.raises(ValueError, match="overwrite=True"): r.save_pretrained(tmp_path/"f")
+    (tmp_path/"f/notes.txt").write_text("mine")
+    r.delete("tea"); r.config.n_docs = 2; r.save_pretrained(tmp_path/"f", overwrite=True)
+    again = RagRetriever.from_pretrained(tmp_path/"f")
+    assert len(again) == 11 and again.config.n_docs == 2 and (tmp_path/"f/notes.txt").read_text() == "mine" and os.listdir(tmp_path) == ["f"]
+    (tmp_path/"g").write_text("")
+    with pytest.raises(ValueError, match="g is a file"): r.save_pretrained(tmp_path/"g")
+    (tmp_path/"h.saving").mkdir(); (tmp_path/"h.saving/thesis.txt").write_text("mine")
+    with pytest.raises(IndexFolderError, match="in the way"): r.save_pretrained(tmp_path/"h")
+    assert (tmp_path/"h.saving/thesis.txt").read_text() == "mine"
