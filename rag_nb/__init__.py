@@ -26,6 +26,7 @@ _PUBLIC = {
     "choices": "Alternatives BeamNode BeamTrace",
     "display": "answer_html hits_html page_html answer_terminal answer_json final_posterior posterior_label",
     "plots": "plot_posterior plot_prior plot_entropy",
+    "widgets": "PassageBrowser AnswerExplorer",
     "plots_choices": "plot_alternatives plot_beams",
     "plots_space": "plot_space principal_plane",
     "plots_training": "plot_training plot_calibration",
