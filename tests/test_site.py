@@ -303,6 +303,20 @@ def test_a_lesson_shows_its_code_and_leads_to_the_reference(site):
     assert (site/got[1]).read_bytes() == (ROOT/"nbs"/"23_answer.ipynb").read_bytes()
 
 
+def test_nbdev_can_make_its_own_pages(tmp_path):
+    "nbdev-docs has what it needs up to the point where Quarto takes over: every notebook is processed, and the settings can be read."
+    import yaml
+    shutil.copytree(ROOT/"nbs", tmp_path/"nbs", ignore=shutil.ignore_patterns(".*", "_proc"))
+    shutil.copy(ROOT/"pyproject.toml", tmp_path)
+    done = subprocess.run([sys.executable, "-c", "from nbdev.serve import proc_nbs; proc_nbs('nbs', n_workers=0, force=True)"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    made = {p.relative_to(tmp_path/"_proc") for p in (tmp_path/"_proc").rglob("*.ipynb")}
+    assert made == {p.relative_to(ROOT/"nbs") for p in (ROOT/"nbs").rglob("*.ipynb") if not any(o[0] in "._" for o in p.relative_to(ROOT/"nbs").parts)}
+    assert "def ask(" in (tmp_path/"_proc"/"23_answer.ipynb").read_text(encoding="utf8")
+    quarto, project = (yaml.safe_load((ROOT/"nbs"/o).read_text(encoding="utf8")) for o in ("_quarto.yml", "nbdev.yml"))
+    assert quarto["project"]["type"] == "website" and quarto["metadata-files"][0] == "nbdev.yml" and project["website"]["title"] == "rag_nb"
+
+
 # ---- a small book of hostile pages
 
 live = pytest.mark.skipif(not shutil.which("npm") and not list(docs.cache_dir().glob("*.tgz")), reason="npm is not installed, so that widgets are not live")
