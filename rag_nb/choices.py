@@ -160,7 +160,7 @@ def trace_beams(self:Rag,
     gc = self._settings(num_beams=num_beams, max_new_tokens=max_new_tokens, **generation)
     hits, scores, contexts = self._read_for([question], n_docs, hits)
     diary = _Diary(self.tokenizer.generator, doc_log_prior(scores)[0])
-    steps = decode_contexts(self.model, contexts, scores, gc, "token", hits=hits, tokenizer=self.tokenizer.generator)
+    steps = decode_contexts(self.model, contexts, scores, gc, "token", hits=hits, tokenizer=self.tokenizer.generator, engine="general")
     while True:
         try: diary.look(next(steps))
         except StopIteration as end: out = end.value; break
