@@ -93,7 +93,7 @@ def _sum(documents): return " and ".join(f"{_percent(sum(d[p] for d in documents
 _COLOURS = "0072b2 e69f00 009e73 cc79a7 56b4e9 d55e00 f0e442".split()
 
 def _colour(doc, alpha=1.): return f"#{_COLOURS[doc % len(_COLOURS)]}{round(255*min(alpha, 1.)):02x}"
-def _ink(doc): return "#fff" if doc % len(_COLOURS) in (0, 2, 5) else "#111"
+def _ink(doc): return "#fff" if doc % len(_COLOURS) == 0 else "#111"  # 4.8 : 1 and better on all seven
 
 def _number(doc, tag="span", **attributes):
     "The document's number in brackets on its colour."
@@ -130,7 +130,8 @@ def _head(answer):
 # %% ../nbs/24_display.ipynb #cell-35
 _CSS_TEXT = """
 .ragnb{font:14px/1.5 var(--jp-content-font-family,system-ui,-apple-system,"Segoe UI",sans-serif);color:inherit;text-align:left;overflow-wrap:anywhere}
-.ragnb *{box-sizing:border-box}
+.ragnb *{box-sizing:border-box;-webkit-print-color-adjust:exact;print-color-adjust:exact}
+.ragnb samp{display:none}
 .ragnb .ragnb-q{opacity:.75;white-space:pre-wrap;unicode-bidi:plaintext}
 .ragnb .ragnb-a{font-size:1.35em;line-height:1.6;margin:.1em 0;white-space:pre-wrap;unicode-bidi:plaintext}
 .ragnb .ragnb-c{border-radius:3px 3px 0 0;padding:0 .1em}
@@ -141,15 +142,19 @@ _CSS_TEXT = """
 """
 
 # %% ../nbs/24_display.ipynb #cell-37
+def _letters(text): return _tag("samp", text, **{"aria-hidden": "true"}) if text else ""  # seen only where there is no style
+def _upward(p): return "▁▂▃▄▅▆▇█"[min(7, int(p*8))] if p >= .02 else ""
+
+# %% ../nbs/24_display.ipynb #cell-40
 def _bar(label, p, colour):
     width = 100*min(max(p, 0.), 1.) if math.isfinite(p) else 0
-    track = _tag("span", _tag("span", cls="fill", style=f"width:{width:.4g}%;background-color:{colour}"), cls="track")
-    return _tag("div", _tag("span", label, " "), track, _tag("span", " ", _percent(p)), cls="bar")
+    fill = _tag("span", cls="fill", style=f"width:{width:.4g}%;background-color:{colour}")
+    return _tag("div", _tag("span", label, " "), _tag("span", fill, _letters("█"*round(width/4)), cls="track"), _tag("span", " ", _percent(p)), cls="bar")
 
 def _bars(d):
     return _tag("div", _bar("prior", d["prior"], "#808080c0"), _bar("posterior", d["posterior"], _colour(d["doc"])), cls="bars")
 
-# %% ../nbs/24_display.ipynb #cell-38
+# %% ../nbs/24_display.ipynb #cell-41
 def _passage(d, *beside):
     "A found document: number, title, score, the passage to unfold, and what stands beside it."
     name, title = _name(d), _short(_name(d), 120)
@@ -159,7 +164,7 @@ def _passage(d, *beside):
     body = _tag("details", start, _tag("div", full, cls="text")) if full.strip() else ""
     return _tag("div", _tag("div", head, body, cls="what"), *beside, cls=f"p d{d['doc']}")
 
-# %% ../nbs/24_display.ipynb #cell-40
+# %% ../nbs/24_display.ipynb #cell-43
 _SHOWN = 10  # documents in sight; the rest is folded
 
 def _fold(documents, each, summary):
@@ -169,14 +174,14 @@ def _fold(documents, each, summary):
     more = _tag("summary", _plural(len(rest), "more document") + summary(rest))
     return _join([*map(each, first), _tag("details", more, *map(each, rest))])
 
-# %% ../nbs/24_display.ipynb #cell-41
+# %% ../nbs/24_display.ipynb #cell-44
 def _passages(answer):
     documents = _documents(answer)
     if not documents: return _tag("div", "No document was found.", cls="f")
     head = _tag("div", "Documents found ", _tag("span", f"posterior: {posterior_label(answer)}", cls="f"), cls="h")
     return _join([head, _fold(documents, lambda d: _passage(d, _bars(d)), lambda rest: f": {_sum(rest)}")])
 
-# %% ../nbs/24_display.ipynb #cell-42
+# %% ../nbs/24_display.ipynb #cell-45
 _CSS_PASSAGES = """
 .ragnb .ragnb-p{display:flex;flex-wrap:wrap;gap:.2em 1.5em;padding:.45em .3em;border-top:1px solid #8080804d;max-width:72em}
 .ragnb .ragnb-what{flex:3 1 18em;min-width:0;max-width:100%}
@@ -186,18 +191,20 @@ _CSS_PASSAGES = """
 .ragnb .ragnb-track{height:.75em;border-radius:2px;background-color:#8080802e;overflow:hidden}
 .ragnb .ragnb-fill{display:block;height:100%}
 .ragnb details{margin:0}
-.ragnb summary{cursor:pointer;opacity:.85;font-size:.92em;white-space:nowrap;overflow:hidden;text-overflow:ellipsis}
+.ragnb summary{cursor:pointer;opacity:.85;font-size:.92em}
+.ragnb .ragnb-what summary{white-space:nowrap;overflow:hidden;text-overflow:ellipsis}
 .ragnb details[open]>summary>.ragnb-start{opacity:.5}
 .ragnb .ragnb-text{white-space:pre-wrap;unicode-bidi:plaintext;margin:.3em 0 .5em;padding-left:.8em;border-left:3px solid #80808059;max-height:24em;overflow:auto}
 """
 
-# %% ../nbs/24_display.ipynb #cell-44
+# %% ../nbs/24_display.ipynb #cell-47
 def _cell(p, doc, title, token):
     "One cell: the probability as a tint, as a number without its zero, and in full on pointing."
     p = p if math.isfinite(p) else 0.
     number = "" if p < .005 else "1" if p > .995 else f"{p:.2f}"[1:]
+    letters = _join([_letters(_upward(p)), " "]) if p >= .02 else ""
     style = f"background-color:#2f74e0{round(255*min(p, 1.)):02x}" + (";color:#fff" if p > .95 else "") if p >= .002 else None
-    return _tag("td", number, title=f"{_percent(p)} · {token} · [{doc+1}] {title}", style=style)
+    return _tag("td", letters, number, title=f"{_percent(p)} · {token} · [{doc+1}] {title}", style=style)
 
 def _row(d, tokens, posterior):
     "A document's row: its number, its title, a cell for each token."
@@ -206,7 +213,7 @@ def _row(d, tokens, posterior):
     name = _tag("th", title, cls="t", scope="row", dir="auto")
     return _tag("tr", _number(d["doc"], "th", scope="row"), name, *cells, cls=f"d{d['doc']}")
 
-# %% ../nbs/24_display.ipynb #cell-46
+# %% ../nbs/24_display.ipynb #cell-49
 def _heads(tokens, tall):
     "The first row: the tokens."
     turned = lambda t: "v" if tall and len(t) > 3 else None
@@ -218,22 +225,23 @@ def _feet(tokens, tall, logprobs):
     feet = [_tag("td", _log(l, 1 if tall else 2), title=f"{t} · log-probability {_log(l)} ({_likelihood(l)})") for t, l in zip(tokens, logprobs)]
     return _tag("tr", _tag("th"), _tag("th", "log-probability", cls="t", scope="row"), *feet)
 
-# %% ../nbs/24_display.ipynb #cell-48
+# %% ../nbs/24_display.ipynb #cell-51
+_HEADINGS = {"token": "Which document each token leans on (token posterior)",
+             "running": "What the answer so far says about the documents (running posterior)"}
+
 def _heatmap(answer, which):
-    "Documents × tokens as a table, in a box of its own; `which` posterior is token or running."
+    "Documents × tokens as a table, in a box of its own that the keyboard can scroll; `which` posterior is token or running."
     tokens, tall = [visible(t) for t in answer.tokens], len(answer.tokens) > 12
     posterior = (answer.doc_posterior if which == "token" else answer.running_posterior).T.tolist()  # (K, T)
     rows = [_row(d, tokens, posterior[d["doc"]]) for d in _documents(answer)]
     head, foot = _heads(tokens, tall), _feet(tokens, tall, answer.token_logprobs.tolist())
-    return _tag("div", _tag("table", _tag("thead", head), _tag("tbody", *rows), _tag("tfoot", foot), cls="heat"), cls="scroll")
+    table = _tag("table", _tag("thead", head), _tag("tbody", *rows), _tag("tfoot", foot), cls="heat", **{"aria-label": _HEADINGS[which]})
+    return _tag("div", table, cls="scroll", tabindex=0, role="region", **{"aria-label": f"{which} posterior, {len(rows)} documents by {len(tokens)} tokens"})
 
-# %% ../nbs/24_display.ipynb #cell-50
-_HEADINGS = {"token": "Which document each token leans on (token posterior)",
-             "running": "What the answer so far says about the documents (running posterior)"}
-
+# %% ../nbs/24_display.ipynb #cell-53
 def _main_posterior(answer): return "running" if answer.kind == "sequence" else "token"
 
-# %% ../nbs/24_display.ipynb #cell-51
+# %% ../nbs/24_display.ipynb #cell-54
 def _heatmaps(answer):
     "The posterior that belongs to the answer's kind, and the other one folded."
     if not answer.tokens or not _documents(answer): return ""
@@ -243,8 +251,9 @@ def _heatmaps(answer):
     second = "token" if first == "running" else "running"
     return _join([*out, _tag("details", _tag("summary", _HEADINGS[second]), _heatmap(answer, second))])
 
-# %% ../nbs/24_display.ipynb #cell-52
+# %% ../nbs/24_display.ipynb #cell-55
 _CSS_HEAT = """
+.ragnb .ragnb-scroll:focus-visible{outline:2px solid currentColor}
 .ragnb .ragnb-scroll{overflow:auto;max-width:100%;max-height:38em;padding-bottom:.3em}
 .ragnb table.ragnb-heat{border-collapse:separate;border-spacing:1px;width:auto;margin:0;border:0;font-size:12px;display:table;table-layout:auto}
 .ragnb table.ragnb-heat thead,.ragnb table.ragnb-heat tr:nth-child(n),.ragnb table.ragnb-heat tr:hover{background:none;border:0}
@@ -260,7 +269,7 @@ _CSS_HEAT = """
 .ragnb table.ragnb-heat tfoot td{font-size:.85em;opacity:.85;padding:0 .1em}
 """
 
-# %% ../nbs/24_display.ipynb #cell-54
+# %% ../nbs/24_display.ipynb #cell-57
 def left_out(
     answer: Answer,
 ) -> list:  # of dicts as `hits.documents()` gives them, numbered as in `answer.previous`
@@ -270,7 +279,7 @@ def left_out(
     key = "id" if len({d["id"] for d in before}) == len(before) else "row"
     return [d for d in before if d[key] not in {d[key] for d in after}]
 
-# %% ../nbs/24_display.ipynb #cell-56
+# %% ../nbs/24_display.ipynb #cell-59
 def _difference(old, new):
     "Two texts as HTML, with the words marked that only one of them has."
     old, new = re.findall(r"\s*\S+", old), re.findall(r"\s*\S+", new)
@@ -279,7 +288,7 @@ def _difference(old, new):
     before = _join(mark("del", op, old[a:b]) for op, a, b, _, _ in steps)
     return before, _join(mark("ins", op, new[c:d]) for op, _, _, c, d in steps)
 
-# %% ../nbs/24_display.ipynb #cell-58
+# %% ../nbs/24_display.ipynb #cell-61
 def _compared(name, answer, text):
     return _tag("tr", _tag("th", name, scope="row"), _tag("td", text or _tag("em", "(empty)")), _tag("td", _log(answer.logprob)))
 
@@ -293,7 +302,7 @@ def _changes(answer):
     table = _tag("table", _tag("thead", head), _tag("tbody", *rows), cls="diff")
     return _tag("div", _tag("div", "Left out:", *names), table, cls="changed")
 
-# %% ../nbs/24_display.ipynb #cell-59
+# %% ../nbs/24_display.ipynb #cell-62
 _CSS_CHANGES = """
 .ragnb .ragnb-changed{border:1px solid #80808066;border-radius:4px;padding:.4em .8em;margin:.8em 0;max-width:72em}
 .ragnb table.ragnb-diff{border-collapse:collapse;width:100%;margin:.3em 0 0;border:0;font-size:1em;display:table;table-layout:auto}
@@ -306,14 +315,14 @@ _CSS_CHANGES = """
 .ragnb ins{background-color:#009e7340;text-decoration:none;border-bottom:2px solid #009e73}
 """
 
-# %% ../nbs/24_display.ipynb #cell-61
+# %% ../nbs/24_display.ipynb #cell-64
 def _style(documents=()):
     "All rules, with a pair for each document that links its citations and its rows."
     numbers = [f".ragnb:has(.ragnb-d{d['doc']}:hover) .ragnb-d{d['doc']}" for d in documents]
     links = ",".join(x for n in numbers for x in (f"{n}.ragnb-c", f"{n} .ragnb-n"))
     return _Html(f"<style>{_CSS_TEXT}{_CSS_PASSAGES}{_CSS_HEAT}{_CSS_CHANGES}" + (f"{links}{{outline:2px solid}}\n" if links else "") + "</style>")
 
-# %% ../nbs/24_display.ipynb #cell-62
+# %% ../nbs/24_display.ipynb #cell-65
 def _box(*parts): return _tag("div", *parts, **{"class": "ragnb"})
 
 def answer_html(
@@ -323,11 +332,11 @@ def answer_html(
     style = _style(_documents(answer))
     return str(_box(style, _head(answer), _changes(answer), _passages(answer), _heatmaps(answer)))
 
-# %% ../nbs/24_display.ipynb #cell-64
+# %% ../nbs/24_display.ipynb #cell-67
 @patch
 def _repr_html_(self: Answer): return answer_html(self)
 
-# %% ../nbs/24_display.ipynb #cell-72
+# %% ../nbs/24_display.ipynb #cell-75
 def hits_html(
     hits: Hits,
 ) -> str:
@@ -339,11 +348,11 @@ def hits_html(
     if more > 0: parts.append(_tag("div", f"and {_plural(more, 'more question')}", cls="h"))
     return str(_box(_style(), *parts))
 
-# %% ../nbs/24_display.ipynb #cell-73
+# %% ../nbs/24_display.ipynb #cell-76
 @patch
 def _repr_html_(self: Hits): return hits_html(self)
 
-# %% ../nbs/24_display.ipynb #cell-76
+# %% ../nbs/24_display.ipynb #cell-79
 _CSS_PAGE = """:root{color-scheme:light dark}
 body{margin:0 auto;padding:1.5em;max-width:80em;background:#fff;color:#1f2328}
 .ragnb+.ragnb{margin-top:2.5em;padding-top:1.5em;border-top:2px solid #80808066}
@@ -352,7 +361,7 @@ body{margin:0 auto;padding:1.5em;max-width:80em;background:#fff;color:#1f2328}
 _META = """<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">"""
 
-# %% ../nbs/24_display.ipynb #cell-77
+# %% ../nbs/24_display.ipynb #cell-80
 def page_html(
     answers,  # an `Answer` or a list of them
 ) -> str:
@@ -363,7 +372,7 @@ def page_html(
     body = _tag("body", *(_Html(answer_html(a)) for a in answers))
     return f"<!DOCTYPE html>\n{_tag('html', head, body, lang='en')}\n"
 
-# %% ../nbs/24_display.ipynb #cell-81
+# %% ../nbs/24_display.ipynb #cell-84
 def _cells(text):
     "How many cells of a terminal the text takes."
     wide = lambda c: unicodedata.east_asian_width(c) in ("W", "F")
@@ -376,7 +385,7 @@ def _fit(text, n, dots="…"):
         text += dots
     return text + " "*(n - _cells(text))
 
-# %% ../nbs/24_display.ipynb #cell-84
+# %% ../nbs/24_display.ipynb #cell-87
 def _blocks(p, n, fine=True):
     "A bar of n cells."
     if not n: return ""
@@ -385,7 +394,7 @@ def _blocks(p, n, fine=True):
     full, rest = divmod(max(round(p*n*8), int(p > 0)), 8)
     return ("█"*full + " ▏▎▍▌▋▊▉"[rest]*(rest > 0)).ljust(n)
 
-# %% ../nbs/24_display.ipynb #cell-87
+# %% ../nbs/24_display.ipynb #cell-90
 @dataclass
 class _Screen:
     "What a place of output can show."
@@ -396,7 +405,7 @@ class _Screen:
     def paint(self, text, code): return f"\x1b[{code}m{text}\x1b[0m" if self.color and text else text
     def doc(self, text, doc): return self.paint(text, (36, 33, 32, 35, 34, 31)[doc % 6])
 
-# %% ../nbs/24_display.ipynb #cell-88
+# %% ../nbs/24_display.ipynb #cell-91
 def _screen(width, color, file):
     "The screen behind a file: what is not given is asked of it."
     tty = bool(getattr(file, "isatty", lambda: False)())
@@ -404,7 +413,7 @@ def _screen(width, color, file):
     if width is None: width = min(shutil.get_terminal_size((80, 24)).columns, 120) if tty else 80
     return _Screen(max(int(width), 32), bool(color), getattr(file, "encoding", None) or "utf-8")
 
-# %% ../nbs/24_display.ipynb #cell-90
+# %% ../nbs/24_display.ipynb #cell-93
 _WIDE = "\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\U00020000-\U0003fffd"
 
 def _flow(words, width):
@@ -416,7 +425,7 @@ def _flow(words, width):
         line, used = line + " "*gap + printed, used + gap + _cells(text)
     return [*lines, line] if used else lines
 
-# %% ../nbs/24_display.ipynb #cell-91
+# %% ../nbs/24_display.ipynb #cell-94
 def _paragraph(screen, text, indent="", code=None):
     "A text in lines, each in colour `code`."
     lines = []
@@ -425,7 +434,7 @@ def _paragraph(screen, text, indent="", code=None):
         lines += _flow([(s, w, w) for s, w in words], screen.width - len(indent)) or [""]
     return [indent + screen.paint(l, code) if code else indent + l for l in lines]
 
-# %% ../nbs/24_display.ipynb #cell-94
+# %% ../nbs/24_display.ipynb #cell-97
 def _words(answer):
     "The answer's words and for each the column of the document it leans on most."
     words, posterior = [], answer.doc_posterior
@@ -435,14 +444,14 @@ def _words(answer):
         else: words[-1] = words[-1][0] + token, words[-1][1] + p
     return [(w, int(p.argmax())) for w, p in words if w.strip()]
 
-# %% ../nbs/24_display.ipynb #cell-95
+# %% ../nbs/24_display.ipynb #cell-98
 def _leaning(screen, answer):
     "Lines with the answer's words, coloured by document, and the document's number after the last of a run."
     words = [(" "*w[:1].isspace(), " ".join(screen.say(w).split()), doc) for w, doc in _words(answer)]
     ends = [f"[{doc+1}]" if i + 1 == len(words) or words[i+1][2] != doc else "" for i, (_, _, doc) in enumerate(words)]
     return _flow([(s, w + end, screen.doc(w + end, doc)) for (s, w, doc), end in zip(words, ends)], screen.width - 2)
 
-# %% ../nbs/24_display.ipynb #cell-98
+# %% ../nbs/24_display.ipynb #cell-101
 def _columns(screen, documents):
     "The widths of number, title and bars that fit."
     number = max(len(f"[{d['doc']+1}]") for d in documents)
@@ -458,7 +467,7 @@ def _line(screen, d, number, title, bar):
     prior, posterior = bars[0] + _percent(d["prior"]).rjust(6), screen.doc(bars[1], doc) + _percent(d["posterior"]).rjust(6)
     return f"{screen.doc(f'[{doc+1}]'.rjust(number), doc)} {name}  {prior}  {posterior}"
 
-# %% ../nbs/24_display.ipynb #cell-100
+# %% ../nbs/24_display.ipynb #cell-103
 def _table(screen, answer):
     "The documents with their bars, the first ten of them."
     documents = _documents(answer)
@@ -470,7 +479,7 @@ def _table(screen, answer):
     rows = ["  " + l for l in [head, *(_line(screen, d, number, title, bar) for d in first)]]
     return [*rows, *(l for n in notes for l in _paragraph(screen, n, "  "))]
 
-# %% ../nbs/24_display.ipynb #cell-101
+# %% ../nbs/24_display.ipynb #cell-104
 def _before(screen, answer):
     "What a terminal says about a document left out."
     if answer.previous is None: return []
@@ -479,7 +488,7 @@ def _before(screen, answer):
     return ["", *_paragraph(screen, f"Left out: {names}. Before, the answer was:", code=2),
             *(_paragraph(screen, answer.previous.text, "  ") or ["  (empty)"]), *_paragraph(screen, change, code=2)]
 
-# %% ../nbs/24_display.ipynb #cell-103
+# %% ../nbs/24_display.ipynb #cell-106
 def answer_terminal(
     answer: Answer,
     width: int | None = None,  # cells in a line; None: the terminal's own, 80 where there is none
@@ -495,7 +504,7 @@ def answer_terminal(
     if leaning: lines += ["", *_paragraph(s, "The document that each word leans on most:", code=2), *leaning]
     return "\n".join(l.rstrip() for l in lines)
 
-# %% ../nbs/24_display.ipynb #cell-108
+# %% ../nbs/24_display.ipynb #cell-111
 def _json(x):
     "A finite float with the digits that a float32 has, else None; or a text without halves of characters."
     if isinstance(x, str): return x.encode("utf-8", "replace").decode("utf-8")

@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 import pytest, torch
 
 from rag_nb.answer import Answer, Citation
-from rag_nb.display import (_cells, answer_html, answer_json, answer_terminal, clean, final_posterior, hits_html, left_out, page_html,
+from rag_nb.display import (_cells, _colour, _ink, answer_html, answer_json, answer_terminal, clean, final_posterior, hits_html, left_out, page_html,
                             posterior_label, visible)
 from rag_nb.marginal import doc_log_prior, running_posterior, sequence_marginal, token_marginal, token_posterior
 from rag_nb.passages import Hits
@@ -51,8 +51,8 @@ class Page(HTMLParser):
         if self.open[-1:] != ["style"]: self.text.append(data)
     def handle_comment(self, data): raise AssertionError(f"a comment: {data!r}")
 
-OURS = set("div span b em sup del ins style details summary table thead tbody tfoot tr th td".split())
-HARMLESS = {"class", "style", "title", "scope", "dir"}
+OURS = set("div span b em samp sup del ins style details summary table thead tbody tfoot tr th td".split())
+HARMLESS = {"class", "style", "title", "scope", "dir", "role", "tabindex", "aria-label", "aria-hidden"}
 
 def check(html):
     page = Page(html)
@@ -121,6 +121,35 @@ def test_heatmap_holds_the_posterior():
     assert len(cells) == 3*4*2  # the token posterior, then the running posterior
     for which, part in (("doc_posterior", cells[:12]), ("running_posterior", cells[12:])):
         for p, i, k in part: assert abs(float(re.sub("[<>]", "", p))/100 - float(getattr(a, which)[int(i), int(k)-1])) <= .0051
+
+def stripped(html): return re.sub(r' (style|class)="[^"]*"', "", re.sub(r"<style>.*?</style>", "", html, flags=re.S))
+
+def test_without_any_style_the_numbers_are_drawn_in_letters():
+    "GitHub and others take rules, classes and inline styles away; bars and heat-map are then letters, as long or high as the number."
+    a = make(3, 4)
+    html = stripped(answer_html(a))
+    assert "ragnb" not in html and "style" not in html
+    bars = [(len(b or ""), p) for b, p in re.findall(r'<span><span></span>(?:<samp aria-hidden="true">(█*)</samp>)?</span><span> ([^<]*)%</span>', html)]
+    assert len(bars) == 6 and all(abs(n*4 - float(p)) <= 2.5 for n, p in bars)
+    cells = re.findall(r'<td title="([^"]+?)% · ·word(\d) · \[(\d)\] Title \d">(?:<samp aria-hidden="true">(.)</samp> )?([.\d]*)</td>', html)
+    assert len(cells) == 24
+    for p, _, _, letter, number in cells: assert letter == ("▁▂▃▄▅▆▇█"[min(7, int(float(p)*.08 + 1e-9))] if float(p) >= 2 else "") or abs(float(p)*.08 % 1) < .05 or number
+
+def test_tables_and_their_boxes_have_names():
+    html = answer_html(make())
+    assert html.count('role="region" aria-label="token posterior, 5 documents by 8 tokens"') == 1 and html.count('tabindex="0"') == 2
+    assert re.search('<table [^>]*aria-label="Which document each token leans on .token posterior."', html)
+
+def _contrast(a, b):
+    "WCAG's ratio of two colours."
+    def light(c):
+        c = c.lstrip("#"); c = "".join(x*2 for x in c) if len(c) == 3 else c
+        v = [int(c[i:i+2], 16)/255 for i in (0, 2, 4)]
+        return sum(w*(x/12.92 if x <= .04045 else ((x + .055)/1.055)**2.4) for w, x in zip((.2126, .7152, .0722), v))
+    return (max(light(a), light(b)) + .05)/(min(light(a), light(b)) + .05)
+
+def test_numbers_of_documents_can_be_read_on_their_colours():
+    for doc in range(7): assert _contrast(_colour(doc)[:7], _ink(doc)) >= 4.5
 
 def test_main_posterior_goes_with_the_kind():
     token, sequence = answer_html(make(kind="token")), answer_html(make(kind="sequence"))
@@ -288,4 +317,43 @@ def test_nothing_runs_in_a_browser(tmp_path):
         for answer in (make(), make(50, 100), attacked(), make(5, 0)):
             page.set_content(page_html(answer))
             assert page.evaluate("document.documentElement.scrollWidth") <= 380  # only the heat-map's own box scrolls
+        browser.close()
+
+def _chromium(p):
+    binary = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+    return p.chromium.launch(executable_path=binary, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"])
+
+@pytest.mark.browser
+def test_hovering_needs_no_script():
+    "With JavaScript off: pointing at a citation outlines its document, at a document its words; letters are hidden; nothing is cut off at 380 px, light or dark."
+    from playwright.sync_api import sync_playwright
+    a = make(3, 6)
+    with sync_playwright() as p:
+        browser = _chromium(p)
+        for scheme, width in (("light", 1100), ("dark", 380)):
+            page = browser.new_context(java_script_enabled=False, color_scheme=scheme, viewport=dict(width=width, height=800)).new_page()
+            page.set_content(page_html(a))
+            outline = lambda css: page.locator(css).first.evaluate("e => getComputedStyle(e).outlineStyle")
+            c = a.citations[0]
+            cited, number = f".ragnb-c.ragnb-d{c.doc}", f".ragnb-p.ragnb-d{c.doc} .ragnb-n"
+            assert outline(number) == "none"
+            page.hover(cited); assert outline(number) == "solid"
+            page.mouse.move(0, 0); assert outline(cited) == "none"
+            page.hover(f".ragnb-p.ragnb-d{c.doc}"); assert outline(cited) == "solid"
+            assert not page.locator(".ragnb-heat samp").first.is_visible() and page.locator(".ragnb-heat samp").count() > 6
+            assert page.locator("td[title]").first.get_attribute("title")
+            dark = page.locator("body").evaluate("e => getComputedStyle(e).backgroundColor") == "rgb(13, 17, 23)"
+            assert dark == (scheme == "dark") and page.locator("html").evaluate("e => e.scrollWidth") <= width
+            page.locator(".ragnb-p summary").first.click()
+            assert page.locator(".ragnb-p .ragnb-text").first.is_visible()  # the passage unfolds
+        browser.close()
+
+@pytest.mark.browser
+def test_without_style_the_letters_show():
+    from playwright.sync_api import sync_playwright
+    with sync_playwright() as p:
+        browser = _chromium(p)
+        page = browser.new_context(java_script_enabled=False).new_page()
+        page.set_content(f"<!DOCTYPE html><title>x</title>{stripped(answer_html(make(3, 4)))}")
+        assert all(e.is_visible() for e in page.locator("td samp").all()[:6]) and page.get_by_text("█").first.is_visible()
         browser.close()
