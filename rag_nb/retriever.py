@@ -8,18 +8,20 @@ __all__ = ['RagRetriever', 'index_named', 'encoder_of', 'encoder_record', 'confi
 
 # %% ../nbs/16_retriever.ipynb #cell-02
 import copy, os
+from difflib import get_close_matches
+from inspect import signature
 from pathlib import Path
 import numpy as np
 import torch
 from fastcore.basics import patch
 from transformers import AutoConfig, BatchEncoding
-from .config import RagConfig, EncoderSpec
+from .config import RagConfig, EncoderSpec, unknown_argument
 from .passages import Passages, Hits
-from .encoder import TextEncoder
-from .index import make_index
-from .folder import IndexFolder, build_folder, same_encoder, staging
+from .encoder import TextEncoder, _written
+from .index import index_class, index_kinds, make_index
+from .folder import IndexFolder, build_folder, read_manifest, same_encoder, staging
 from .index_legacy import CanonicalHFIndex, CustomHFIndex, LegacyIndex, adapt_index
-from .tokenizer import RagTokenizer, assemble_contexts
+from .tokenizer import FOLDERS, RagTokenizer, assemble_contexts
 
 # %% ../nbs/16_retriever.ipynb #cell-05
 class RagRetriever:
@@ -37,7 +39,8 @@ class RagRetriever:
     ):
         self.question_encoder_tokenizer, self.generator_tokenizer = question_encoder_tokenizer, generator_tokenizer
         self.config, self._encoder = config or RagConfig(), encoder
-        self.folder, self.deleted, self.ctx_encoder_tokenizer, self.device = None, None, None, "cpu"
+        self.folder, self.deleted, self.device = None, None, "cpu"
+        self.ctx_encoder_tokenizer, self.return_tokenized_docs = None, False
         self.index = adapt_index(index) if index is not None else index_named(config) if config is not None else None
         self.made_by = encoder_record(encoder) if encoder is not None else _published_encoder(self.index) # whose vectors these are; None: not known
         self.passages = passages if passages is not None else getattr(self.index, "passages", None)
@@ -49,8 +52,14 @@ class RagRetriever:
         "Open the index, where it is not open yet."
         if hasattr(self.index, "init_index") and not self.index.is_initialized(): self.index.init_index()
 
+    n_docs = property(lambda self: self.config.n_docs, lambda self, n: setattr(self.config, "n_docs", n))
+    batch_size = property(lambda self: self.config.retrieval_batch_size, lambda self, n: setattr(self.config, "retrieval_batch_size", n))
+
     def __len__(self): return len(self.index) - (0 if self.deleted is None else int(self.deleted.sum()))
-    def __repr__(self): return f"RagRetriever({len(self):,} passages, {self.index.kind} index, {self.index.dim} dimensions)"
+    def __repr__(self):
+        if self.index is None: return "RagRetriever(no index)"
+        n = f"{len(self):,}" if len(self) < 2**62 else "any number of"     # an index of one's own need not say
+        return f"RagRetriever({n} passages, {self.index.kind} index, {self.index.dim or '?'} dimensions)"
 
 def index_named(
     config:RagConfig, # `index_name`, `dataset`, `index_path`, `passages_path`, `use_dummy_dataset`, …
@@ -94,21 +103,49 @@ def from_documents(cls:RagRetriever,
     docs, # list of dicts or strings, datasets.Dataset, a JSONL, CSV, Parquet, text or Markdown file, or a folder of texts
     question_encoder=None, # TextEncoder, its name or folder; the embedded one where None
     path:str|os.PathLike|None=None, # write an index folder here; in memory where None
-    index_kind:str="exact", # or "hnsw", "ivfpq", …
+    index_kind:str="exact", # or "hnsw", "ivfpq", a factory string of FAISS, …
     n_words:int=100, # words a passage
     overlap:int=0, # words that neighbouring passages share
     progress:bool=True, # show progress bars
     config:RagConfig|None=None, # for the contexts; made from the encoder where None
+    dtype:str="float32", # of the vectors that are kept; "float16" takes half the room
+    overwrite:bool=False, # replace an index that is in the folder
+    device:str="cpu", # where an exact index searches
     **index_params, # for the index, such as `nprobe`
 ):
     "Read, split, embed and index documents."
     encoder = encoder_of(question_encoder)
+    kind, dtype, index_params = _asked(index_kind, dtype, index_params, encoder.dim, cls.from_documents)
     passages = docs if isinstance(docs, Passages) else Passages.from_documents(docs, n_words=n_words, overlap=overlap)
     if path is not None:
-        build_folder(path, passages, lambda rows: encoder.encode(rows, "passage"), encoder_record(encoder), index_kind=index_kind, progress=progress, **index_params)
-        return cls.from_pretrained(path, question_encoder=encoder, config=config)
-    vectors = encoder.encode([passages[i] for i in range(len(passages))], "passage", progress=progress)   # (N, D)
-    return cls(config or config_for(encoder), index=make_index(index_kind, vectors, **index_params), passages=passages, encoder=encoder)
+        folder = build_folder(path, passages, lambda rows: encoder.encode(rows, "passage"), encoder_record(encoder), index_kind=kind, dtype=dtype,
+                              progress=progress, overwrite=overwrite, **index_params)
+        return cls._over(folder, config or _config_in(path, folder), encoder, device)
+    vectors = encoder.encode(list(passages), "passage", progress=progress).astype(dtype, copy=False)   # (N, D)
+    if kind == "exact": index_params["device"] = device
+    return cls(config or config_for(encoder), index=make_index(kind, vectors, **index_params), passages=passages, encoder=encoder)
+
+def _asked(kind, dtype, params, dim, where):
+    "Kind, dtype and parameters of an index that is to be built, checked before the work begins."
+    dtype = _dtype_name(dtype)
+    if kind not in index_kinds() and kind[:1].isupper(): kind, params = "faiss", dict(params, factory=kind)
+    known = {*signature(index_class(kind).__init__).parameters} - {"self", "vectors", "index", "check", "dtype", "device"}
+    unknown = [p for p in params if p not in known]
+    if unknown: raise unknown_argument(f"from_documents() with an index of kind {kind!r}", unknown, known | {*signature(where).parameters})
+    if params.get("factory"): _check_factory(params["factory"], dim)
+    return kind, dtype, params
+
+def _dtype_name(dtype):
+    "The name of a type of numbers, of NumPy's, PyTorch's, or as a string."
+    name = getattr(dtype, "__name__", None) or str(dtype).removeprefix("torch.")
+    if name not in ("float32", "float16"): raise ValueError(f"vectors are kept as float32 or float16, not {name}")
+    return name
+
+def _check_factory(factory, dim):
+    "ValueError where FAISS knows no such index."
+    import faiss
+    try: faiss.index_factory(dim, factory, faiss.METRIC_INNER_PRODUCT)
+    except RuntimeError as e: raise ValueError(f"FAISS makes no index {factory!r} for vectors of {dim} numbers ({str(e).splitlines()[-1][-120:]}); other kinds of index are {', '.join(index_kinds())}") from None
 
 def config_for(
     encoder:TextEncoder, # whose description the configuration takes over
@@ -226,7 +263,11 @@ def contexts(self:RagRetriever,
     "One context for each question and document."
     tokenizer = tokenizer or self.generator_tokenizer
     if tokenizer is None: raise ValueError("no generator tokenizer: give the retriever to a model with its tokenizer (Rag does), or pass generator_tokenizer=")
-    return assemble_contexts(tokenizer, config or self.config, questions, hits.passages, prefix)
+    return assemble_contexts(tokenizer, config or self.config, questions, hits.passages, _prefix(prefix, config or self.config))
+
+def _prefix(prefix, config):
+    "What stands before each context: what was said, the configuration's, or the generator's own."
+    return next((p for p in (prefix, config.prefix, getattr(config.generator, "prefix", None)) if p is not None), None)
 
 # %% ../nbs/16_retriever.ipynb #cell-29
 @patch
@@ -240,18 +281,67 @@ def retrieve(self:RagRetriever,
     return h.vectors.cpu().numpy(), h.ids.cpu().numpy(), columns
 
 @patch
-def __call__(self:RagRetriever, question_input_ids, question_hidden_states, prefix=None, n_docs=None, return_tensors=None):
-    "Contexts for questions given as token ids: context_input_ids, context_attention_mask, retrieved_doc_embeds (B, K, D), doc_ids (B, K)."
-    hits = self.search(question_hidden_states, n_docs)
-    texts = self.question_encoder_tokenizer.batch_decode(question_input_ids, skip_special_tokens=True)
-    out = dict(self.contexts(texts, hits, prefix), retrieved_doc_embeds=hits.vectors, doc_ids=hits.ids)
-    return BatchEncoding({k: v.cpu() for k, v in out.items()} if return_tensors == "pt" else {k: v.tolist() for k, v in out.items()})
+def postprocess_docs(self:RagRetriever,
+    docs:list, # B dicts of columns, as `retrieve` gives them: title and text, K or more of each
+    input_strings:list, # B questions
+    prefix:str|None, # before every context; nothing where None
+    n_docs:int, # K
+    return_tensors:str|None=None, # "pt", "np" or None for lists
+) -> tuple: # token ids and mask, (B·K, S)
+    "Contexts in the published form."
+    rows = [[dict(title=t, text=x) for t, x in zip(d["title"][:n_docs], d["text"][:n_docs])] for d in docs]
+    ctx = assemble_contexts(self._tokenizer("generator"), self.config, input_strings, rows, prefix or "")
+    return tuple(_numbers(ctx[k], return_tensors) for k in ("context_input_ids", "context_attention_mask"))
+
+@patch
+def _tokenizer(self:RagRetriever, part):
+    "One of the two tokenizers, or a plain error."
+    found = getattr(self, f"{part}_tokenizer")
+    if found is None: raise ValueError(f"this retriever has no tokenizer for the {part.replace('_', ' ')}: pass {part}_tokenizer= to RagRetriever, or set it")
+    return found
+
+def _numbers(x, kind):
+    "A tensor as a tensor, a NumPy array or lists."
+    kind = getattr(kind, "value", kind)
+    if kind not in (None, "np", "pt"): raise ValueError(f"return_tensors is 'pt', 'np' or None, not {kind!r}")
+    return x.cpu() if kind == "pt" else x.cpu().numpy() if kind == "np" else x.tolist()
 
 # %% ../nbs/16_retriever.ipynb #cell-31
 @patch
-def set_ctx_encoder_tokenizer(self:RagRetriever, tokenizer): "The tokenizer of a passage encoder that is trained."; self.ctx_encoder_tokenizer = tokenizer
+def set_ctx_encoder_tokenizer(self:RagRetriever,
+    ctx_encoder_tokenizer, # of a passage encoder that is trained
+):
+    "From now on give the documents' own tokens, too."
+    self.ctx_encoder_tokenizer, self.return_tokenized_docs = ctx_encoder_tokenizer, True
 
-# %% ../nbs/16_retriever.ipynb #cell-34
+@patch
+def _tokenized_docs(self:RagRetriever, docs, n_docs):
+    "The documents found, (B·K, S), for the passage encoder in training."
+    spec, rows = self.config.encoder_spec(), [(t, x) for d in docs for t, x in zip(d["title"][:n_docs], d["text"][:n_docs])]
+    texts = list(zip(*rows)) if spec.passage_template is None else [[_written(spec, dict(title=t, text=x or "-"), "passage", 0)[0] for t, x in rows]]
+    out = self.ctx_encoder_tokenizer(*map(list, texts), truncation=True, padding="longest", return_tensors="pt")
+    return dict(tokenized_doc_ids=out["input_ids"], tokenized_doc_attention_mask=out["attention_mask"])
+
+# %% ../nbs/16_retriever.ipynb #cell-32
+@patch
+def __call__(self:RagRetriever,
+    question_input_ids, # (B, S) token ids: lists, array or tensor
+    question_hidden_states, # (B, D) array or tensor
+    prefix:str|None=None, # before every context
+    n_docs:int|None=None, # K
+    return_tensors:str|None=None, # "pt", "np" or None
+) -> BatchEncoding:
+    "Contexts for questions given as token ids: context_input_ids, context_attention_mask, retrieved_doc_embeds (B, K, D), doc_ids (B, K)."
+    n_docs = self.n_docs if n_docs is None else n_docs
+    texts = self._tokenizer("question_encoder").batch_decode(question_input_ids, skip_special_tokens=True)
+    vectors, ids, docs = self.retrieve(question_hidden_states, n_docs)
+    context_ids, mask = self.postprocess_docs(docs, texts, _prefix(prefix, self.config), n_docs, return_tensors)
+    out = dict(context_input_ids=context_ids, context_attention_mask=mask, retrieved_doc_embeds=vectors, doc_ids=ids)
+    if return_tensors is not None: out.update({k: _numbers(torch.as_tensor(out[k]), return_tensors) for k in ("retrieved_doc_embeds", "doc_ids")})
+    if self.return_tokenized_docs: out.update({k: _numbers(v, return_tensors) for k, v in self._tokenized_docs(docs, n_docs).items()})
+    return BatchEncoding(out)
+
+# %% ../nbs/16_retriever.ipynb #cell-35
 @patch
 def save_pretrained(self:RagRetriever,
     save_directory:str|os.PathLike, # made where it does not exist
@@ -275,30 +365,54 @@ def save_pretrained(self:RagRetriever,
 def _save_folder(self:RagRetriever, path, place, overwrite):
     "Write an index folder into `place`, unless `path` is the one that was opened; deleted passages are left out."
     if self.folder is not None and path.resolve() == Path(self.folder.path).resolve(): return
-    keep = np.arange(len(self.index)) if self.deleted is None else np.flatnonzero(~self.deleted)
-    IndexFolder.create(place, self.passages.select(keep), self.index.vectors(torch.from_numpy(keep)).numpy(), index_kind=self.index.kind,
-                       encoder=self.made_by or dict(name=""), overwrite=overwrite)
+    if len(self) == 0: raise ValueError("every document was deleted: there is nothing left to save; add documents with retriever.add(...)")
+    small = all(s.dtype in (np.float16, torch.float16) for s in self.index.stored.segments)
+    IndexFolder.create(place, self.passages, self.index.stored, self.made_by or dict(name=""), index_kind=self.index.kind, dtype="float16" if small else "float32",
+                       overwrite=overwrite, keep=None if self.deleted is None else ~self.deleted, **self.index.params)
 
-# %% ../nbs/16_retriever.ipynb #cell-36
+# %% ../nbs/16_retriever.ipynb #cell-37
 @patch(cls_method=True)
 def from_pretrained(cls:RagRetriever,
-    path:str|os.PathLike, # an index folder; or the name or folder of a published checkpoint
-    question_encoder=None, # the encoder of a folder's passages (TextEncoder, name or folder); found by its record where None
+    retriever_name_or_path:str|os.PathLike, # an index folder, or one in which a Rag was saved; or the name or folder of a published checkpoint
+    indexed_dataset=None, # a `datasets.Dataset` to search instead of a checkpoint's index
     config:RagConfig|None=None, # the folder's or checkpoint's own where None
+    question_encoder=None, # the encoder of a folder's passages (TextEncoder, name or folder); found by its record where None
     verify:bool|None=None, # True: check all checksums; None: only of folders under 256 MB
     device:str="cpu", # where an exact index searches
-    indexed_dataset=None, # for a checkpoint: a `datasets.Dataset` to search instead of its index
-    **kwargs, # for a checkpoint: fields of its configuration, `index_name`, `use_dummy_dataset`, `dataset`, …
+    **kwargs, # fields of the configuration: `n_docs`, and for a checkpoint `index_name`, `use_dummy_dataset`, `dataset`, …
 ):
     "Open an index folder, or the index that a checkpoint names; nothing large is read before it is asked for."
-    if not (Path(path)/"manifest.json").exists() and (kwargs or config is not None or indexed_dataset is not None or not Path(path).is_dir() or (Path(path)/"config.json").exists()):
-        return cls._published(path, config, indexed_dataset, **kwargs)
-    folder, encoder = IndexFolder.open(path, verify=verify), None
+    if isinstance(indexed_dataset, (TextEncoder, str, os.PathLike)): raise TypeError(f"indexed_dataset is a datasets.Dataset, not a {type(indexed_dataset).__name__}: an encoder is given as question_encoder=")
+    _check_names(kwargs)
+    path, home = Path(retriever_name_or_path), _index_in(retriever_name_or_path)
+    if home is None and (kwargs or config is not None or not path.is_dir() or (path/"config.json").exists()) or indexed_dataset is not None or _ELSEWHERE & {*kwargs}:
+        return cls._published(retriever_name_or_path, config, indexed_dataset, **kwargs)
+    folder, encoder = IndexFolder.open(home or path, verify=verify), None
     if question_encoder is not None:
         encoder = encoder_of(question_encoder)
         folder.check_encoder(encoder.name, encoder.probe())
+    tokenizer = RagTokenizer.from_pretrained(path) if (path/FOLDERS["question_encoder"]).is_dir() else None
+    return cls._over(folder, config or _config_in(path, folder, **kwargs), encoder, device, tokenizer)
+
+_ELSEWHERE = {"index_name", "dataset", "passages_path", "index_path", "use_dummy_dataset"}   # fields that name another index than a folder's own
+
+def _index_in(path):
+    "Where the index folder is in a folder: here, or in `index/`; None where there is none."
+    return next((p for p in (Path(path), Path(path)/"index") if (p/"manifest.json").exists()), None)
+
+def _check_names(given):
+    "TypeError for a name that is almost one of a field of the configuration."
+    known = {*vars(RagConfig()), *signature(RagRetriever.from_pretrained).parameters}
+    wrong = [k for k in given if k not in known and get_close_matches(k, known, 1, .8)]
+    if wrong: raise unknown_argument("RagRetriever.from_pretrained()", wrong, known)
+
+# %% ../nbs/16_retriever.ipynb #cell-38
+@patch(cls_method=True)
+def _over(cls:RagRetriever, folder, config, encoder=None, device="cpu", tokenizer=None):
+    "A retriever over an open folder."
     self = cls(init_retrieval=False)._open(folder, device)
-    self.config, self._encoder = config or _config_in(path, folder), encoder
+    self.config, self._encoder = config, encoder
+    if tokenizer is not None: self.question_encoder_tokenizer, self.generator_tokenizer = tokenizer.question_encoder, tokenizer.generator
     return self
 
 @patch
@@ -309,13 +423,13 @@ def _open(self:RagRetriever, folder, device="cpu"):
     self.made_by = folder.manifest["encoder"] if folder.manifest["encoder"]["name"] else None
     return self
 
-def _config_in(path, folder):
-    "The configuration saved beside an index, or one made from the encoder's record."
-    if (Path(path)/"config.json").exists(): return RagConfig.from_pretrained(path)
+def _config_in(path, folder, **kwargs):
+    "The configuration saved beside an index, or one made from the encoder's record, with some fields set otherwise."
+    if (Path(path)/"config.json").exists(): return RagConfig.from_pretrained(path, **kwargs)
     spec = EncoderSpec.from_dict(folder.manifest["encoder"]["spec"])
-    return RagConfig(**spec.to_dict(), retrieval_vector_size=folder.manifest["dim"], score_scale=20.0 if spec.normalize else 1.0)
+    return RagConfig(**{**spec.to_dict(), "retrieval_vector_size": folder.manifest["dim"], "score_scale": 20.0 if spec.normalize else 1.0, **kwargs})
 
-# %% ../nbs/16_retriever.ipynb #cell-38
+# %% ../nbs/16_retriever.ipynb #cell-40
 @patch(cls_method=True)
 def _published(cls:RagRetriever, name, config=None, indexed_dataset=None, **kwargs):
     "The retriever of a checkpoint: its configuration with `kwargs` put in, its tokenizers, and the index that it names."
@@ -338,7 +452,7 @@ def _has_tokenizers(name):
     from transformers.utils import cached_file
     return cached_file(name, "question_encoder_tokenizer/tokenizer_config.json", _raise_exceptions_for_missing_entries=False) is not None
 
-# %% ../nbs/16_retriever.ipynb #cell-46
+# %% ../nbs/16_retriever.ipynb #cell-48
 @patch
 def add(self:RagRetriever,
     docs, # whatever `from_documents` takes
@@ -347,15 +461,22 @@ def add(self:RagRetriever,
     progress:bool=True, # show a progress bar
 ):
     "Embed and append documents; an id that is there already is refused."
+    self._refresh()
     numbers = [int(i) for i in self.passages.column("document") if str(i).isdecimal()]
     new = docs if isinstance(docs, Passages) else Passages.from_documents(docs, n_words=n_words, overlap=overlap, first_id=max(numbers, default=-1) + 1)
     known = set(new.column("document")) & self._documents()
     if known: raise ValueError(f"document id {sorted(known)[0]!r} is in the index already: delete it first, or give the new one another id")
     vectors = self._maker().encode([new[i] for i in range(len(new))], "passage", progress=progress)
-    if self.folder is not None: self.folder.append(new, vectors); return self._open(IndexFolder.open(self.folder.path), self.device)
+    if self.folder is not None: self._open(self.folder.append(new, vectors, unique=True), self.device); return
     self.index.add(vectors)
     self.passages = Passages.concat([self.passages, new])
     if self.deleted is not None: self.deleted = np.concatenate([self.deleted, np.zeros(len(new), bool)])
+
+@patch
+def _refresh(self:RagRetriever):
+    "See what others have written into the folder since it was opened."
+    if self.folder is None or read_manifest(self.folder.path)["generation"] == self.folder.manifest["generation"]: return
+    self._open(IndexFolder.open(self.folder.path, verify=False), self.device)
 
 @patch
 def _maker(self:RagRetriever):
@@ -369,17 +490,18 @@ def _documents(self:RagRetriever):
     ids = np.asarray(self.passages.column("document"), dtype=object)
     return set(ids if self.deleted is None else ids[~self.deleted])
 
-# %% ../nbs/16_retriever.ipynb #cell-47
+# %% ../nbs/16_retriever.ipynb #cell-49
 @patch
 def delete(self:RagRetriever,
     ids:str|list, # document ids
 ):
     "Take documents out of the index, with all their passages."
     ids = _ids(ids)
+    self._refresh()
     missing = set(ids) - self._documents()
     if missing: raise ValueError(f"no document with id {sorted(missing)[0]!r} in this index")
     rows = np.asarray(self.passages.rows_of(ids))
-    if self.folder is not None: self.folder.delete(rows); return self._open(IndexFolder.open(self.folder.path), self.device)
+    if self.folder is not None: self._open(self.folder.delete(rows), self.device); return
     if self.deleted is None: self.deleted = np.zeros(len(self.index), bool)
     self.deleted[rows] = True
 
@@ -390,11 +512,11 @@ def _ids(ids):
     if wrong != "": raise TypeError(f"documents are deleted by their ids, which are strings; this is a {type(wrong).__name__}")
     return [str(i) for i in ids]
 
-# %% ../nbs/16_retriever.ipynb #cell-49
+# %% ../nbs/16_retriever.ipynb #cell-51
 @patch
 def compact(self:RagRetriever):
     "Rewrite the index without its deleted passages; the rows get new numbers."
-    if self.folder is not None: self.folder.compact(); return self._open(IndexFolder.open(self.folder.path), self.device)
+    if self.folder is not None: self._open(self.folder.compact(), self.device); return
     if self.deleted is None: return
     keep = np.flatnonzero(~self.deleted)
     if not len(keep): raise ValueError("every document is deleted: an index cannot be empty; add some first, then compact")
