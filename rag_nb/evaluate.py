@@ -299,8 +299,9 @@ def evaluate(
     **generation,             # for `rag.ask`: `num_beams`, `max_new_tokens` …
 )->Evaluation:
     "Ask every question, and measure answers, retrieval and posterior; one search a question."
-    questions = read_questions(questions, limit=limit)
-    n_docs, ways = n_docs or rag.model.config.n_docs, _ways(rag, kind, compare)
+    questions, ways = read_questions(questions, limit=limit), _ways(rag, kind, compare)
+    n_docs = min(rag.model.config.n_docs if n_docs is None else n_docs, len(rag.retriever))
+    if n_docs < 1: raise ValueError(f"n_docs is {n_docs}: read at least one document (kind='no_documents' reads none)")
     settings = _settings_of(rag, n_docs, ways, generation)
     done, out = ([], None) if predictions is None else _resumed(predictions, settings)
     training = rag.model.training
