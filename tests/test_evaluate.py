@@ -4,6 +4,7 @@ The expected values of TRUTH and of the calibration error were computed once wit
 `BinaryCalibrationError(n_bins=10, norm="l1")`), which is not needed to run the tests.
 """
 import json, random
+from pathlib import Path
 
 import numpy as np, pytest, torch
 
@@ -188,8 +189,12 @@ def test_one_search_a_question(questions, monkeypatch):
     assert searched == [(5, 20), (5, 20), (2, 20)]
     monkeypatch.setattr(module, "GROUP", 1024)
     assert [r["prediction"] for r in evaluate(rag, questions, max_new_tokens=3, batch_size=5, progress=False).predictions] == [r["prediction"] for r in whole.predictions]
-    searched.clear(); evaluate(rag, questions[:2], n_docs=25, compare=False, max_new_tokens=2, progress=False)
-    assert searched == [(2, 25)]
+    searched.clear()
+    e = evaluate(rag, questions[:2], n_docs=25, compare=False, max_new_tokens=2, progress=False)
+    assert searched == [(2, 20)] and e.settings["n_docs"] == 12 and "RAG-Token, 12 documents of 12 passages" in repr(e)  # no more than there are
+    monkeypatch.setattr(module, "DEPTH", 3); searched.clear()
+    evaluate(rag, questions[:2], n_docs=5, compare=False, max_new_tokens=2, progress=False)
+    assert searched == [(2, 5)]
 
 
 def test_passages_of_long_documents_count_for_their_document(questions):
@@ -292,7 +297,35 @@ def test_what_it_looks_like():
 def test_errors(questions):
     rag = rag_of()
     with pytest.raises(ValueError, match="'tokens'"): evaluate(rag, questions, kind="tokens")
+    with pytest.raises(ValueError, match="at least one document"): evaluate(rag, questions, n_docs=0)
     with pytest.raises(FileNotFoundError): evaluate(rag, "/no/such/file.jsonl")
     with pytest.raises(TypeError, match="max_tokens"): evaluate(rag, questions, max_tokens=3, progress=False)
     assert evaluate(rag, questions, limit=4, compare=False, max_new_tokens=2, progress=False).n == 4
     assert rag.evaluate(questions, limit=1, compare=False, max_new_tokens=2, progress=False).n == 1
+
+
+# The benchmark's command
+
+def bench():
+    import importlib.util
+    spec = importlib.util.spec_from_file_location("bench_evaluate", Path(__file__).parent.parent/"bench/evaluate.py")
+    made = importlib.util.module_from_spec(spec); spec.loader.exec_module(made)
+    return made
+
+
+def test_the_benchmark_on_toy_models(questions, tmp_path, capsys):
+    "A saved checkpoint over all paragraphs: the numbers that `evaluate` gives, the right paragraph given, and the published figures beside."
+    import pyarrow as pa, pyarrow.parquet as pq
+    pq.write_table(pa.Table.from_pylist([dict(d, split="dev") for d in toy_documents()]), tmp_path/"documents.parquet")
+    pq.write_table(pa.Table.from_pylist([dict(id=q["id"], question=q["question"], answers=q["answers"], document_id=q["id"]) for q in questions]), tmp_path/"dev.parquet")
+    rag = rag_of("llama", n_words=None)
+    rag.save_pretrained(tmp_path/"model")
+    rows = bench().main(["--data", str(tmp_path), "--model", f"toy={tmp_path/'model'}", "--n-docs", "1", "3", "--none", "--gold", "--tokens", "5", "--device", "cpu", "--out", str(tmp_path/"out.json")])
+    assert [(r["kind"], r["n_docs"]) for r in rows] == [("no_documents", 0), ("token", 1), ("token", 3), ("sequence", 3), ("gold", 1)]
+    for r in rows[1:4]:
+        e = evaluate(rag, questions, n_docs=r["n_docs"], kind=r["kind"], compare=False, max_new_tokens=5, progress=False)
+        assert (r["em"], r["f1"], r["recall_at_1"], r["n"]) == (e.em, e.f1, e.recall_at_1, 12) and r["ece"] == pytest.approx(e.ece, abs=1e-4)
+    saved, printed = json.loads((tmp_path/"out.json").read_text()), capsys.readouterr().out
+    assert len(saved["rows"]) == 5 and printed.count("\n") == 2 + 5 + 2 and "| 0.400 |" in printed and "RAG-Sequence | 3 |" in printed
+    few = bench().tables(tmp_path, limit=4, paragraphs=6)
+    assert [q["id"] for q in few[1]] == ["ada", "baikal", "penguin", "leaf"] and len(few[0]) == 6 and {q["id"] for q in few[1]} < {d["id"] for d in few[0]}
