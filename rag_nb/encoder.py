@@ -195,6 +195,10 @@ def _st_spec(source, **kwargs):
     "The `EncoderSpec` that a checkpoint's sentence-transformers files describe; None where it has none."
     modules = _json(source, "modules.json", **kwargs)
     if modules is None: return None
+    try: return _st_described(source, modules, **kwargs)
+    except (TypeError, KeyError, AttributeError) as e: raise ValueError(f"the sentence-transformers files of {source} are not as that library writes them ({type(e).__name__}: {e}); pass spec=EncoderSpec(...)") from None
+
+def _st_described(source, modules, **kwargs):
     path = {m["type"].rsplit(".", 1)[-1]: m.get("path", "") for m in modules}
     extra = set(path) - {"Transformer", "Pooling", "Normalize"}
     if extra: raise ValueError(f"{source} has a step that rag_nb does not know: {', '.join(sorted(extra))}")

@@ -49,7 +49,7 @@ def _document(raw, number, where):
     return doc
 
 _LONE = re.compile("[\ud800-\udfff]")
-def _fields(raw): return ", ".join(map(repr, list(raw)[:8])) or "nothing"
+def _fields(raw): return ", ".join(repr(x)[:40] for x in list(raw)[:8]) or "nothing"
 
 # %% ../nbs/02_passages.ipynb #cell-17
 def _jsonl(path):
