@@ -7,6 +7,7 @@ __all__ = ['Alternatives', 'BeamNode', 'BeamTrace']
 
 # %% ../nbs/25_choices.ipynb #cell-02
 from dataclasses import dataclass
+from functools import cache
 import torch
 from fastcore.basics import patch
 from .answer import Answer, Rag, token_texts
@@ -83,7 +84,8 @@ def _first(scores, chosen, n):
 def _named(rag, answer, ids):
     "Candidates (T, …) as the texts they would add, in lists of the same shape."
     tokenizer, written = rag.tokenizer.generator, answer.token_ids.tolist()
-    def name(i, x): return _adds(tokenizer, written[:i], x) if isinstance(x, int) else [name(i, y) for y in x]
+    adds = cache(lambda i, x: _adds(tokenizer, written[max(0, i-8):i], x))  # how a token is written depends on few before it
+    def name(i, x): return adds(i, x) if isinstance(x, int) else [name(i, y) for y in x]
     return [name(i, row) for i, row in enumerate(ids.tolist())]
 
 def _no_alternatives(answer, n):
