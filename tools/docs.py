@@ -33,6 +33,7 @@ PACKAGES = {
         {r"dist/(katex\.min\.(?:js|css))": "katex/", r"dist/(fonts/\w+-\w+\.woff2)": "katex/"}),
 }
 WIDGETS = {"widgets/require.js": {}, "widgets/assets.js": {}, "widgets/embed-amd.js": {"data-jupyter-widgets-cdn": "unknown-widgets/"}}
+SAVED = "A widget as it was saved: what needs no Python still answers; run the notebook for the rest."
 VIEW, STATE = "application/vnd.jupyter.widget-view+json", "application/vnd.jupyter.widget-state+json"
 # What a page may do: run what is in it or beside it, and ask nobody else.
 POLICY = "default-src 'self' file: data: blob: 'unsafe-inline' 'unsafe-eval'; form-action 'self' file:; base-uri 'self'; object-src 'none'"
@@ -276,8 +277,9 @@ def processor(site):
             c.metadata = {"tags": tags, "mystnb": {"code_prompt_show": "What this lesson imports", "code_prompt_hide": "What this lesson imports"}}
             pictures = [o for o in c.outputs if any(k.startswith("image/") for k in o.get("data", {}))]
             if pictures: c.metadata["mystnb"]["image"] = {"alt": caption(pictures[0])}
+            after = [mk_cell(":::{container} saved\n" + SAVED + "\n:::", "markdown")] if any(VIEW in o.get("data", {}) for o in c.outputs) else []
             entries = [e for (m, _), e in site.entries.items() if m == self.module and e.cell == c.id] if exported else []
-            if not entries: return [c]
+            if not entries: return [c, *after]
             target = mk_cell(f"({label(self.module, c.id)})=\n<span></span>", "markdown")
             names = " · ".join(dict.fromkeys(site.ref(e) for e in entries))
             return [target, c, mk_cell(":::{container} entries\nreference: " + names + "\n:::", "markdown")]

@@ -111,7 +111,17 @@ def _fields(c):
     return f"({', '.join(text)})"
 
 
+def _said_beside(node, lines):
+    "The comment at the end of a statement's first line."
+    return re.search(r"(?:\s#\s+(.*))?$", lines[node.lineno - 1])[1] or ""
+
+
 def _public(name): return not name.startswith("_") or name in SHOWN
+
+
+def _is_property(f):
+    "Whether an assignment in a class makes a property that has a public name."
+    return isinstance(f.value, ast.Call) and getattr(f.value.func, "id", "") == "property" and _public(getattr(f.targets[0], "id", "_"))
 
 
 def _bare(cls, name):
@@ -148,7 +158,9 @@ def read_module(path, package="rag_nb"):
             made = _arguments(start or patched, True) if start or patched else _fields(n) if is_data else ""
             kind = "exception" if issubclass(cls, BaseException) else "class"
             out[n.name] = entry(kind, n.name, n, cls if start or patched or is_data else None, made)
-            for f in (f for f in n.body if isinstance(f, ast.FunctionDef) and _public(f.name)):
+            for f in n.body:
+                if isinstance(f, ast.Assign) and _is_property(f): out[n.name].members.append(entry("property", f"{n.name}.{f.targets[0].id}", f, None, doc=_said_beside(f, lines)))
+                if not isinstance(f, ast.FunctionDef) or not _public(f.name): continue
                 marks = {ast.unparse(d).split("(")[0] for d in f.decorator_list}
                 if any(m.endswith(".setter") for m in marks): continue
                 kind = "property" if marks & {"property", "cached_property", "functools.cached_property"} else "method"
@@ -163,9 +175,8 @@ def read_module(path, package="rag_nb"):
         elif isinstance(n, (ast.Assign, ast.AnnAssign)):
             for t in (n.targets if isinstance(n, ast.Assign) else [n.target]):
                 if isinstance(t, ast.Name) and t.id in public and t.id not in out:
-                    said = lines[n.lineno - 1].partition("  # ")[2] or lines[n.lineno - 1].partition(" # ")[2]
                     value = " ".join(ast.unparse(n.value).split()) if n.value else ""
-                    out[t.id] = entry("data", t.id, n, None, value if len(value) <= 70 else "", doc=said)
+                    out[t.id] = entry("data", t.id, n, None, value if len(value) <= 70 else "", doc=_said_beside(n, lines))
     return list(out.values())
 
 
