@@ -21,7 +21,7 @@ from .config import RagConfig, unknown_argument
 from .passages import Hits
 from .encoder import TextEncoder
 from .tokenizer import RagTokenizer, PLAIN_TEMPLATE, chat_template_of
-from .index_hub import open_hub_index
+from .index_hub import HubFiles, announce, open_hub_index
 from .retriever import RagRetriever, check_count, check_question, config_for, encoder_of, question_list
 from .marginal import doc_log_prior
 from .model import RagTokenForGeneration, RagSequenceForGeneration, generator_class
@@ -170,7 +170,17 @@ def _generator(generator, tokenizer, **kwargs):
         if tokenizer is None: raise ValueError("a generator given as a model needs its tokenizer: pass generator=(model, tokenizer)")
         return generator, tokenizer
     config = AutoConfig.from_pretrained(generator)
+    _say_size(generator, kwargs.get("revision"))
     return generator_class(config).from_pretrained(generator, **kwargs), tokenizer or AutoTokenizer.from_pretrained(generator)
+
+def _say_size(name, revision=None):
+    "Say how large the weights of a model on the Hub are, where they have to be downloaded first."
+    from huggingface_hub import constants
+    if Path(name).exists() or constants.is_offline_mode(): return
+    try: files = HubFiles(str(name), revision, "model"); sizes = files.listing()
+    except Exception: return                                               # what is wrong with it, loading says better
+    weights = [n for n in sizes if n.endswith(".safetensors")] or [n for n in sizes if n.endswith(".bin")]
+    announce(files, {n: sizes[n] for n in weights})
 
 def _prompt(generator, tokenizer):
     "The context template and answer prefix that suit a generator: its own chat format where it has one."
@@ -463,21 +473,34 @@ def save_pretrained(self:Rag,
 @patch(cls_method=True)
 def from_pretrained(cls:Rag,
     name:str|os.PathLike, # folder or hub name of a RAG checkpoint, or of a generator
-    index:str|os.PathLike|None=None, # an index folder, or a published one as "wiki_dpr:compressed"; the checkpoint's own `index/` where None
+    index=None, # an index folder, a published one as "wiki_dpr:compressed", or a `RagRetriever`; the checkpoint's own `index/` where None
     **kwargs, # for a checkpoint: `dtype`, `device_map` …; for a plain generator: as for `from_parts`, and `encoder` where the index has none
 ):
     "Open what `save_pretrained` wrote, a published checkpoint over an index, or a generator over an index."
     own = Path(name)/"index"
-    if index is None and not own.exists(): raise ValueError(f"{name} has no index of its own: pass index=, a folder made by RagRetriever.from_documents or rag-nb index")
+    if index is None and not own.exists(): raise ValueError(f"{name} has no index of its own: pass index=, a folder made by RagRetriever.from_documents or rag-nb index, or a published one such as 'wiki_dpr:compressed'")
+    made = _model_type(name)
+    if made == "rag": _check_loading(kwargs)
+    _say_size(name, kwargs.get("revision"))
     retriever = _open_index(index if index is not None else own)
-    if _model_type(name) != "rag": return cls.from_parts(retriever, encoder_of(kwargs.pop("encoder", None) or retriever.encoder), str(name), **kwargs)
+    if made != "rag": return cls.from_parts(retriever, encoder_of(kwargs.pop("encoder", None) or retriever.encoder), str(name), **kwargs)
     model = _HEADS[_head_of(name)].from_pretrained(name, **kwargs)
     return cls(model, RagTokenizer.from_pretrained(name, config=model.config), retriever)
 
+def _check_loading(given):
+    "TypeError for a name that is almost one of a field of the configuration."
+    known = {*vars(RagConfig())}
+    wrong = [k for k in given if k not in known and get_close_matches(k, known, 1, .8)]
+    if wrong: raise unknown_argument("Rag.from_pretrained()", wrong, known)
+
 def _open_index(index):
-    "An index folder, or a published index by its name."
-    if Path(index).exists() or ":" not in str(index): return RagRetriever.from_pretrained(index)
-    return RagRetriever(index=open_hub_index(str(index)))
+    "An index folder, a published index by its name, or a retriever as it is."
+    if isinstance(index, RagRetriever): return index
+    if not Path(index).exists() and (":" in str(index) or str(index) in ("wiki_dpr", "facebook/wiki_dpr")): return RagRetriever(index=open_hub_index(str(index)))
+    try: return RagRetriever.from_pretrained(index)
+    except OSError as e:
+        if Path(index).exists(): raise
+        raise FileNotFoundError(f"there is no index folder {str(index)!r} (and no checkpoint of that name on the Hub, whose index could be opened): rag-nb index makes one, or name a published one such as 'wiki_dpr:compressed'") from e
 
 def _model_type(name):
     "The `model_type` of a checkpoint's configuration."

@@ -139,12 +139,35 @@ def test_one_heads_checkpoint_in_the_other(all_of_it):
     assert isinstance(RagModel.from_pretrained("facebook/rag-token-nq").generator, transformers.BartForConditionalGeneration)
 
 
-def test_front_door(all_of_it, capsys):
-    from rag_nb import Rag
+def test_front_door(all_of_it, monkeypatch):
+    from rag_nb import Rag, index_hub
+    said, large = [], lambda: [p for _, p, _ in all_of_it.requests if p.endswith((".bin", ".faiss", ".parquet"))]
+    monkeypatch.setattr(index_hub, "_stderr", lambda text: said.append((text, large())))
     rag = Rag.from_pretrained("facebook/rag-token-nq", index="wiki_dpr:compressed")
-    assert "downloading" in capsys.readouterr().err                     # sizes are said before
+    assert [t.split(",")[0] for t, _ in said] == ["facebook/rag-token-nq: downloading pytorch_model.bin", "facebook/wiki_dpr: downloading index/psgs_w100.nq.IVF4096_HNSW128_PQ128-IP-train.faiss"]
+    assert all(" MB" in t for t, _ in said) and not said[0][1] and not said[1][1] and large()          # sizes are said before anything moves
     a = rag.ask("how many people live in paris?", max_new_tokens=5)
     assert a.hits.shape == (1, 5) and (a.doc_posterior.sum(-1) - 1).abs().max() < 1e-5
+    said.clear(); Rag.from_pretrained("facebook/rag-token-nq", index="wiki_dpr")                       # a second time there is nothing to say
+    assert not [t for t, _ in said if "downloading" in t]
+    rag.save_pretrained(all_of_it.home/"rag")
+    assert Rag.from_pretrained(all_of_it.home/"rag", index=rag.retriever).ask("how many people live in paris?", max_new_tokens=5).text == a.text
+
+
+def test_front_door_offline_afterwards(all_of_it):
+    code = "from rag_nb import Rag; print(Rag.from_pretrained('facebook/rag-token-nq', index='wiki_dpr:compressed').ask('who is it?', max_new_tokens=4))"
+    first = all_of_it.run(code)
+    n = len(all_of_it.requests)
+    assert all_of_it.run(code, offline=True) == first and len(all_of_it.requests) == n
+
+
+def test_names_that_lead_nowhere(all_of_it):
+    from rag_nb import Rag
+    with pytest.raises(FileNotFoundError, match="no index folder 'nothing/here'"): Rag.from_pretrained("facebook/rag-token-nq", index="nothing/here")
+    with pytest.raises(ValueError, match="wiki_dpr:compressed"): Rag.from_pretrained("facebook/rag-token-nq")
+    with pytest.raises(OSError, match="rag-tokn-nq"): Rag.from_pretrained("facebook/rag-tokn-nq", index="wiki_dpr:compressed")
+    with pytest.raises(TypeError, match="'n_doc'.*'n_docs'"): Rag.from_pretrained("facebook/rag-token-nq", index="wiki_dpr:compressed", n_doc=3)
+    assert not [p for _, p, _ in all_of_it.requests if p.endswith(".faiss")]                              # and no index is fetched for it
 
 
 def test_command_line(all_of_it):
