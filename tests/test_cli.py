@@ -41,10 +41,10 @@ def test_help_is_fast_and_imports_nothing():
     code = "import sys, rag_nb.cli; heavy = {'torch', 'transformers', 'faiss', 'datasets', 'numpy', 'IPython'} & set(sys.modules); sys.exit(str(heavy) if heavy else 0)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
     out = shell("--help")
-    assert out.returncode == 0 and all(f"rag-nb {c}" in out.stdout for c in ("demo", "index", "ask")) and not out.stderr
+    assert out.returncode == 0 and all(f"rag-nb {c}" in out.stdout for c in ("demo", "index", "ask", "eval")) and not out.stderr
 
 
-@pytest.mark.parametrize("command", ["demo", "index", "ask"])
+@pytest.mark.parametrize("command", ["demo", "index", "ask", "eval"])
 def test_help_of_each(command, capsys):
     with pytest.raises(SystemExit) as e: cli.main([command, "--help"])
     assert e.value.code == 0 and "--json" in capsys.readouterr().out
@@ -60,7 +60,9 @@ def test_version(capsys):
     (["index"], "needs documents and --out"),
     (["index", "/no/such/file.jsonl", "--out", "/tmp/never"], "/no/such/file.jsonl"),
     (["index", "--check", "/no/such/folder"], "/no/such/folder"),
-    (["ask", "why?", "--index", "/no/such/folder"], "/no/such/folder")])
+    (["ask", "why?", "--index", "/no/such/folder"], "/no/such/folder"),
+    (["eval", "/no/such/file.jsonl", "--index", "/no/such/folder"], "/no/such/file.jsonl"),
+    (["eval", "x.jsonl", "--index", "x", "--limit", "0"], "--limit 0")])
 def test_errors_are_one_line(words, says, capsys):
     assert cli.main(words) == 2
     out, err = capsys.readouterr()
@@ -179,6 +181,52 @@ def test_check_finds_a_changed_file(toy, tmp_path, capsys):
 def test_index_there_already(toy, tmp_path, capsys):
     words = ["index", str(docs_file(tmp_path)), "--out", str(tmp_path/"i")]
     assert cli.main(words) == 0 and cli.main([*words, "--overwrite"]) == 0
+
+
+def questions_file(folder):
+    path = folder/"questions.jsonl"
+    path.write_text("\n".join(json.dumps(q) for q in [
+        dict(id="1", question="Where do emperor penguins breed?", answers=["on the ice", "Antarctica"], document_id="p"),
+        dict(id="2", question="What is bread made from?", answer="flour, water and salt", document_id="b"),
+        dict(id="3", question="Who bakes the bread?", answer="nobody knows")]), encoding="utf8")
+    return path
+
+
+@pytest.mark.parametrize("kind", ["token", "sequence"])
+def test_eval_json(toy, tmp_path, kind, capsys):
+    "Every measure with its interval, nothing but JSON on standard output."
+    cli.main(["index", str(docs_file(tmp_path)), "--out", str(tmp_path/"i")])
+    toy.toy_generator("bart").save_pretrained(tmp_path/"g"); toy.toy_tokenizer(kind="bart").save_pretrained(tmp_path/"g")
+    capsys.readouterr()
+    assert cli.main(["eval", str(questions_file(tmp_path)), "--index", str(tmp_path/"i"), "--model", str(tmp_path/"g"), "--kind", kind, "--json", "--max-new-tokens", "3"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    for name in ("em", "f1", "recall_at_1", "recall_at_5", "recall_at_20", "ece", "seconds_per_question"):
+        low, high = found[f"{name}_ci"]
+        assert low - 1e-9 <= found[name] <= high + 1e-9
+    assert found["n"] == 3 and found["recall_at_1"] == found["recall_at_20"] == 1 and found["answer_in_context"] == pytest.approx(2/3)
+    assert found["settings"]["kind"] == kind and set(found["compare"]) == {"token", "sequence", "best_document", "no_documents"} - {kind}
+
+
+def test_eval_table_limit_and_resuming(toy, tmp_path, capsys):
+    cli.main(["index", str(docs_file(tmp_path)), "--out", str(tmp_path/"i")])
+    words = ["eval", str(questions_file(tmp_path)), "--index", str(tmp_path/"i"), "--quick", "--predictions", str(tmp_path/"p.jsonl"), "--max-new-tokens", "2", "--n-docs", "1"]
+    capsys.readouterr()
+    assert cli.main([*words, "--limit", "2"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("2 questions · ") and "exact match" in out and "no documents" not in out and len((tmp_path/"p.jsonl").read_text().splitlines()) == 3
+    assert cli.main([*words, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["n"] == 3 and found["compare"] == {} and len((tmp_path/"p.jsonl").read_text().splitlines()) == 4
+    assert cli.main([*words[:-1], "2"]) == 2 and "n_docs was 1 and is 2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("body, says", [("", "no questions"), ('{"question": "Why?"}', "has no answer"), ("{", "line 1: not valid JSON")])
+def test_eval_of_a_file_that_is_no_set(toy, tmp_path, body, says, capsys):
+    "Said before any model is opened."
+    (tmp_path/"q.jsonl").write_text(body)
+    assert cli.main(["eval", str(tmp_path/"q.jsonl"), "--index", str(tmp_path/"no index")]) == 2
+    out, err = capsys.readouterr()
+    assert says in err and not out and err.count("\n") == 1
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals as POSIX has them")
