@@ -19,9 +19,11 @@ _PUBLIC = {
     "index_legacy": "CanonicalHFIndex CustomHFIndex LegacyIndex adapt_index",
     "tokenizer": "RagTokenizer",
     "retriever": "RagRetriever",
+    "kernels": "",
     "reader": "",
-    "model": "RagModel RagTokenForGeneration RagSequenceForGeneration RetrievAugLMOutput RetrievAugLMMarginOutput",
+    "model": "RagModel RagPreTrainedModel RagTokenForGeneration RagSequenceForGeneration RetrievAugLMOutput RetrievAugLMMarginOutput",
     "generation": "RagGenerateOutput",
+    "engine": "",
     "answer": "Rag Answer Citation",
     "choices": "Alternatives BeamNode BeamTrace",
     "display": "answer_html hits_html page_html answer_terminal answer_json final_posterior posterior_label",
@@ -41,8 +43,8 @@ _ADDED_BY = {
     "index": "display",
     "index_faiss": "display",
     "retriever": "display demo",
-    "model": "generation display",
-    "answer": "choices display evaluate demo",
+    "model": "generation engine display",
+    "answer": "engine choices display evaluate demo",
 }
 
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names.split()}

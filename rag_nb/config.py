@@ -6,6 +6,7 @@
 __all__ = ['POOLINGS', 'RagConfig', 'unknown_argument', 'EncoderSpec']
 
 # %% ../nbs/01_config.ipynb #cell-02
+import warnings
 from dataclasses import asdict, dataclass, fields
 from difflib import get_close_matches
 from string import Formatter
@@ -131,6 +132,9 @@ def _sub_config(name, value, default):
 # %% ../nbs/01_config.ipynb #cell-24
 @patch
 def __post_init__(self: RagConfig, **others):
+    for name in set(others) - {"tie_encoder_decoder", "sep_token_id"}:  # old keys that only look like slips
+        for meant in get_close_matches(name, [f.name for f in fields(type(self))], 1, cutoff=0.85):
+            warnings.warn(f"RagConfig has no field {name!r} (did you mean {meant!r}?): it is kept, and nothing reads it", stacklevel=3)
     self.question_encoder = _sub_config("question_encoder", self.question_encoder, "dpr")
     self.generator = _sub_config("generator", self.generator, "bart")
     super(RagConfig, self).__post_init__(**others)

@@ -20,7 +20,7 @@ from .config import unknown_argument
 from .marginal import (doc_log_prior, marginal_logits, token_logprobs, token_marginal, sequence_marginal, token_posterior,
                              running_posterior)
 from .reader import read, check_length, Reading
-from .model import RagModel, _Head, start_id
+from .model import RagModel, RagSequenceForGeneration, _Head, start_id
 
 # %% ../nbs/21_generation.ipynb #cell-09
 HONOURED = set("""max_length max_new_tokens min_length min_new_tokens early_stopping max_time stop_strings do_sample num_beams use_cache disable_compile
@@ -58,7 +58,7 @@ def generation_settings(
     own = getattr(model, "generation_config", None) or GenerationConfig.from_model_config(model.config)
     said = GenerationConfig() if generation_config is None or generation_config is own else copy.deepcopy(generation_config)
     unknown = said.update(**{k: v for k, v in kwargs.items() if v is not None})
-    if unknown: raise unknown_argument("generate()", unknown, {*HONOURED, *inspect.signature(type(model).generate).parameters} - {"self", "kwargs"})
+    if unknown: raise unknown_argument("generate()", unknown, {*HONOURED, *inspect.signature(_Head.generate).parameters} - {"self", "kwargs"})
     _check_possible(said, own)
     gc = _merged(said, own, [k for k in _TAKEN_BACK if k in kwargs and kwargs[k] is None])
     return _check_counts(_special_tokens(gc, model.config))
@@ -541,6 +541,13 @@ def generate(self:_Head, input_ids=None, attention_mask=None, context_input_ids=
                             tokenizer, self.config.do_deduplication if do_deduplication is None else do_deduplication, engine)
     out = run_to_end(steps, streamer)
     return out if gc.return_dict_in_generate else out.sequences
+
+@patch
+def generate(self:RagSequenceForGeneration, input_ids=None, attention_mask=None, context_input_ids=None, context_attention_mask=None, doc_scores=None,
+             do_deduplication=None, num_return_sequences=None, num_beams=None, n_docs=None, **kwargs):
+    "As RAG-Token's `generate`, with the arguments in RAG-Sequence's published order."
+    return super(RagSequenceForGeneration, self).generate(input_ids, attention_mask, context_input_ids, context_attention_mask, doc_scores, n_docs,
+                                                          do_deduplication=do_deduplication, num_return_sequences=num_return_sequences, num_beams=num_beams, **kwargs)
 
 def check_ways(
     kind:str, # "token" or "sequence"

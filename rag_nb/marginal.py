@@ -123,8 +123,8 @@ def rag_sequence_loss(
 ) -> Tensor:  # a number, or (B,) without reduction
     "-log p(y|x) of RAG-Sequence, summed over an answer's tokens; infinite for a question without documents."
     loss, V = -sequence_marginal(token_logprobs(logits, targets, ignore_index), log_prior), logits.shape[-1]  # (B,)
+    ignored = targets == ignore_index  # (B, T)
     if label_smoothing:
-        every_word = logits.float().log_softmax(-1).sum(-1)  # (B, K, T)
-        every_word = every_word.masked_fill((targets == ignore_index)[:, None], 0.0)
+        every_word = logits.float().log_softmax(-1).sum(-1).masked_fill(ignored[:, None], 0.0)  # (B, K, T)
         loss = _smoothed(loss, -sequence_marginal(every_word, V * log_prior), label_smoothing, V)
-    return _reduce(loss, reduction)
+    return _reduce(loss.masked_fill(ignored.all(-1), 0.0), reduction)

@@ -8,14 +8,14 @@ __all__ = ['RetrievAugLMOutput', 'RetrievAugLMMarginOutput', 'RagPreTrainedModel
            'start_id']
 
 # %% ../nbs/20_model.ipynb #cell-02
-import copy, warnings
-from dataclasses import dataclass
+import copy, inspect, warnings
+from dataclasses import dataclass, fields
 import torch, transformers
 from fastcore.basics import patch
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer, GenerationMixin, PreTrainedModel
 from transformers.utils import ModelOutput, is_flash_attn_2_available
 from .marginal import doc_log_prior, marginal_logits, rag_token_loss, rag_sequence_loss
-from .config import RagConfig
+from .config import RagConfig, unknown_argument
 from .passages import Hits
 from .encoder import TextEncoder, embed
 from .tokenizer import FOLDERS
@@ -54,6 +54,7 @@ class RagPreTrainedModel(PreTrainedModel):
     base_model_prefix = "rag"
     main_input_name = "input_ids"
     supports_gradient_checkpointing = True
+    accepts_loss_kwargs = False  # Trainer divides by its accumulation steps, not we
     _supports_sdpa = _supports_flash_attn = _supports_flex_attn = _supports_attention_backend = True
 
 def generator_class(
@@ -68,6 +69,7 @@ def _config_of(config, question_encoder, generator, kwargs):
         if question_encoder is None or generator is None: raise ValueError("pass a RagConfig, or both a question encoder and a generator")
         return RagConfig.from_question_encoder_generator_configs(question_encoder.config, generator.config, **kwargs)
     if not isinstance(config, RagConfig): raise TypeError(f"config is a {type(config).__name__}, not a RagConfig")
+    if kwargs: raise unknown_argument("the model", kwargs, {f.name for f in fields(config)} | {"retriever", "attn_implementation", "quantization_config", "quantize_question_encoder"})
     return config
 
 # %% ../nbs/20_model.ipynb #cell-08
@@ -100,7 +102,7 @@ class RagModel(RagPreTrainedModel):
     def get_input_embeddings(self): return self.generator.get_input_embeddings()
     def set_input_embeddings(self, value): self.generator.set_input_embeddings(value)
     def get_output_embeddings(self): return self.generator.get_output_embeddings()
-    def set_output_embeddings(self, value): self.generator.set_output_embeddings(value)
+    def set_output_embeddings(self, new_embeddings): self.generator.set_output_embeddings(new_embeddings)
     def set_retriever(self, retriever): self.retriever = retriever
 
 # %% ../nbs/20_model.ipynb #cell-11
@@ -130,7 +132,7 @@ class _Head(RagPreTrainedModel, GenerationMixin):
     def get_input_embeddings(self): return self.rag.get_input_embeddings()
     def set_input_embeddings(self, value): self.rag.set_input_embeddings(value)
     def get_output_embeddings(self): return self.rag.get_output_embeddings()
-    def set_output_embeddings(self, value): self.rag.set_output_embeddings(value)
+    def set_output_embeddings(self, new_embeddings): self.rag.set_output_embeddings(new_embeddings)
 
 class RagTokenForGeneration(_Head):
     "RAG-Token: every token may lean on another document (paper, section 2.1)."
@@ -164,7 +166,7 @@ def generator_only(
 @patch(cls_method=True)
 def from_pretrained(cls:RagPreTrainedModel,
     pretrained_model_name_or_path, # folder or hub name of a RAG checkpoint
-    *args,
+    *model_args, # as for any model of Transformers
     retriever=None, # a `RagRetriever`
     attn_implementation=None, # for both networks, or a dict with keys question_encoder and generator
     quantization_config=None, # for the generator
@@ -174,7 +176,7 @@ def from_pretrained(cls:RagPreTrainedModel,
     "Open a RAG checkpoint, of either head, with its weights where they belong."
     if attn_implementation is not None: kwargs["attn_implementation"] = usable_attention(attn_implementation)
     if quantization_config is not None: kwargs["quantization_config"] = quantization_config if quantize_question_encoder else generator_only(quantization_config)
-    loaded = super(RagPreTrainedModel, cls).from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
+    loaded = super(RagPreTrainedModel, cls).from_pretrained(pretrained_model_name_or_path, *model_args, **kwargs)
     model = loaded[0] if isinstance(loaded, tuple) else loaded                # a pair with output_loading_info=True
     if retriever is not None: model.set_retriever(retriever)
     saved = (model.config.architectures or [cls.__name__])[0]
@@ -187,8 +189,15 @@ def _load_part(name, kwargs, auto):
     "One network: the `model` among its keyword arguments, or loaded by name."
     if kwargs.get("model") is not None: return kwargs["model"]
     if name is None: raise ValueError("no name and no model: pass a name or folder, or question_encoder_model= / generator_model=")
-    config = kwargs.pop("config", None) or AutoConfig.from_pretrained(name)
+    config, kwargs = kwargs.pop("config", None), {k: v for k, v in kwargs.items() if k != "model"}
+    if config is None:
+        where, loading = ({k: v for k, v in kwargs.items() if k in names} for names in (_WHERE, (*_WHERE, *_HOW)))
+        config, kwargs = AutoConfig.from_pretrained(name, **where, **{k: v for k, v in kwargs.items() if k not in loading}, return_unused_kwargs=True)
+        kwargs = {**kwargs, **loading}
     return (auto or generator_class(config)).from_pretrained(name, config=config, **kwargs)
+
+_WHERE = ("cache_dir", "revision", "token", "local_files_only", "force_download", "proxies", "subfolder", "trust_remote_code")
+_HOW = ("dtype", "torch_dtype", "device_map", "max_memory", "offload_folder", "use_safetensors", "variant", "low_cpu_mem_usage", "attn_implementation", "quantization_config", "gguf_file", "generation_config")
 
 @patch(cls_method=True)
 def from_pretrained_question_encoder_generator(cls:RagPreTrainedModel,
@@ -210,7 +219,7 @@ _OWN = ("question_prefix", "question_max_length") # fields of the configuration 
 
 def _for_both(kwargs):
     "Loading arguments given without a prefix: for both networks, but quantisation for the generator alone."
-    both = {k: kwargs.pop(k) for k in ("dtype", "torch_dtype", "device_map", "cache_dir", "revision", "token", "local_files_only") if k in kwargs}
+    both = {k: kwargs.pop(k) for k in (*_WHERE, *_HOW) if k in kwargs and k not in ("attn_implementation", "quantization_config", "gguf_file", "generation_config", "subfolder")}
     wanted = usable_attention(kwargs.pop("attn_implementation", None))
     apart = wanted if isinstance(wanted, dict) else dict.fromkeys(("question_encoder", "generator"), wanted)
     attention = lambda part: {} if apart.get(part) is None else dict(attn_implementation=apart[part])
@@ -219,9 +228,9 @@ def _for_both(kwargs):
 
 # %% ../nbs/20_model.ipynb #cell-19
 @patch
-def resize_token_embeddings(self:RagPreTrainedModel, *args, **kwargs):
+def resize_token_embeddings(self:RagPreTrainedModel, new_num_tokens=None, pad_to_multiple_of=None, mean_resizing=True):
     "Grow or shrink the generator's vocabulary; arguments as for any model of Transformers."
-    return self.generator.resize_token_embeddings(*args, **kwargs)
+    return self.generator.resize_token_embeddings(new_num_tokens, pad_to_multiple_of, mean_resizing)
 
 # %% ../nbs/20_model.ipynb #cell-22
 @patch
@@ -306,8 +315,9 @@ def _embed_again(self:RagModel, hits):
 def forward(self:RagModel, input_ids=None, attention_mask=None, encoder_outputs=None, decoder_input_ids=None,
             decoder_attention_mask=None, past_key_values=None, doc_scores=None, context_input_ids=None, context_attention_mask=None,
             use_cache=None, output_attentions=None, output_hidden_states=None, output_retrieved=None, n_docs=None,
-            token_type_ids=None, questions=None, **kwargs):
+            token_type_ids=None, questions=None, return_dict=None, **kwargs):
     "Logits (B·K, T, V) of the decoder inputs behind every document, and document scores (B, K)."
+    if kwargs: raise unknown_argument("forward()", kwargs, inspect.signature(_Head.forward).parameters)
     found, looked = (None, None, None), _given(output_attentions=output_attentions, output_hidden_states=output_hidden_states)
     if context_input_ids is None and encoder_outputs is None:
         if input_ids is None: raise ValueError("pass input_ids (with a retriever), or context_input_ids with doc_scores")
@@ -319,7 +329,8 @@ def forward(self:RagModel, input_ids=None, attention_mask=None, encoder_outputs=
     out = teacher_force(self.generator, context_input_ids, context_attention_mask, fed, **looked, **_given(
         encoder_outputs=encoder_outputs, past_key_values=past_key_values, use_cache=use_cache, decoder_attention_mask=fed_mask))
     keep = output_retrieved if output_retrieved is not None else self.config.output_retrieved
-    return _named(out, doc_scores, *found, *((context_input_ids, context_attention_mask) if keep else (None, None)), keep)
+    named = _named(out, doc_scores, *found, *((context_input_ids, context_attention_mask) if keep else (None, None)), keep)
+    return named.to_tuple() if return_dict is False else named
 
 def _given(**kwargs): return {k: v for k, v in kwargs.items() if v is not None}
 
@@ -426,7 +437,7 @@ def _without_bos(targets, config):
 def forward(self:_Head, input_ids=None, attention_mask=None, encoder_outputs=None, decoder_input_ids=None, decoder_attention_mask=None,
             past_key_values=None, context_input_ids=None, context_attention_mask=None, doc_scores=None, use_cache=None,
             output_attentions=None, output_hidden_states=None, output_retrieved=None, do_marginalize=None, reduce_loss=None,
-            labels=None, n_docs=None, exclude_bos_score=None, **kwargs):
+            labels=None, n_docs=None, exclude_bos_score=None, token_type_ids=None, questions=None, return_dict=None, **kwargs):
     "As `RagModel`, and with `labels` (B, T) the loss; `do_marginalize` gives RAG-Token's log-probabilities (B, T, V) instead of logits."
     targets = None
     if labels is not None:
@@ -434,14 +445,51 @@ def forward(self:_Head, input_ids=None, attention_mask=None, encoder_outputs=Non
         else: targets = _ahead(labels, self.config)
         use_cache = False
     out = self.rag(input_ids, attention_mask, encoder_outputs, decoder_input_ids, decoder_attention_mask, past_key_values, doc_scores, context_input_ids,
-                   context_attention_mask, use_cache, output_attentions, output_hidden_states, output_retrieved, n_docs, **kwargs)
+                   context_attention_mask, use_cache, output_attentions, output_hidden_states, output_retrieved, n_docs, token_type_ids, questions, **kwargs)
     loss = None if targets is None else self.loss_of(out.logits, out.doc_scores, targets, reduce_loss, exclude_bos_score)
     if do_marginalize if do_marginalize is not None else (self.config.do_marginalize and self.kind == "token"):
         B, K = out.doc_scores.shape
         out.logits = marginal_logits(out.logits.reshape(B, K, *out.logits.shape[1:]), doc_log_prior(out.doc_scores))
-    return RetrievAugLMMarginOutput(loss=loss, **out)
+    out = RetrievAugLMMarginOutput(loss=loss, **out)
+    return out.to_tuple() if return_dict is False else out
+
+@patch
+def forward(self:RagSequenceForGeneration, input_ids=None, attention_mask=None, encoder_outputs=None, decoder_input_ids=None, decoder_attention_mask=None,
+            past_key_values=None, context_input_ids=None, context_attention_mask=None, doc_scores=None, use_cache=None, output_attentions=None,
+            output_hidden_states=None, output_retrieved=None, exclude_bos_score=None, reduce_loss=None, labels=None, n_docs=None,
+            token_type_ids=None, questions=None, return_dict=None, do_marginalize=None, **kwargs):
+    "As RAG-Token's `forward`, with the arguments in RAG-Sequence's published order."
+    return super(RagSequenceForGeneration, self).forward(
+        input_ids, attention_mask, encoder_outputs, decoder_input_ids, decoder_attention_mask, past_key_values, context_input_ids, context_attention_mask, doc_scores, use_cache,
+        output_attentions, output_hidden_states, output_retrieved, do_marginalize, reduce_loss, labels, n_docs, exclude_bos_score, token_type_ids, questions, return_dict, **kwargs)
 
 def _ahead(labels, config):
     "Targets for decoder inputs that the caller aligned: the labels, one step ahead."
     _check_labels(labels, config)
     return _unpadded(torch.cat([labels[:, 1:], labels.new_full((len(labels), 1), -100)], dim=1), config)
+
+# %% ../nbs/20_model.ipynb #cell-43
+@patch
+def get_nll(self:_Head, seq_logits, doc_scores, target, reduce_loss=False, epsilon=0.0, n_docs=None, exclude_bos_score=False):
+    "Negative log-likelihoods (B,), or their sum, of targets (B, T) that were fed as they are: logits[:, t] are for target[:, t+1]."
+    targets, K = _ahead(target, self.config), self.config.n_docs if n_docs is None else n_docs
+    if exclude_bos_score: targets = _without_bos(targets, self.config)
+    return _LOSS[self.kind](seq_logits.reshape(-1, K, *seq_logits.shape[1:]), targets, doc_log_prior(doc_scores), label_smoothing=epsilon, reduction="sum" if reduce_loss else "none")
+
+@patch
+def get_nll(self:RagSequenceForGeneration, seq_logits, doc_scores, target, reduce_loss=False, epsilon=0.0, exclude_bos_score=False, n_docs=None):
+    "As RAG-Token's, with the arguments in RAG-Sequence's published order."
+    return super(RagSequenceForGeneration, self).get_nll(seq_logits, doc_scores, target, reduce_loss, epsilon, n_docs, exclude_bos_score)
+
+# %% ../nbs/20_model.ipynb #cell-44
+@patch
+def marginalize(self:RagTokenForGeneration, seq_logits, doc_scores, n_docs=None):
+    "RAG-Token's log-probabilities (B, T, V), summed over documents, from logits (B·K, T, V) and document scores (B, K)."
+    K = self.config.n_docs if n_docs is None else n_docs
+    return marginal_logits(seq_logits.reshape(-1, K, *seq_logits.shape[1:]), doc_log_prior(doc_scores))
+
+@patch
+def shift_tokens_right(self:RagTokenForGeneration, input_ids, start_token_id=None):
+    "Token ids (B, T) moved one place to the right, behind the start token."
+    first = input_ids.new_full((len(input_ids), 1), start_id(self.config) if start_token_id is None else start_token_id)
+    return torch.cat([first, input_ids[:, :-1]], dim=1)
