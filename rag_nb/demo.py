@@ -74,7 +74,9 @@ def _copy_checked(archive, entry, to, sha256, most):
         with archive.open(entry) as src, open(to, "wb") as dst:
             while block := src.read(1 << 20): digest.update(block); dst.write(block); _in_bounds(archive, entry, dst.tell(), most)
     except KeyError: raise FetchError(f"{archive.filename} has no file {entry}: it is not the package that was asked for") from None
-    except (*_DAMAGED, RuntimeError, NotImplementedError) as e: raise FetchError(f"{archive.filename} is damaged ({e}): download it again") from None
+    except (*_DAMAGED, RuntimeError, NotImplementedError, OSError) as e:
+        if isinstance(e, OSError) and e.errno != errno.EINVAL: raise       # a full disk; EINVAL is a place before the file's beginning
+        raise FetchError(f"{archive.filename} is damaged ({e}): download it again") from None
     if digest.hexdigest() != sha256:
         raise FetchError(f"{entry} in {archive.filename} is not the file that was expected: its SHA-256 is {digest.hexdigest()}, "
                          f"it should be {sha256}. Nothing of it was kept. Is the package index that served it the one you meant?")
@@ -177,9 +179,10 @@ def _mark(folder):
 
 def is_whole(folder) -> bool:
     "Is `folder` one that was kept here, with every file at its size?"
-    try: sizes = json.loads((Path(folder)/_MARK).read_text(encoding="utf8"))["files"]
-    except (OSError, ValueError, KeyError, TypeError): return False
-    return all((Path(folder)/n).is_file() and (Path(folder)/n).stat().st_size == s for n, s in sizes.items())
+    try:
+        sizes = json.loads((Path(folder)/_MARK).read_text(encoding="utf8"))["files"]
+        return all((Path(folder)/n).is_file() and (Path(folder)/n).stat().st_size == s for n, s in sizes.items())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError): return False
 
 # %% ../nbs/50_demo.ipynb #cell-34
 @contextmanager
