@@ -185,6 +185,8 @@ class Site:
 
     def ref(self, e, text=None): return "{py:obj}`" + f"{text or e.name} <{self.package}.{e.module}.{e.name}>`"
 
+    def link(self, module): return f"[`{module}`](/api/{module}.md)"
+
     def linked(self, text):
         "The first mention of each public name in a cell, and each lesson's, leads to its page."
         seen, lessons = set(), {p.stem for p in self.nbs.glob("[0-9]*_*.ipynb")}
@@ -376,9 +378,6 @@ def reference_pages(site, src):
     if methods: text += ["## Methods that come along", "Added to these classes by later modules, and there as soon as a class is.",
                          "\n".join(["| name | what it is | module |", "| --- | --- | --- |", *methods])]
     (api/"names.md").write_text("\n\n".join(text) + "\n", encoding="utf8")
-
-
-Site.link = lambda self, m: f"[`{m}`](/api/{m}.md)"
 
 
 # ---- Sphinx
