@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT/"tools"))
 
 # The acts of the book, each from the number of its first lesson.
-ACTS = {0: "I Idea", 10: "II Find", 19: "III Answer", 24: "IV Look", 40: "V Learn", 50: "VI Use"}
+ACTS = {0: "I Idea", 10: "II Find", 18: "III Answer", 24: "IV Look", 40: "V Learn", 50: "VI Use"}
 TUTORIALS = "Tutorials"
 # Tutorials that come first, in this order; those not named here follow by name.
 FIRST = ["five_minutes", "five_minute_start", "start", "figure_2", "own_documents"]
