@@ -31,7 +31,7 @@ class Entry:
     def owner(self): return self.name.rpartition(".")[0]
 
     @property
-    def summary(self): return re.split(r"(?<=[.!?])\s|\n\s*\n|; ", self.doc.strip())[0].rstrip(".") if self.doc else ""
+    def summary(self): return re.split(r"(?<=[.!?])\s(?=[A-Z`\"])|\n\s*\n|; ", self.doc.strip())[0].rstrip(".") if self.doc else ""
 
 
 def inline(text, cell=False):
