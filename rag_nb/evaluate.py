@@ -389,3 +389,22 @@ def _repr_html_(self:Evaluation):
     row = lambda r, scope, *cells: _tag("tr", *[_tag("th", c, scope=scope) if scope == "col" or not i else _tag("td", c) for i, c in enumerate(r)])
     tables = [_tag("table", _tag("thead", row(head, "col")), _tag("tbody", *[row(r, "row") for r in rows]), cls="measures") for head, rows in self.tables()]
     return str(_box(_Html(_CSS), _tag("div", self.head()), *tables))
+
+# %% ../nbs/42_evaluate.ipynb #cell-55
+@patch
+def beliefs(self:Evaluation)->tuple: # posteriors and whether the document holds an answer, two arrays of the same length
+    "All (question, document) pairs that were read, as `plot_calibration` wants them."
+    pairs = [(p, h) for r in self.predictions for p, h in zip(r["posterior"], r["held"])]
+    return np.array([p for p, _ in pairs], float), np.array([h for _, h in pairs], bool)
+
+@patch
+def plot(self:Evaluation,
+    ax=None, # where to draw; a new figure where None
+):
+    "The reliability of the posterior as a diagram."
+    from rag_nb.plots_training import plot_calibration
+    ax = plot_calibration(*self.beliefs(), ax=ax)
+    ink = ax.xaxis.label.get_color()
+    ax.set_title(ax.get_title(loc="left").replace("answer", "document"), loc="left", color=ink, fontsize=10, pad=20)
+    ax.set_xlabel("posterior", color=ink, fontsize=9); ax.set_ylabel("share that holds an answer", color=ink, fontsize=9)
+    return ax

@@ -294,6 +294,16 @@ def test_what_it_looks_like():
     with pytest.raises(AttributeError, match="nonsense"): e.nonsense
 
 
+def test_the_picture_says_what_the_table_says():
+    import matplotlib.pyplot as plt
+    records = [record(i, held=HELD[i:i+4], posterior=BELIEFS[i:i+4]) for i in range(0, 40, 4)]
+    e = Evaluation(dict(generator="x", kind="token", n_docs=4, passages=12), records, measure(records, samples=20))
+    assert [x.tolist() for x in e.beliefs()] == [BELIEFS, [bool(h) for h in HELD]]
+    ax = e.plot()
+    assert f"ECE {CALIBRATION_ERROR:.3f}" in ax.get_title(loc="left")
+    plt.close(ax.figure)
+
+
 def test_errors(questions):
     rag = rag_of()
     with pytest.raises(ValueError, match="'tokens'"): evaluate(rag, questions, kind="tokens")
