@@ -1,0 +1,189 @@
+"The engine against the loop that it stands in for: random shapes, lengths, masks and settings, on toy generators of every family."
+import random
+
+import pytest, torch, transformers
+from fastcore.test import test_eq as equal
+from rag_nb import engine, kernels
+from rag_nb.engine import Engine, FAMILIES, Rules, shared_prefix, unfit
+from rag_nb.generation import DOOR, NEVER
+from rag_nb.model import RagSequenceForGeneration, RagTokenForGeneration
+from rag_nb.tokenizer import pad_rows
+from rag_nb.toy import toy_encoder, toy_generator
+
+HEADS = dict(token=RagTokenForGeneration, sequence=RagSequenceForGeneration)
+SMALL = dict(vocab_size=60, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, head_dim=16,
+             max_position_embeddings=256, pad_token_id=0, bos_token_id=1, eos_token_id=2)
+OTHERS = dict(qwen2=("Qwen2", {}), qwen3=("Qwen3", {}), mistral=("Mistral", dict(sliding_window=None)),
+              gated=("T5", dict(vocab_size=60, d_model=32, d_kv=8, d_ff=48, num_layers=2, num_heads=4, feed_forward_proj="gated-gelu", tie_word_embeddings=False,
+                                pad_token_id=0, eos_token_id=2, decoder_start_token_id=0)))
+FIELDS = ["sequences_scores", "token_logprobs", "doc_posteriors", "running_posteriors", "doc_logprobs"]
+
+
+def generator(kind, seed, V=None):
+    if kind not in OTHERS: return toy_generator(kind, vocab_size=V, seed=seed)
+    name, more = OTHERS[kind]
+    torch.manual_seed(seed)
+    config = getattr(transformers, f"{name}Config")(**(more if name == "T5" else {**SMALL, **more}))
+    model = getattr(transformers, f"{name}ForConditionalGeneration" if name == "T5" else f"{name}ForCausalLM")(config).eval()
+    for p in model.parameters(): p.data.mul_(4 if p.ndim > 1 else 1)           # lively enough that beams differ
+    return model
+
+
+def case(head, kind, seed):
+    "A model, inputs and settings, all drawn."
+    rng, g = random.Random(seed), torch.Generator().manual_seed(seed)
+    V, B, K, M = rng.choice([7, 30, None]), rng.randint(1, 3), rng.randint(1, 4), rng.choice([1, 1, 2, 3, 5])
+    model = HEADS[head](question_encoder=toy_encoder().model, generator=generator(kind, seed, V), n_docs=K).eval()
+    V = model.generator.config.vocab_size
+    begin = torch.randint(3, V, (rng.choice([0, 0, 20]),), generator=g).tolist()
+    ids, mask = pad_rows([begin + torch.randint(3, V, (rng.randint(1, 12),), generator=g).tolist() for _ in range(B*K)], 0, left=model.config.generator_is_decoder_only)
+    scores = torch.randn(B, K, generator=g)*2
+    if K > 1 and rng.random() < .2: scores[0, -1] = -torch.inf
+    kw = dict(num_beams=M, max_new_tokens=rng.choice([1, 2, 5, 9]), num_return_sequences=1 if head == "sequence" else rng.randint(1, M),
+              min_new_tokens=rng.choice([None, None, 3]), min_length=rng.choice([None, None, 4]), forced_bos_token_id=rng.choice([None, None, None, 3]),
+              forced_eos_token_id=rng.choice([None, None, None, 2]), suppress_tokens=rng.choice([None, None, None, [4]]),
+              begin_suppress_tokens=rng.choice([None, None, [2]]), eos_token_id=rng.choice([2, 2, [2, 5]]), pad_token_id=0)
+    if M > 1: kw |= dict(length_penalty=rng.choice([0., 1., .5, -1.]), early_stopping=rng.choice([True, False, "never"]))
+    if head == "sequence": kw |= dict(decoding=rng.choice(["thorough", "thorough", "fast"]))
+    return model, dict(context_input_ids=ids, context_attention_mask=mask, doc_scores=scores), {k: v for k, v in kw.items() if v is not None}
+
+
+def compare(a, b, inputs, atol):
+    "Tokens, scores and posteriors of two outputs, but for what is no answer (fewer ended than asked for) and no document."
+    equal(a.lengths, b.lengths); equal(a.sequences, b.sequences)
+    found = (inputs["doc_scores"] > -torch.inf).repeat_interleave(len(a.lengths) // len(inputs["doc_scores"]), 0)
+    for name in FIELDS:
+        x, y = a[name].float(), b[name].float()
+        if name == "doc_logprobs": x, y = x.masked_fill(~found[..., None], 0), y.masked_fill(~found[..., None], 0)
+        torch.testing.assert_close(x, y, atol=atol, rtol=1e-4)
+
+
+@pytest.fixture
+def entered(monkeypatch):
+    "Counts what goes through the door."
+    seen, search = [], Engine.search
+    monkeypatch.setattr(Engine, "search", lambda self, *a: (seen.append(1), search(self, *a))[1])
+    return seen
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("kind", ["bart", "mbart", "t5", "llama", *OTHERS])
+@pytest.mark.parametrize("part", range(3))
+def test_the_engine_says_what_the_loop_says(head, kind, part, entered):
+    n = 8
+    for seed in range(part*n, part*n + n):
+        model, inputs, kw = case(head, kind, seed)
+        try: slow = model.generate(**inputs, **kw, return_dict_in_generate=True, engine="general")
+        except ValueError as e:                                                 # fewer candidates than asked for: the same error
+            with pytest.raises(ValueError) as f: model.generate(**inputs, **kw, return_dict_in_generate=True)
+            equal(str(e), str(f.value)); continue
+        if (slow.sequences_scores < NEVER/2).any(): continue
+        compare(model.generate(**inputs, **kw, return_dict_in_generate=True), slow, inputs, 2e-4)
+    assert len(entered) >= n/2
+
+
+@pytest.mark.parametrize("kw", [dict(do_sample=True), dict(no_repeat_ngram_size=2), dict(repetition_penalty=1.5), dict(bad_words_ids=[[7]]), dict(output_scores=True),
+                                dict(output_hidden_states=True), dict(max_time=100.0), dict(engine="general"), dict(logits_processor=[lambda ids, scores: scores]),
+                                dict(prefix_allowed_tokens_fn=lambda i, ids: list(range(20)))], ids=lambda kw: next(iter(kw)))
+def test_what_the_engine_does_not_know_goes_the_general_way(kw, entered):
+    model, inputs, _ = case("token", "bart", 0)
+    torch.manual_seed(0); a = model.generate(**inputs, max_new_tokens=4, num_beams=2, **kw)
+    assert not entered
+    torch.manual_seed(0); equal(a, model.generate(**inputs, max_new_tokens=4, num_beams=2, **{**kw, "engine": "general"}))
+
+
+def test_every_processor_of_generation_is_known_or_refused():
+    "The engine's rules name the processors that depend on nothing but the place; no other may slip in."
+    assert {c.__name__ for c in Rules.known} == {f"{n}LogitsProcessor" for n in ("MinLength", "MinNewTokensLength", "ForcedBOSToken", "ForcedEOSToken", "SuppressTokens", "SuppressTokensAtBegin")}
+
+
+def test_generators_that_do_not_fit():
+    assert "GPT2" in unfit(toy_generator("gpt2"))
+    llama = toy_generator("llama")
+    assert unfit(llama) is None and "training" in unfit(llama.train())
+    llama.eval(); handle = llama.model.layers[0].register_forward_hook(lambda *a: None)
+    assert "hook" in unfit(llama)
+    handle.remove(); llama.model.layers[0].mlp.up_proj = type("Odd", (torch.nn.Linear,), {})(32, 32)
+    assert "Odd" in unfit(llama)
+    class Mine(transformers.LlamaForCausalLM): pass
+    assert "Mine" in unfit(Mine(llama.config).eval())
+    for change in [dict(sliding_window=4, layer_types=["sliding_attention"]*2), dict(rope_parameters=dict(rope_type="dynamic", factor=2.0, rope_theta=1e4))]:
+        name, _ = OTHERS["qwen2"]
+        assert unfit(transformers.Qwen2ForCausalLM(transformers.Qwen2Config(**{**SMALL, **change})).eval()), change
+
+
+def test_new_weights_are_seen():
+    "A prompt that was read is forgotten when the weights change, however they are changed."
+    model, inputs, _ = case("token", "llama", 3)
+    ids, mask = pad_rows([[3]*20 + [3 + i % 4] for i in range(len(inputs["context_input_ids"]))], 0, left=True)
+    inputs |= dict(context_input_ids=ids, context_attention_mask=mask)
+    go = lambda **kw: model.generate(**inputs, max_new_tokens=5, return_dict_in_generate=True, **kw)
+    go()
+    with torch.no_grad(): model.generator.model.layers[0].self_attn.v_proj.weight.mul_(-1.5)
+    compare(go(), go(engine="general"), inputs, 1e-4)
+    model.generator.model.layers[1].mlp.up_proj.weight.data.mul_(-1.5)
+    compare(go(), go(engine="general"), inputs, 1e-4)
+    model.generator.model.layers[0].mlp.up_proj = torch.nn.Linear(*reversed(model.generator.model.layers[0].mlp.up_proj.weight.shape), bias=False)
+    compare(go(), go(engine="general"), inputs, 1e-4)
+
+
+def test_more_tokens_than_there_was_room_for(monkeypatch):
+    "Own slots and diary grow on the way."
+    make = Engine._new
+    monkeypatch.setattr(Engine, "_new", lambda self, B, K, M, gc, rules, S, T: make(self, B, K, M, gc, rules, S, 2))
+    for kind in ["bart", "t5", "llama"]:
+        for M in (1, 3):
+            model, inputs, _ = case("token", kind, 4)
+            kw = dict(num_beams=M, max_new_tokens=20, min_new_tokens=15, return_dict_in_generate=True)
+            compare(model.generate(**inputs, **kw), model.generate(**inputs, **kw, engine="general"), inputs, 2e-4)
+
+
+def test_streaming_sees_every_token():
+    class Tokens(list):
+        def put(self, t): self.append(t.tolist())
+        def end(self): self.append("end")
+    for kind in ["bart", "llama"]:
+        model, inputs, _ = case("token", kind, 1)
+        a, b = Tokens(), Tokens()
+        model.generate(**inputs, max_new_tokens=7, streamer=a); model.generate(**inputs, max_new_tokens=7, streamer=b, engine="general")
+        equal(a, b)
+
+
+def test_prefixes():
+    row = torch.arange(40)
+    equal(shared_prefix([row, row]), 39)
+    equal(shared_prefix([row, torch.cat([row[:17], row[:5]])]), 17)
+    equal(shared_prefix([row, torch.cat([row[:15], row[:9]])]), 0)
+
+
+def test_both_directions_of_the_door():
+    assert engine.engine_for in DOOR
+    model, inputs, _ = case("token", "bart", 0)
+    with pytest.raises(ValueError, match="engine is 'auto' or 'general'"): model.generate(**inputs, engine="fast")
+
+
+@pytest.fixture
+def interpreted(monkeypatch):
+    if not kernels.has_triton(): pytest.skip("Triton is not installed")
+    import os
+    if not os.environ.get("TRITON_INTERPRET") and not torch.cuda.is_available(): pytest.skip("set TRITON_INTERPRET=1 to run the kernels without a GPU")
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def test_kernels_are_their_plain_twins(interpreted):
+    torch.manual_seed(0)
+    put = lambda *s: torch.randn(*s).to(interpreted)
+    close = lambda a, b: torch.testing.assert_close(a, b, atol=1e-4, rtol=1e-4)
+    x, delta, w, b = put(5, 37), put(5, 37), put(37), put(37)
+    for bias in (None, b):
+        for d in (None, delta): close(kernels.fused_add_norm(x, d, w, bias, 1e-5), kernels.add_norm(x, d, w, bias, 1e-5))
+    for name in ("gelu", "relu", "silu", "gelu_new"):
+        for gated in (False, True): close(kernels.fused_act(y := put(3, 44), name, gated), kernels.act(y, name, gated))
+    for R, M, H, S, d in [(3, 2, 2, 70, 8), (2, 5, 3, 5, 16), (1, 1, 1, 130, 64)]:
+        q, K, V, mask = put(R*M, H*d), put(R, H, S, d), put(R, H, S, d), put(R, S) > -.5
+        mask[:, 0] = True
+        close(kernels.fused_cross_attend(q, K, V, mask, .3, torch.tensor([S], device=interpreted)), kernels.cross_attend(q, K, V, mask, .3))
+    for B, K, M, V, keep in [(2, 3, 2, 50, 4), (1, 2, 4, 3000, 8), (2, 1, 1, 1500, 1), (1, 2, 3, 5, 9)]:
+        logits, prior, scores = put(B, K, M, V)*3, put(B, K).log_softmax(-1), put(B, M)
+        if K > 1: prior[0, 1] = -torch.inf
+        for a, c in zip(kernels.fused_marginal_top(logits, prior, scores, keep), kernels.marginal_top(logits, prior, scores, keep)): close(a, c)
