@@ -126,10 +126,21 @@ def tokenize(
     return [rows[i] for i in range(len(written))]
 
 # %% ../nbs/03_encoder.ipynb #cell-28
+def _padded(tokenizer, rows):
+    "Token lists as tensors (n, S), filled up on the tokenizer's side with what it pads with."
+    S, left = max(len(r["input_ids"]) for r in rows), tokenizer.padding_side == "left"
+    fill = dict(input_ids=tokenizer.pad_token_id or 0, token_type_ids=tokenizer.pad_token_type_id)
+    out = {k: torch.full((len(rows), S), fill.get(k, 0)) for k in rows[0]}
+    for k, tensor in out.items():
+        for i, r in enumerate(rows):
+            n = len(r[k])
+            tensor[i, S-n if left else 0:S if left else n] = torch.as_tensor(r[k])
+    return out
+
 @patch
 def _embed(self: TextEncoder, rows):
     "(B, D) from token lists, padded to the longest of them."
-    batch = self.tokenizer.pad(rows, padding=True, return_tensors="pt").to(self.device)
+    batch = {k: v.to(self.device) for k, v in _padded(self.tokenizer, rows).items()}
     return embed(self.model, self.spec, batch["input_ids"], batch["attention_mask"], batch.get("token_type_ids"))
 
 @patch

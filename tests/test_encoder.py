@@ -216,3 +216,15 @@ def test_a_broken_file_is_named(tmp_path):
     bert().save_pretrained(tmp_path); tokenizer().save_pretrained(tmp_path)
     (tmp_path/"modules.json").write_text("[{")
     with pytest.raises(ValueError, match="modules.json of .* is not valid JSON"): TextEncoder.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_padding_by_hand_is_the_tokenizers_own(side):
+    from rag_nb.encoder import _padded
+    enc = toy_encoder()
+    enc.tokenizer.padding_side = side
+    rows = enc.tokenize(["octopus", "three hearts of an octopus", "moon"])
+    theirs = enc.tokenizer.pad(rows, padding=True, return_tensors="pt")
+    ours = _padded(enc.tokenizer, rows)
+    assert ours.keys() == dict(theirs).keys()
+    for k in ours: assert torch.equal(ours[k], theirs[k]) and ours[k].dtype == theirs[k].dtype
