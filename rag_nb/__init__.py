@@ -18,7 +18,7 @@ _PUBLIC = {
     "index_hub": "HubPassages WikiDPRIndex open_hub_index",
     "index_legacy": "CanonicalHFIndex CustomHFIndex LegacyIndex adapt_index",
     "tokenizer": "RagTokenizer",
-    "retriever": "RagRetriever",
+    "retriever": "RagRetriever AutoTokenizer BitsAndBytesConfig",
     "kernels": "",
     "reader": "",
     "model": "RagModel RagPreTrainedModel RagTokenForGeneration RagSequenceForGeneration RetrievAugLMOutput RetrievAugLMMarginOutput",

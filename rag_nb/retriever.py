@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['RagRetriever', 'index_named', 'encoder_of', 'encoder_record', 'config_for', 'check_count', 'question_list',
-           'check_question']
+           'check_question', 'AutoTokenizer']
 
 # %% ../nbs/16_retriever.ipynb #cell-02
 import copy, os
@@ -12,9 +12,9 @@ from difflib import get_close_matches
 from inspect import signature
 from pathlib import Path
 import numpy as np
-import torch
+import torch, transformers
 from fastcore.basics import patch
-from transformers import AutoConfig, BatchEncoding
+from transformers import AutoConfig, BatchEncoding, BitsAndBytesConfig
 from .config import RagConfig, EncoderSpec, unknown_argument
 from .passages import Passages, Hits
 from .encoder import TextEncoder, _written
@@ -342,6 +342,14 @@ def __call__(self:RagRetriever,
     return BatchEncoding(out)
 
 # %% ../nbs/16_retriever.ipynb #cell-35
+class AutoTokenizer(transformers.AutoTokenizer):
+    "Transformers' `AutoTokenizer`, with the `RagTokenizer` of this library for RAG checkpoints."
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path, *args, **kwargs):
+        made = transformers.AutoTokenizer.from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
+        return RagTokenizer(made.question_encoder, made.generator) if isinstance(made, transformers.RagTokenizer) else made
+
+# %% ../nbs/16_retriever.ipynb #cell-37
 @patch
 def save_pretrained(self:RagRetriever,
     save_directory:str|os.PathLike, # made where it does not exist
@@ -370,7 +378,7 @@ def _save_folder(self:RagRetriever, path, place, overwrite):
     IndexFolder.create(place, self.passages, self.index.stored, self.made_by or dict(name=""), index_kind=self.index.kind, dtype="float16" if small else "float32",
                        overwrite=overwrite, keep=None if self.deleted is None else ~self.deleted, **self.index.params)
 
-# %% ../nbs/16_retriever.ipynb #cell-37
+# %% ../nbs/16_retriever.ipynb #cell-39
 @patch(cls_method=True)
 def from_pretrained(cls:RagRetriever,
     retriever_name_or_path:str|os.PathLike, # an index folder, or one in which a Rag was saved; or the name or folder of a published checkpoint
@@ -406,7 +414,7 @@ def _check_names(given):
     wrong = [k for k in given if k not in known and get_close_matches(k, known, 1, .8)]
     if wrong: raise unknown_argument("RagRetriever.from_pretrained()", wrong, known)
 
-# %% ../nbs/16_retriever.ipynb #cell-38
+# %% ../nbs/16_retriever.ipynb #cell-40
 @patch(cls_method=True)
 def _over(cls:RagRetriever, folder, config, encoder=None, device="cpu", tokenizer=None):
     "A retriever over an open folder."
@@ -429,7 +437,7 @@ def _config_in(path, folder, **kwargs):
     spec = EncoderSpec.from_dict(folder.manifest["encoder"]["spec"])
     return RagConfig(**{**spec.to_dict(), "retrieval_vector_size": folder.manifest["dim"], "score_scale": 20.0 if spec.normalize else 1.0, **kwargs})
 
-# %% ../nbs/16_retriever.ipynb #cell-40
+# %% ../nbs/16_retriever.ipynb #cell-42
 @patch(cls_method=True)
 def _published(cls:RagRetriever, name, config=None, indexed_dataset=None, **kwargs):
     "The retriever of a checkpoint: its configuration with `kwargs` put in, its tokenizers, and the index that it names."
@@ -452,7 +460,7 @@ def _has_tokenizers(name):
     from transformers.utils import cached_file
     return cached_file(name, "question_encoder_tokenizer/tokenizer_config.json", _raise_exceptions_for_missing_entries=False) is not None
 
-# %% ../nbs/16_retriever.ipynb #cell-48
+# %% ../nbs/16_retriever.ipynb #cell-50
 @patch
 def add(self:RagRetriever,
     docs, # whatever `from_documents` takes
@@ -490,7 +498,7 @@ def _documents(self:RagRetriever):
     ids = np.asarray(self.passages.column("document"), dtype=object)
     return set(ids if self.deleted is None else ids[~self.deleted])
 
-# %% ../nbs/16_retriever.ipynb #cell-49
+# %% ../nbs/16_retriever.ipynb #cell-51
 @patch
 def delete(self:RagRetriever,
     ids:str|list, # document ids
@@ -512,7 +520,7 @@ def _ids(ids):
     if wrong != "": raise TypeError(f"documents are deleted by their ids, which are strings; this is a {type(wrong).__name__}")
     return [str(i) for i in ids]
 
-# %% ../nbs/16_retriever.ipynb #cell-51
+# %% ../nbs/16_retriever.ipynb #cell-53
 @patch
 def compact(self:RagRetriever):
     "Rewrite the index without its deleted passages; the rows get new numbers."
