@@ -20,8 +20,8 @@ sys.path.insert(0, str(ROOT/"tools"))
 # The acts of the book, each from the number of its first lesson.
 ACTS = {0: "I Idea", 10: "II Find", 18: "III Answer", 24: "IV Look", 40: "V Learn", 50: "VI Use"}
 TUTORIALS = "Tutorials"
-# Tutorials that come first, in this order; those not named here follow by name.
-FIRST = ["five_minutes", "five_minute_start", "start", "figure_2", "own_documents"]
+# The order of the tutorials: by the first of these words that is in the file's name; the others follow by name.
+WORDS = ["start", "minute", "figure", "document", "sequence", "index", "gpu", "tun", "scal"]
 PAGES = {"CONTRIBUTING.md": "Contributing", "CHANGELOG.md": "Changes", "LICENSE": "Licence"}  # from the root of the project
 
 # npm package: version, hash of the package, and which files go where in the site's _static folder
@@ -59,7 +59,7 @@ def contents(nbs):
     "Titles of acts with the names of their pages, in reading order; from the files that are there."
     acts = {}
     for p in sorted(nbs.glob("[0-9]*_*.ipynb")): acts.setdefault(act_of(int(p.stem.split("_")[0])), []).append(p.stem)
-    key = lambda p: (FIRST.index(p.stem) if p.stem in FIRST else len(FIRST), p.stem)
+    key = lambda p: (next((i for i, w in enumerate(WORDS) if w in p.stem), len(WORDS)), p.stem)
     tutorials = [f"tutorials/{p.stem}" for p in sorted((nbs/"tutorials").glob("*.ipynb"), key=key)]
     return acts | ({TUTORIALS: tutorials} if tutorials else {})
 
