@@ -3,7 +3,7 @@ import json
 from pathlib import Path
 
 import torch
-from transformers import BartConfig, BartForConditionalGeneration, DPRConfig, DPRContextEncoder, DPRQuestionEncoder
+from transformers import BartConfig, BartForConditionalGeneration, DPRConfig, DPRContextEncoder, DPRQuestionEncoder, T5Config, T5ForConditionalGeneration
 from tokenizers import pre_tokenizers
 
 WORDS = "[PAD] [UNK] [CLS] [SEP] [MASK] who holds the record in how many people live paris what is a of ? . ,".split()
@@ -67,10 +67,15 @@ def rag(folder, head="Token", name="token"):
     return folder
 
 
+def t5(vocab, seed=0):
+    torch.manual_seed(seed)
+    return T5ForConditionalGeneration(T5Config(vocab_size=vocab, d_model=32, d_kv=8, d_ff=64, num_layers=1, num_heads=2, decoder_start_token_id=0)).eval()
+
+
 def part(folder, kind):
-    "facebook/dpr-question_encoder-…, facebook/dpr-ctx_encoder-… or facebook/bart-large."
-    if kind == "bart":
-        model = bart(generator_tokenizer(folder))
+    "facebook/dpr-question_encoder-…, facebook/dpr-ctx_encoder-…, facebook/bart-large or google-t5/t5-small."
+    if kind in ("bart", "t5"):
+        model = dict(bart=bart, t5=t5)[kind](generator_tokenizer(folder))
     else:
         question_tokenizer(folder); model = dpr(DPRQuestionEncoder if kind == "question" else DPRContextEncoder, seed=kind != "question")
     _bin(folder, model.state_dict(), {**model.config.to_dict(), "architectures": [type(model).__name__]})
@@ -83,3 +88,4 @@ def serve(hub, tmp_path):
         hub.add_repo(f"facebook/{name}", rag(tmp_path/"published"/name, head))
     for name, kind in (("dpr-question_encoder-single-nq-base", "question"), ("dpr-ctx_encoder-single-nq-base", "context"), ("bart-large", "bart")):
         hub.add_repo(f"facebook/{name}", part(tmp_path/"published"/name, kind))
+    hub.add_repo("google-t5/t5-small", part(tmp_path/"published/t5-small", "t5"))

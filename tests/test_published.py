@@ -87,8 +87,7 @@ print(len(again), model.generate(**tokenizer("how many people live in paris?", r
 # model documentation: attention, dtype, devices, four bits
 QUANTISED = '''
 import torch
-from transformers import BitsAndBytesConfig
-from rag_nb import RagTokenizer, RagRetriever, RagSequenceForGeneration
+from rag_nb import BitsAndBytesConfig, RagTokenizer, RagRetriever, RagSequenceForGeneration
 bnb = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_compute_dtype=torch.bfloat16)
 tokenizer = RagTokenizer.from_pretrained("facebook/rag-sequence-nq")
 retriever = RagRetriever.from_pretrained("facebook/dpr-ctx_encoder-single-nq-base", dataset="wiki_dpr", index_name="compressed")
@@ -112,6 +111,36 @@ def run(code, folder):
 def test_snippet_and_then_offline(all_of_it, name, tmp_path):
     first = run(SNIPPETS[name], tmp_path/"saved"); assert first.strip()
     with all_of_it.here(offline=True): assert run(SNIPPETS[name], tmp_path/"saved again") == first
+
+
+def documented(name):
+    "The example in a docstring of the installed Transformers, word for word but for the import."
+    import doctest
+    owner, method = name.split(".")
+    examples = doctest.DocTestParser().get_examples(getattr(getattr(transformers, owner), method).__doc__)
+    return "".join(e.source for e in examples).replace("from transformers import", "from rag_nb import")
+
+
+DOCUMENTED = ["RagSequenceForGeneration.forward", "RagTokenForGeneration.forward", "RagModel.from_pretrained_question_encoder_generator"]
+
+
+@pytest.mark.parametrize("name", DOCUMENTED)
+def test_examples_in_the_documentation_of_the_installed_transformers(all_of_it, name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code = documented(name)
+    assert "from rag_nb import" in code and "transformers" not in code
+    run(code, tmp_path)
+    with all_of_it.here(offline=True): run(code, tmp_path)
+
+
+def test_names_that_stand_beside_them_in_imports(all_of_it):
+    "Documentation imports these in one line with the RAG classes."
+    import rag_nb
+    from rag_nb import AutoTokenizer, BitsAndBytesConfig
+    assert BitsAndBytesConfig is transformers.BitsAndBytesConfig and "AutoTokenizer" in rag_nb.__all__
+    tokenizer = AutoTokenizer.from_pretrained("facebook/rag-token-nq")
+    assert type(tokenizer) is RagTokenizer and tokenizer(text_target="In Paris")["input_ids"] == tokenizer.generator("In Paris").input_ids
+    assert AutoTokenizer.from_pretrained("facebook/bart-large")("In Paris").input_ids == tokenizer.generator("In Paris").input_ids
 
 
 def test_snippet_with_four_bits(all_of_it, tmp_path):
