@@ -216,3 +216,60 @@ def test_users_own_index_class():
     from rag_nb import RagConfig
     r = RagRetriever(RagConfig(retrieval_vector_size=32), index=Own())
     assert r.search(torch.ones(2, 32), 3).passages[1][2]["text"] == "text 2"
+
+
+# the four ways in the documentation of RagRetriever
+
+def columns(n=12, dim=32):
+    import numpy as np
+    v = np.random.default_rng(0).standard_normal((n, dim)).astype(np.float32)
+    return dict(title=[f"t{i}" for i in range(n)], text=[f"text {i}" for i in range(n)], embeddings=v.tolist()), v
+
+
+def used(retriever):
+    "The retriever works in a published model, by text and by its own call."
+    from rag_nb import AutoTokenizer
+    model = RagSequenceForGeneration.from_pretrained("facebook/rag-sequence-nq", retriever=retriever)
+    inputs = AutoTokenizer.from_pretrained("facebook/rag-sequence-nq")("how many people live in paris?", return_tensors="pt")
+    assert model.generate(**inputs, max_new_tokens=3, num_beams=2).shape[0] == 1
+    return retriever(inputs["input_ids"], model.question_encoder(inputs["input_ids"])[0].detach(), return_tensors="pt")["doc_ids"].tolist()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_four_ways_to_a_retriever(all_of_it, tmp_path, monkeypatch):
+    from datasets import Dataset
+    import importlib
+    used(RagRetriever.from_pretrained("facebook/rag-sequence-nq", dataset="wiki_dpr", index_name="compressed"))
+    dataset = Dataset.from_dict(columns()[0])
+    dataset.save_to_disk(tmp_path/"dataset")
+    exact = used(RagRetriever.from_pretrained("facebook/rag-sequence-nq", indexed_dataset=dataset))             # without an index of its own: searched exactly
+    dataset.add_faiss_index("embeddings", string_factory="Flat", metric_type=0)
+    assert used(RagRetriever.from_pretrained("facebook/rag-sequence-nq", dataset)) == exact
+    dataset.get_index("embeddings").save(tmp_path/"my.faiss")
+    kw = dict(index_name="custom", passages_path=str(tmp_path/"dataset"))
+    assert used(RagRetriever.from_pretrained("facebook/rag-sequence-nq", index_path=str(tmp_path/"my.faiss"), **kw)) == exact
+    assert used(RagRetriever.from_pretrained("facebook/rag-sequence-nq", **kw)) == exact
+    legacy = importlib.import_module("test_index_legacy"); monkeypatch.setattr(legacy, "D", 32)
+    legacy.write_legacy(tmp_path/"dpr", vectors=columns(60)[1])
+    all_of_it.add_repo("huggingface/wiki_dpr", tmp_path/"dpr", "dataset")
+    for more in (dict(), dict(index_path=str(tmp_path/"dpr"))):
+        assert len(used(RagRetriever.from_pretrained("facebook/rag-sequence-nq", index_name="legacy", **more))[0]) == 5
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("how", ["dataset", "dataset with an index", "published"])
+def test_a_rag_over_any_of_them_is_saved_moved_and_opened(all_of_it, tmp_path, how):
+    from rag_nb import Rag
+    from datasets import Dataset
+    if how == "published": retriever = RagRetriever.from_pretrained("facebook/rag-token-nq", index_name="compressed")
+    else:
+        dataset = Dataset.from_dict(columns()[0])
+        if how != "dataset": dataset.add_faiss_index("embeddings", string_factory="Flat", metric_type=0)
+        retriever = RagRetriever.from_pretrained("facebook/rag-token-nq", indexed_dataset=dataset)
+    model = RagTokenForGeneration.from_pretrained("facebook/rag-token-nq")
+    a = Rag(model, RagTokenizer.from_pretrained("facebook/rag-token-nq"), retriever)
+    a.save_pretrained(tmp_path/"here"); (tmp_path/"here").rename(tmp_path/"there")
+    b = Rag.from_pretrained(tmp_path/"there")
+    x, y = (r.ask("how many people live in paris?", max_new_tokens=4) for r in (a, b))
+    assert x.text == y.text and x.hits.ids.tolist() == y.hits.ids.tolist()
+    with all_of_it.here(offline=True): assert Rag.from_pretrained(tmp_path/"there").ask("how many people live in paris?", max_new_tokens=4).text == x.text
