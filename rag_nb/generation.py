@@ -52,15 +52,18 @@ _TAKEN_BACK = ("eos_token_id", "forced_bos_token_id", "forced_eos_token_id", "su
 def generation_settings(
     model, # a RAG head or `RagModel`: its own settings and special tokens
     generation_config:GenerationConfig|None=None, # goes before the model's own
+    kind:str|None=None, # "token" or "sequence"; the model's own head where None
     **kwargs, # fields of `GenerationConfig`; they go before both. None leaves a field alone, or takes back a special token
 ) -> GenerationConfig: # complete: nothing that the loop needs is None
     "The generation settings of one call, complete and checked."
     own = getattr(model, "generation_config", None) or GenerationConfig.from_model_config(model.config)
     said = GenerationConfig() if generation_config is None or generation_config is own else copy.deepcopy(generation_config)
+    wanted = kwargs.pop("num_return_sequences", None) if (kind or getattr(model, "kind", None)) == "sequence" else None  # may be more than beams
     unknown = said.update(**{k: v for k, v in kwargs.items() if v is not None})
     if unknown: raise unknown_argument("generate()", unknown, {*HONOURED, *inspect.signature(_Head.generate).parameters} - {"self", "kwargs"})
     _check_possible(said, own)
     gc = _merged(said, own, [k for k in _TAKEN_BACK if k in kwargs and kwargs[k] is None])
+    if wanted is not None: gc.num_return_sequences = wanted
     return _check_counts(_special_tokens(gc, model.config))
 
 def _merged(said, own, taken_back):
@@ -87,6 +90,7 @@ def _special_tokens(gc, config):
 
 def _check_counts(gc):
     "What `GenerationConfig` cannot know: the start token is one of `max_length`."
+    if gc.num_return_sequences < 1: raise ValueError(f"num_return_sequences is {gc.num_return_sequences}: ask for at least one answer")
     if gc.max_length < 2: raise ValueError(f"nothing to generate: max_length is {gc.max_length} and the start token is one of them; ask for max_new_tokens >= 1")
     return gc
 
@@ -312,9 +316,10 @@ def decoding_steps(
 
 def _sound(marginal):
     "The marginal (B, M, V), or an error where a row is not made of numbers: one bad logit spoils its whole row."
-    if bool(marginal[..., 0].isnan().any()):
-        raise ValueError("the generator's scores are not numbers (NaN): its weights may be damaged, or too large for float16; try dtype=torch.bfloat16 or torch.float32")
+    if bool(marginal[..., 0].isnan().any()): raise _not_numbers()
     return marginal
+
+def _not_numbers(): return ValueError("the generator's scores are not numbers (NaN): its weights may be damaged, or too large for float16; try dtype=torch.bfloat16 or torch.float32")
 
 def _rows(reading, strategy, B, K):
     "The row of the reading that every beam continues, (B·K·M,)."
@@ -494,11 +499,14 @@ def decode_contexts(model, ctx, doc_scores, gc, kind, decoding="thorough", hits=
         return logits_processors(gc, ids.reshape(len(doc_scores)*docs, -1), beams, fn, user_processors, model.config.vocab_size)
     criteria = stopping_criteria(gc, user_criteria, tokenizer, ids.device)
     trace = Trace(gc)
+    if gc.output_attentions and model.generator.config._attn_implementation != "eager":
+        raise ValueError(f"output_attentions needs a generator that computes them one by one: load it with attn_implementation=\"eager\" (it has {model.generator.config._attn_implementation!r})")
     check_length(model.generator, ids.shape[1], gc.max_length - 1)
     decoder = decoder_for(engine, model.generator, ids, ctx["context_attention_mask"], gc, processors, criteria, trace)
     if kind == "token": found = yield from decode_token(decoder, log_prior, gc)
     else: found = decode_sequence(decoder, log_prior, gc, decoding, deduplicate)
     out = _output(*found, log_prior, kind, doc_scores, hits)
+    if bool(out.token_logprobs.isnan().any()): raise _not_numbers()
     for name, value in trace.fields().items(): out[name] = value
     return out
 
@@ -526,11 +534,11 @@ def run_to_end(
 def generate(self:_Head, input_ids=None, attention_mask=None, context_input_ids=None, context_attention_mask=None, doc_scores=None,
              n_docs=None, generation_config=None, prefix_allowed_tokens_fn=None, logits_processor=None, stopping_criteria=None,
              do_deduplication=None, streamer=None, tokenizer=None, token_type_ids=None, questions=None, decoding="thorough", kind=None,
-             engine="auto", synced_gpus=False, **kwargs):
+             engine="auto", synced_gpus=False, labels=None, **kwargs):
     "Generate answers: (B·R, T) token ids, or a `RagGenerateOutput` with `return_dict_in_generate=True`."
     if synced_gpus: raise ValueError("synced_gpus=True is not possible: every GPU has to hold the whole model (no ZeRO stage 3, no sharding) to decode")
     kind, hits, ctx = kind or self.kind, None, dict(context_input_ids=context_input_ids, context_attention_mask=context_attention_mask)
-    gc = generation_settings(self, generation_config, **kwargs)
+    gc = generation_settings(self, generation_config, kind, **kwargs)
     check_ways(kind, decoding, streamer is not None, gc, engine)
     if context_input_ids is None:
         if input_ids is None: raise ValueError("nothing to answer: pass input_ids (with a retriever), or context_input_ids and doc_scores")

@@ -15,7 +15,7 @@ from fastcore.basics import patch
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer, GenerationMixin, PreTrainedModel
 from transformers.utils import ModelOutput, is_flash_attn_2_available
 from .marginal import doc_log_prior, marginal_logits, rag_token_loss, rag_sequence_loss
-from .config import RagConfig, unknown_argument
+from .config import RagConfig, readable, unknown_argument
 from .passages import Hits
 from .encoder import TextEncoder, embed
 from .tokenizer import FOLDERS
@@ -68,7 +68,9 @@ def _config_of(config, question_encoder, generator, kwargs):
     if config is None:
         if question_encoder is None or generator is None: raise ValueError("pass a RagConfig, or both a question encoder and a generator")
         return RagConfig.from_question_encoder_generator_configs(question_encoder.config, generator.config, **kwargs)
-    if not isinstance(config, RagConfig): raise TypeError(f"config is a {type(config).__name__}, not a RagConfig")
+    if not isinstance(config, RagConfig):
+        if getattr(config, "model_type", None) != "rag": raise TypeError(f"config is a {type(config).__name__}, not a RagConfig")
+        config = RagConfig.from_dict(config.to_dict())                                              # Transformers' own
     if kwargs: raise unknown_argument("the model", kwargs, {f.name for f in fields(config)} | {"retriever", "attn_implementation", "quantization_config", "quantize_question_encoder"})
     return config
 
@@ -176,7 +178,7 @@ def from_pretrained(cls:RagPreTrainedModel,
     "Open a RAG checkpoint, of either head, with its weights where they belong."
     if attn_implementation is not None: kwargs["attn_implementation"] = usable_attention(attn_implementation)
     if quantization_config is not None: kwargs["quantization_config"] = quantization_config if quantize_question_encoder else generator_only(quantization_config)
-    loaded = super(RagPreTrainedModel, cls).from_pretrained(pretrained_model_name_or_path, *model_args, **kwargs)
+    with readable(pretrained_model_name_or_path): loaded = super(RagPreTrainedModel, cls).from_pretrained(pretrained_model_name_or_path, *model_args, **kwargs)
     model = loaded[0] if isinstance(loaded, tuple) else loaded                # a pair with output_loading_info=True
     if retriever is not None: model.set_retriever(retriever)
     saved = (model.config.architectures or [cls.__name__])[0]
@@ -318,7 +320,8 @@ def forward(self:RagModel, input_ids=None, attention_mask=None, encoder_outputs=
             token_type_ids=None, questions=None, return_dict=None, **kwargs):
     "Logits (B·K, T, V) of the decoder inputs behind every document, and document scores (B, K)."
     if kwargs: raise unknown_argument("forward()", kwargs, inspect.signature(_Head.forward).parameters)
-    found, looked = (None, None, None), _given(output_attentions=output_attentions, output_hidden_states=output_hidden_states)
+    said = lambda name, value: value if value is not None else (getattr(self.config, name, None) or None)
+    found, looked = (None, None, None), _given(**{n: said(n, v) for n, v in dict(output_attentions=output_attentions, output_hidden_states=output_hidden_states).items()})
     if context_input_ids is None and encoder_outputs is None:
         if input_ids is None: raise ValueError("pass input_ids (with a retriever), or context_input_ids with doc_scores")
         doc_scores, ctx, *found = self.retrieve(input_ids, attention_mask, token_type_ids, n_docs, questions, **looked)

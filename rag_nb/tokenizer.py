@@ -21,12 +21,12 @@ PLAIN_TEMPLATE = "{title}\n{text}\n\nQuestion: {question}\nAnswer:"
 
 def context_template(
     config:RagConfig, # where `context_template`, `title_sep` and `doc_sep` stand
-    prefix:str|None=None, # put before every context, as T5's tasks want it; `config.prefix` where None
+    prefix:str|None=None, # put before every context, as T5's tasks want it; `config.prefix` where None, or the generator's
 ) -> str: # a string with the holes {title}, {text} and {question}
     "The layout of a context: the configured template, or the published `prefix + title / text // question`."
     if config.context_template is not None: return config.context_template
     if config.generator_is_decoder_only: return PLAIN_TEMPLATE
-    prefix = prefix if prefix is not None else (config.prefix or "")
+    prefix = next((p for p in (prefix, config.prefix, getattr(config.generator, "prefix", None)) if p is not None), "")
     return _literal(prefix) + "{title}" + _literal(config.title_sep) + "{text}" + _literal(config.doc_sep) + "{question}"
 
 def _literal(text): return text.replace("{", "{{").replace("}", "}}")

@@ -6,7 +6,7 @@ from rag_nb import RagConfig, RagModel, RagSequenceForGeneration, RagTokenForGen
 from rag_nb.generation import HONOURED
 from rag_nb.marginal import rag_sequence_loss, rag_token_loss
 from rag_nb.toy import toy_encoder, toy_generator
-from test_parity import contexts, labels, pair
+from test_parity import contexts, labels, pair, same_tokens
 
 CLASSES = ["RagConfig", "RagTokenizer", "RagModel", "RagPreTrainedModel", "RagSequenceForGeneration", "RagTokenForGeneration"]
 # Names that differ, and why.
@@ -164,3 +164,75 @@ def test_accumulated_gradients_are_those_of_the_whole_batch(head, tmp_path):
 def test_trainer_keeps_the_columns_that_forward_takes():
     for head in (RagTokenForGeneration, RagSequenceForGeneration):
         assert {"token_type_ids", "questions", "labels", "doc_scores"} <= set(inspect.signature(head.forward).parameters)
+
+
+@pytest.mark.parametrize("beams, wanted", [(2, 4), (1, 3)])
+def test_rag_sequence_returns_more_answers_than_beams(beams, wanted):
+    "Candidates come from every document, so there may be more of them than beams."
+    a, b = pair("sequence")
+    for seed in range(3):
+        x = contexts(seed, equal=True)
+        try: theirs = b.generate(**x, num_beams=beams, num_return_sequences=wanted, max_length=8)
+        except RuntimeError: continue                               # fewer candidates than answers: theirs fails in topk
+        same_tokens(a.generate(**x, num_beams=beams, num_return_sequences=wanted, max_length=8), theirs, 0)
+        return
+    raise AssertionError("no seed has candidates enough: the test shows nothing")
+
+
+def test_rag_token_returns_no_more_answers_than_beams():
+    a, _ = pair("token")
+    with pytest.raises(ValueError, match="num_return_sequences.*num_beams"): a.generate(**contexts(), num_beams=2, num_return_sequences=4)
+    assert a.generate(**contexts(), num_beams=2, num_return_sequences=3, kind="sequence", max_new_tokens=4).shape[0] == 6
+
+
+@pytest.mark.parametrize("kind", ["bart", "llama"])
+def test_attentions_that_would_be_empty_are_refused(kind):
+    model = RagTokenForGeneration(question_encoder=toy_encoder().model, generator=toy_generator(kind), n_docs=3).eval()
+    x = dict(context_input_ids=torch.randint(4, 260, (3, 6)), doc_scores=torch.zeros(1, 3))
+    kw = dict(output_attentions=True, return_dict_in_generate=True, max_new_tokens=3, min_new_tokens=3)
+    with pytest.raises(ValueError, match="output_attentions.*eager"): model.generate(**x, **kw)
+    model.generator.set_attn_implementation("eager")
+    out = model.generate(**x, **kw)
+    assert len(out.decoder_attentions) == 3 and out.decoder_attentions[0][0].shape[0] == 3
+
+
+def test_transformers_own_configuration_is_taken():
+    encoder, generator = toy_encoder().model, toy_generator("bart")
+    theirs = transformers.RagConfig.from_question_encoder_generator_configs(encoder.config, generator.config, n_docs=3, title_sep=" | ")
+    assert isinstance(c := RagTokenForGeneration(theirs, encoder, generator).config, RagConfig) and (c.n_docs, c.title_sep) == (3, " | ")
+    with pytest.raises(TypeError, match="BartConfig"): RagTokenForGeneration(generator.config, encoder, generator)
+
+
+def test_the_configuration_asks_for_hidden_states():
+    model = RagTokenForGeneration(question_encoder=toy_encoder().model, generator=toy_generator("bart"), n_docs=3, output_hidden_states=True)
+    assert model(**contexts(), labels=labels()).generator_dec_hidden_states and not model(**contexts(), labels=labels(), output_hidden_states=False).generator_dec_hidden_states
+
+
+@pytest.mark.parametrize("head", ["token", "sequence"])
+def test_seq2seq_trainer_predicts(head, tmp_path):
+    a, _ = pair(head)
+    a.generation_config.max_length = 7
+    x, y = contexts(), labels()
+    rows = [dict(context_input_ids=x["context_input_ids"][3*i:3*i+3], context_attention_mask=x["context_attention_mask"][3*i:3*i+3], doc_scores=x["doc_scores"][i], labels=y[i]) for i in range(2)]
+    collate = lambda rs: {k: torch.stack([r[k] for r in rs]).flatten(0, 1 if k.startswith("context") else 0) for k in rs[0]}
+    args = transformers.Seq2SeqTrainingArguments(str(tmp_path), per_device_eval_batch_size=2, predict_with_generate=True, report_to=[], use_cpu=True, disable_tqdm=True, remove_unused_columns=False)
+    out = transformers.Seq2SeqTrainer(a, args, data_collator=collate).predict(rows)
+    with torch.no_grad(): want = a(**x, labels=y).loss
+    assert out.predictions.shape == (2, 7) and abs(out.metrics["test_loss"] - want) < 1e-4
+    found = a.generate(**x)
+    assert out.predictions[:, :found.shape[1]].tolist() == found.tolist()
+
+
+@pytest.mark.parametrize("said, given, want", [(" ", None, " T / some text // why?"), ("own: ", None, "own: T / some text // why?"), (" ", "given: ", "given: T / some text // why?"), (None, None, "T / some text // why?")])
+def test_the_generators_prefix_stands_before_every_context(said, given, want):
+    "As in facebook/bart-large, whose prefix is a space; Transformers' retriever is the authority."
+    from rag_nb.tokenizer import assemble_contexts
+    from rag_nb.toy import toy_tokenizer
+    tok, cfg = toy_tokenizer("bart"), {**toy_generator("bart").config.to_dict(), "prefix": said}
+    ours = assemble_contexts(tok, RagConfig(generator=cfg), ["why?"], [[dict(title="T", text="some text")]], given).context_input_ids[0]
+    assert tok.decode(ours, skip_special_tokens=True) == want
+    theirs = transformers.RagConfig(generator=dict(cfg), n_docs=1)
+    retriever = transformers.RagRetriever.__new__(transformers.RagRetriever)
+    retriever.config, retriever.generator_tokenizer, retriever.return_tokenized_docs = theirs, tok, False
+    ids, _ = retriever.postprocess_docs([dict(title=["T"], text=["some text"])], ["why?"], given if given is not None else getattr(theirs.generator, "prefix", None), 1, return_tensors="pt")
+    assert tok.decode(ids[0], skip_special_tokens=True) == want
