@@ -221,6 +221,7 @@ def test_a_broken_file_is_named(tmp_path):
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_padding_by_hand_is_the_tokenizers_own(side):
     from rag_nb.encoder import _padded
+    from rag_nb.toy import toy_encoder
     enc = toy_encoder()
     enc.tokenizer.padding_side = side
     rows = enc.tokenize(["octopus", "three hearts of an octopus", "moon"])
