@@ -306,7 +306,7 @@ def read_padded(self:Shelf, ids, mask):
     "Run R contexts together, each from the shelf's left."
     net, (R, n), H, G, d = self.net, ids.shape, self.net.heads, self.net.groups, self.net.head_size
     lengths, at = mask.long().sum(-1), torch.arange(n, device=ids.device)
-    ids = ids.gather(1, mask.long().sort(1, descending=True, stable=True).indices)                  # real tokens first
+    ids = ids.gather(1, mask.long().argsort(dim=1, descending=True, stable=True))                 # real tokens first
     cos, sin = self.cos[:n, None], self.sin[:n, None]                                               # (n, 1, d)
     def attend(l, s, q, k, v):
         q, k, v = q.view(R, n, H, d), k.view(R, n, G, d), v.view(R, n, G, d)
@@ -777,9 +777,10 @@ def kit_for(g):
 # %% ../nbs/22_engine.ipynb #cell-63
 class Engine:
     "Reads contexts and takes the steps, as `Loop` does, for generators and settings that it knows."
+    fused_on = "cuda"                                                                               # where the kernels run
     def __init__(self, generator, ids, mask, gc, processors, criteria, trace):
         self.g, self.ids, self.attention, self.gc, self.processors = generator, ids, mask, gc, processors
-        self.kit, self.fused = kit_for(generator), ids.is_cuda and kernels.has_triton()
+        self.kit, self.fused = kit_for(generator), ids.device.type == self.fused_on and kernels.has_triton()
         self.net, self.V = self.kit.net, len(self.kit.net.head)
 
     @torch.no_grad()
@@ -833,7 +834,7 @@ def _new(self:Engine, B, K, M, gc, rules, S, T):
 @patch
 def _read(self:Engine, shelf):
     if not self.net.causal: shelf.read_seq2seq(self.g, self.ids, self.attention)
-    elif self.ids.is_cuda: shelf.read_padded(self.ids, self.attention)
+    elif self.fused or self.ids.is_cuda: shelf.read_padded(self.ids, self.attention)
     else: shelf.read_causal(self.ids, self.attention, self.kit.prefixes)
 
 # %% ../nbs/22_engine.ipynb #cell-66

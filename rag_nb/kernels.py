@@ -179,7 +179,7 @@ def _self(Q, KN, VN, K, V, MASK, SEEN, AT, COS, SIN, LEN, BIAS, QW, KW, OUT, str
     tl.store(OUT + (row*H*d + h*d)[:, None] + col[None], (acc / low[:, None]).to(q.dtype), mask=ok)
 
 # %% ../nbs/18_kernels.ipynb #cell-21
-def fused_self_attend(q, k, v, K, V, mask, seen, at, lag, scale, cos=None, sin=None, lengths=None, bias=None, norms=None, H=None, S=0):
+def fused_self_attend(q, k, v, K, V, seen, at, lag, scale, H, S=0, mask=None, cos=None, sin=None, lengths=None, bias=None, norms=None):
     "q (R·M, H·d), k, v (R·M, G·d), all views of rows with one stride."
     (R, G, _, d), (B, M, TM) = K.shape, seen.shape
     rep, out = H // G, torch.empty(len(q), H*d, dtype=q.dtype, device=q.device)

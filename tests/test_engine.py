@@ -170,6 +170,20 @@ def interpreted(monkeypatch):
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("kind", ["bart", "t5", "llama", "qwen3"])
+def test_the_fused_step_says_what_the_loop_says(head, kind, interpreted, monkeypatch):
+    "The GPU's step without a recording, twice over the same buffers."
+    if interpreted == "cuda": pytest.skip("tests/gpu does more")
+    monkeypatch.setattr(Engine, "fused_on", "cpu")
+    model = HEADS[head](question_encoder=toy_encoder().model, generator=generator(kind, 1, 30), n_docs=2).eval()
+    ids, mask = pad_rows([[5, 6, 7], [8, 9]], 0, left=model.config.generator_is_decoder_only)
+    inputs = dict(context_input_ids=ids, context_attention_mask=mask, doc_scores=torch.tensor([[.5, -.5]]))
+    kw = dict(num_beams=2, max_new_tokens=3, min_length=2, pad_token_id=0, return_dict_in_generate=True)
+    slow = model.generate(**inputs, **kw, engine="general")
+    for _ in range(2): compare(model.generate(**inputs, **kw), slow, inputs, 1e-3)
+
+
 def test_kernels_are_their_plain_twins(interpreted):
     torch.manual_seed(0)
     put = lambda *s: torch.randn(*s).to(interpreted)
