@@ -559,7 +559,7 @@ def _source(keys, kind, params):
 def _is_finished(path, overwrite, source):
     "Whether this very build is complete, and only its workshop had not been cleared away; it is now."
     path = Path(os.path.realpath(path)); work = Path(f"{path}.building")
-    if overwrite or not (path/MANIFEST).exists() or not (work/".lock").exists(): return False
+    if overwrite or not (path/MANIFEST).exists() or not work.is_dir() or (any(work.iterdir()) and not (work/".lock").exists()): return False
     if _last_manifest(path).get("source") != source(): return False
     with _locked(work): _clear(work)
     return True

@@ -22,7 +22,7 @@ ACTS = {0: "I Idea", 10: "II Find", 18: "III Answer", 24: "IV Look", 40: "V Lear
 TUTORIALS = "Tutorials"
 # The order of the tutorials: by the first of these words that is in the file's name; the others follow by name.
 WORDS = ["start", "minute", "figure", "document", "sequence", "index", "gpu", "tun", "scal"]
-PAGES = {"CONTRIBUTING.md": "Contributing", "CHANGELOG.md": "Changes", "LICENSE": "Licence"}  # from the root of the project
+PAGES = {"CONTRIBUTING.md": "Contributing", "SECURITY.md": "Security", "CHANGELOG.md": "Changes", "LICENSE": "Licence"}  # from the root of the project
 
 # npm package: version, hash of the package, and which files go where in the site's _static folder
 PACKAGES = {

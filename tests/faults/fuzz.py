@@ -375,7 +375,7 @@ def checkpoints(place, drawn):
     elif name == "config.json": files[name] = json.dumps(edited_tree(json.loads(files[name]), [(a*b, v % 6, v - 100, "n_docs") for v, a, b, c in changes])).encode(); files.pop("pytorch_model.bin")
     else:
         files.pop("model.safetensors"); name, evil = "pytorch_model.bin", name != "pytorch_model.bin"
-        if evil: files[name] = _torch(_State(x=1)) if changes[0][0] % 2 else pickle.dumps(_State(x=1))
+        if evil: files[name] = _torch(_State(x=1)) if sum(c[0] for c in changes) % 2 else pickle.dumps(_State(x=1))
         else: files[name] = edited(files[name], changes)
     for n, b in files.items(): put(place, n, b)
     model = RagTokenForGeneration.from_pretrained(str(place))

@@ -29,6 +29,12 @@ def test_a_sample_of_hostile_input():
     assert "0 of them failed" in out and out.count("| yes |") >= 20
 
 
+def test_nothing_is_touched_outside():
+    "Building, searching, saving, asking, the demo and the command line change, run and connect to nothing but what they were given."
+    touched = json.loads(short("tests.faults.touches"))
+    assert len(touched) >= 3 and touched == {name: [] for name in touched}
+
+
 # --- what they found -------------------------------------------------------------------------------------------------------------------
 
 def test_a_long_csv_header_is_not_printed_whole(tmp_path):

@@ -14,7 +14,7 @@ _TRACEME, _GETREGS, _SETREGS, _SYSCALL, _SETOPTIONS, _GETEVENTMSG = 0, 12, 13, 2
 _OPTIONS = 0x1 | 0x2 | 0x4 | 0x8 | 0x100000                # SYSGOOD, FORK, VFORK, CLONE, EXITKILL
 _NUMBERS = {1: "write", 18: "pwrite", 20: "writev", 2: "open", 257: "openat", 85: "creat", 74: "fsync", 75: "fdatasync", 76: "truncate", 77: "ftruncate", 285: "fallocate",
             82: "rename", 264: "renameat", 316: "renameat2", 83: "mkdir", 258: "mkdirat", 84: "rmdir", 87: "unlink", 263: "unlinkat", 86: "link", 265: "linkat", 88: "symlink",
-            266: "symlinkat", 40: "sendfile", 326: "copy_file_range", 90: "chmod", 268: "fchmodat"}
+            266: "symlinkat", 42: "connect", 59: "execve", 322: "execve", 40: "sendfile", 326: "copy_file_range", 90: "chmod", 268: "fchmodat"}
 _WRITES = {"write", "pwrite", "writev", "ftruncate", "truncate", "fallocate", "sendfile", "copy_file_range"}
 _CREATES = {"open", "openat", "creat", "mkdir", "mkdirat", "link", "linkat", "symlink", "symlinkat"}
 ROOM = _WRITES | _CREATES                                   # what a full disk refuses
@@ -62,6 +62,10 @@ class _Task:
                 address += min(256, 4096 - address % 4096); f.seek(address)
         return os.fsdecode(out.split(b"\0")[0])
 
+    def family(self, address):
+        "The kind of a socket's address: 1 is this machine's own, 2 and 10 are networks."
+        with open(f"/proc/{self.tid}/mem", "rb", buffering=0) as f: f.seek(address); return int.from_bytes(f.read(2), "little")
+
     def fd(self, n):
         try: return os.readlink(f"/proc/{self.tid}/fd/{n}")
         except OSError: return ""
@@ -79,6 +83,7 @@ class _Task:
             if not flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC): return None
             return Call(name, self.at(here, r.rdi) if name == "open" else self.at(r.rdi, r.rsi))
         if name in ("write", "pwrite", "writev", "fsync", "fdatasync", "ftruncate", "fallocate", "sendfile"): return Call(name, self.fd(r.rdi), size=r.rdx if "write" in name else 0)
+        if name in ("connect", "execve"): return Call(name, f"family {self.family(r.rsi)}" if name == "connect" else self.text(r.rdi))
         if name == "copy_file_range": return Call(name, self.fd(r.rdx))
         if name == "rename": return Call(name, self.at(here, r.rdi), self.at(here, r.rsi))
         if name in ("renameat", "renameat2"): return Call(name, self.at(r.rdi, r.rsi), self.at(r.rdx, r.r10))
@@ -127,7 +132,7 @@ def run(
     os.waitpid(pid, 0)
     _ptrace(_SETOPTIONS, pid, _OPTIONS)
     tasks[pid], status = _Task(pid), None
-    below = lambda p: p == root or p.startswith((root + "/", root + "."))      # the folder, what is in it, and what stands beside it under its name
+    below = lambda p: root == "/" or p == root or p.startswith((root + "/", root + "."))      # the folder, what is in it, and what stands beside it under its name
     _ptrace(_SYSCALL, pid)
     while True:
         tid, s = os.waitpid(-1, 0x40000000)                 # __WALL: threads too
