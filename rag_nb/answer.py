@@ -19,7 +19,7 @@ from tqdm.auto import tqdm
 from transformers import AutoConfig, AutoTokenizer, GenerationConfig, PreTrainedModel
 from .config import RagConfig, unknown_argument
 from .passages import Hits
-from .encoder import TextEncoder
+from .encoder import TextEncoder, check_place
 from .tokenizer import RagTokenizer, PLAIN_TEMPLATE, chat_template_of
 from .index_hub import HubFiles, announce, open_hub_index
 from .retriever import RagRetriever, check_count, check_question, config_for, encoder_of, question_list
@@ -110,6 +110,8 @@ class Rag:
         tokenizer:RagTokenizer, # both tokenizers
         retriever:RagRetriever, # the knowledge
     ):
+        if getattr(model, "kind", None) not in ("token", "sequence"): raise TypeError(f"a Rag is made of a RagTokenForGeneration or RagSequenceForGeneration, not of a value of type {type(model).__name__}: Rag.from_parts(...) puts one together")
+        if not isinstance(tokenizer, RagTokenizer): raise TypeError(f"tokenizer is a {type(tokenizer).__name__}, not a RagTokenizer, which holds both")
         self.model, self.tokenizer = model.eval(), tokenizer
         self._take(retriever)
 
@@ -165,13 +167,21 @@ def _generator(generator, tokenizer, **kwargs):
     if generator is None:
         if Rag.default_generator is None: raise ValueError("no generator named: pass generator=, or import Rag from rag_nb itself to have the embedded one")
         return Rag.default_generator()
-    if isinstance(generator, tuple): return generator
-    if isinstance(generator, PreTrainedModel):
+    if isinstance(generator, (tuple, list)): return _pair(*generator)
+    if isinstance(generator, torch.nn.Module):
         if tokenizer is None: raise ValueError("a generator given as a model needs its tokenizer: pass generator=(model, tokenizer)")
-        return generator, tokenizer
+        return _pair(generator, tokenizer)
+    if not isinstance(generator, (str, os.PathLike)): raise TypeError(f"a generator is a pair (model, tokenizer), a name or a folder, not a value of type {type(generator).__name__}")
+    check_place(generator, "generator")
     config = AutoConfig.from_pretrained(generator)
     _say_size(generator, kwargs.get("revision"))
     return generator_class(config).from_pretrained(generator, **kwargs), tokenizer or AutoTokenizer.from_pretrained(generator)
+
+def _pair(model=None, tokenizer=None, *more):
+    "A generator and its tokenizer, if that is what they are."
+    if more or not isinstance(model, torch.nn.Module) or not callable(tokenizer): raise TypeError("a generator comes as a pair (model, tokenizer)")
+    if not getattr(model, "can_generate", lambda: True)(): raise TypeError(f"{type(model).__name__} writes no text: a generator is an encoder–decoder or a causal language model")
+    return model, tokenizer
 
 def _say_size(name, revision=None):
     "Say how large the weights of a model on the Hub are, where they have to be downloaded first."
@@ -194,7 +204,7 @@ _HEADS = dict(token=RagTokenForGeneration, sequence=RagSequenceForGeneration)
 @patch(cls_method=True)
 def from_parts(cls:Rag,
     retriever:RagRetriever, # the knowledge
-    encoder:TextEncoder, # turns questions into vectors
+    encoder, # turns questions into vectors: a `TextEncoder`, its name or folder
     generator=None, # model with tokenizer (a pair), name, folder, or None for the embedded one
     generator_tokenizer=None, # where `generator` is a model alone
     kind:str="token", # which head answers by default
@@ -202,7 +212,7 @@ def from_parts(cls:Rag,
 ):
     "Put a `Rag` together from parts."
     _check_fields("from_parts()", kind, config)
-    model, tokenizer = _generator(generator, generator_tokenizer)
+    encoder, (model, tokenizer) = encoder_of(encoder), _generator(generator, generator_tokenizer)
     prompt = {**_prompt(model, tokenizer), **getattr(model, "rag_config", {}), **config}
     cfg = config_for(encoder, **{"max_combined_length": 512, "generator": model.config.to_dict(), **prompt})
     head = _HEADS[kind](cfg, encoder.model, model)
@@ -372,6 +382,8 @@ def _settings(self:Rag, **kwargs):
     "Generation settings: 32 new tokens unless something is said, or was saved with the model."
     known = {*HONOURED, *signature(Rag.ask).parameters, "generation_config"} - {"self", "generation"}
     if unknown := [k for k in kwargs if k not in known and not hasattr(GenerationConfig(), k)]: raise unknown_argument("ask()", unknown, known)
+    for k in ("num_beams", "max_new_tokens"):
+        if kwargs.get(k) is not None: check_count(k, kwargs[k])
     base = kwargs.pop("generation_config", None) or getattr(self.model, "generation_config", None)
     said = [kwargs.get(k) or getattr(base, k, None) for k in ("max_new_tokens", "max_length")]
     if not any(said): kwargs["max_new_tokens"] = 32
@@ -409,6 +421,8 @@ class Stream:
     def __init__(self, rag, questions, n_docs, gc, hits=None):
         if len(questions) != 1: raise ValueError(f"stream=True answers one question at a time, not {len(questions)}")
         self.rag, self.questions, self.n_docs, self.gc, self.hits, self.answer = rag, questions, n_docs, gc, hits, None
+
+    def __repr__(self): return f"Stream({self.questions[0]!r}, {'not finished' if self.answer is None else f'answered {self.answer.text!r}'})"
 
     def __iter__(self):
         "Decode, yielding what each token adds to the text."
@@ -474,9 +488,10 @@ def save_pretrained(self:Rag,
 def from_pretrained(cls:Rag,
     name:str|os.PathLike, # folder or hub name of a RAG checkpoint, or of a generator
     index=None, # an index folder, a published one as "wiki_dpr:compressed", or a `RagRetriever`; the checkpoint's own `index/` where None
-    **kwargs, # for a checkpoint: `dtype`, `device_map` …; for a plain generator: as for `from_parts`, and `encoder` where the index has none
+    **kwargs, # for a checkpoint: `kind` of head, `dtype`, `device_map` …; for a plain generator: as for `from_parts`, and `encoder` where the index has none
 ):
     "Open what `save_pretrained` wrote, a published checkpoint over an index, or a generator over an index."
+    check_place(name, "checkpoint")
     own = Path(name)/"index"
     if index is None and not own.exists(): raise ValueError(f"{name} has no index of its own: pass index=, a folder made by RagRetriever.from_documents or rag-nb index, or a published one such as 'wiki_dpr:compressed'")
     made = _model_type(name)
@@ -484,7 +499,9 @@ def from_pretrained(cls:Rag,
     _say_size(name, kwargs.get("revision"))
     retriever = _open_index(index if index is not None else own)
     if made != "rag": return cls.from_parts(retriever, encoder_of(kwargs.pop("encoder", None) or retriever.encoder), str(name), **kwargs)
-    model = _HEADS[_head_of(name)].from_pretrained(name, **kwargs)
+    kind = kwargs.pop("kind", None) or _head_of(name)
+    if kind not in _HEADS: raise ValueError(f"kind is 'token' or 'sequence', not {kind!r}")
+    model = _HEADS[kind].from_pretrained(name, **kwargs)
     return cls(model, RagTokenizer.from_pretrained(name, config=model.config), retriever)
 
 def _check_loading(given):

@@ -492,6 +492,7 @@ def keep(self:Hits,
     columns,  # Columns to keep: numbers in the order wanted, a mask `(K,)`, or a slice; the same for every question
 )->Hits:      # (B, K')
     "Only some of the documents of each question."
+    if isinstance(columns, (list, tuple)) and not columns: columns = slice(0)
     which = torch.arange(self.shape[1])[columns if isinstance(columns, slice) else torch.as_tensor(columns)].tolist()
     pick = lambda x: x if x is None else x[:, torch.tensor(which, dtype=torch.long, device=x.device)]
     passages = None if self.passages is None else [[row[k] for k in which] for row in self.passages]

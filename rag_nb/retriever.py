@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import torch, transformers
 from fastcore.basics import patch
-from transformers import AutoConfig, BatchEncoding, BitsAndBytesConfig
+from transformers import AutoConfig, BatchEncoding, BitsAndBytesConfig, PreTrainedModel
 from .config import RagConfig, EncoderSpec, unknown_argument
-from .passages import Passages, Hits
-from .encoder import TextEncoder, _written
+from .passages import Passages, Hits, _LONE
+from .encoder import TextEncoder, _written, check_place
 from .index import index_class, index_kinds, make_index
 from .folder import IndexFolder, build_folder, read_manifest, same_encoder, staging
 from .index_legacy import CanonicalHFIndex, CustomHFIndex, LegacyIndex, adapt_index
@@ -55,7 +55,13 @@ class RagRetriever:
     n_docs = property(lambda self: self.config.n_docs, lambda self, n: setattr(self.config, "n_docs", n))
     batch_size = property(lambda self: self.config.retrieval_batch_size, lambda self, n: setattr(self.config, "retrieval_batch_size", n))
 
-    def __len__(self): return len(self.index) - (0 if self.deleted is None else int(self.deleted.sum()))
+    def __len__(self): return len(self._there()) - (0 if self.deleted is None else int(self.deleted.sum()))
+
+    def _there(self):
+        "The index, or a plain error where there is none."
+        if self.index is None: raise ValueError("this retriever has no index: build one with RagRetriever.from_documents or open one with from_pretrained")
+        return self.index
+
     def __repr__(self):
         if self.index is None: return "RagRetriever(no index)"
         n = f"{len(self):,}" if len(self) < 2**62 else "any number of"     # an index of one's own need not say
@@ -79,6 +85,8 @@ def encoder_of(
 ) -> TextEncoder:
     "The encoder that is meant."
     if isinstance(question_encoder, TextEncoder): return question_encoder
+    if isinstance(question_encoder, PreTrainedModel): raise TypeError("an encoder is more than its model: TextEncoder(model, tokenizer, spec) says how texts are read and pooled")
+    if not isinstance(question_encoder, (str, os.PathLike, type(None))): raise TypeError(f"an encoder is a TextEncoder, a name or a folder, not a value of type {type(question_encoder).__name__}")
     if question_encoder is not None: return TextEncoder.from_pretrained(question_encoder)
     if RagRetriever.default_encoder is None: raise ValueError("no encoder named: pass question_encoder=, or import RagRetriever from rag_nb itself to have the embedded one")
     return RagRetriever.default_encoder()
@@ -221,7 +229,6 @@ def search(self:RagRetriever,
 ) -> Hits: # (B, K), with passages and vectors
     "The K passages closest to each question vector, best first."
     n_docs = check_count("n_docs", n_docs if n_docs is not None else self.config.n_docs, "ask for at least one document")
-    if self.index is None: raise ValueError("this retriever has no index: build one with RagRetriever.from_documents or open one with from_pretrained")
     if len(self) == 0: raise ValueError("the index is empty: every document was deleted; add some with retriever.add(...)")
     return self.index.search(vectors, n_docs, exclude=self.deleted, return_vectors=True).with_passages(self.passages)
 
@@ -248,8 +255,10 @@ def check_question(
     i:int|None=None, # its place among others
 ):
     "A question is a text, and has words."
-    if not isinstance(q, str): raise TypeError(f"{'the question' if i is None else f'question {i}'} is a {type(q).__name__}, not a string")
-    if not q.strip(): raise ValueError("the question is empty: ask something" if i is None else f"question {i} is empty")
+    name = "the question" if i is None else f"question {i}"
+    if not isinstance(q, str): raise TypeError(f"{name} is a {type(q).__name__}, not a string")
+    if not q.strip(): raise ValueError(f"{name} is empty{': ask something' if i is None else ''}")
+    if _LONE.search(q): raise ValueError(f"{name}: half of a surrogate pair stands in it, which is not valid Unicode")
 
 # %% ../nbs/16_retriever.ipynb #cell-26
 @patch
@@ -392,6 +401,7 @@ def from_pretrained(cls:RagRetriever,
     "Open an index folder, or the index that a checkpoint names; nothing large is read before it is asked for."
     if isinstance(indexed_dataset, (TextEncoder, str, os.PathLike)): raise TypeError(f"indexed_dataset is a datasets.Dataset, not a {type(indexed_dataset).__name__}: an encoder is given as question_encoder=")
     _check_names(kwargs)
+    check_place(retriever_name_or_path, "index folder")
     path, home = Path(retriever_name_or_path), _index_in(retriever_name_or_path)
     if home is None and (kwargs or config is not None or not path.is_dir() or (path/"config.json").exists()) or indexed_dataset is not None or _ELSEWHERE & {*kwargs}:
         return cls._published(retriever_name_or_path, config, indexed_dataset, **kwargs)
@@ -483,6 +493,7 @@ def add(self:RagRetriever,
 @patch
 def _refresh(self:RagRetriever):
     "See what others have written into the folder since it was opened."
+    self._there()
     if self.folder is None or read_manifest(self.folder.path)["generation"] == self.folder.manifest["generation"]: return
     self._open(IndexFolder.open(self.folder.path, verify=False), self.device)
 

@@ -347,3 +347,47 @@ def _vocabulary(name):
     raw = Tokenizer(models.Unigram(pieces, 0, byte_fallback=False))
     raw.pre_tokenizer, raw.decoder = pre_tokenizers.Metaspace(), decoders.Metaspace()
     return PreTrainedTokenizerFast(tokenizer_object=raw, unk_token="<unk>", clean_up_tokenization_spaces=False)
+
+
+# parts that are none
+
+PAIR = lambda: (toy_generator("bart"), toy_tokenizer("bart"))
+
+@pytest.mark.parametrize("call, error, said", [
+    (lambda r: RagRetriever.from_documents(toy_documents(), 3), TypeError, "encoder.*int"),
+    (lambda r: RagRetriever.from_documents(toy_documents(), toy_encoder().model), TypeError, "TextEncoder\\(model, tokenizer"),
+    (lambda r: RagRetriever.from_documents(toy_documents(), "/nonexistent/encoder"), FileNotFoundError, "/nonexistent/encoder"),
+    (lambda r: RagRetriever.from_pretrained("/nonexistent/index"), FileNotFoundError, "/nonexistent/index"),
+    (lambda r: RagRetriever().add(["x"]), ValueError, "no index"), (lambda r: RagRetriever().delete("x"), ValueError, "no index"), (lambda r: len(RagRetriever()), ValueError, "no index"),
+    (lambda r: Rag(None, r.tokenizer, r.retriever), TypeError, "NoneType"), (lambda r: Rag(toy_generator("bart"), r.tokenizer, r.retriever), TypeError, "from_parts"),
+    (lambda r: Rag(r.model, toy_tokenizer("bart"), r.retriever), TypeError, "RagTokenizer"),
+    (lambda r: Rag.from_parts(r.retriever, toy_encoder().model, PAIR()), TypeError, "TextEncoder\\(model, tokenizer"),
+    (lambda r: Rag.from_parts(r.retriever, toy_encoder(), 3), TypeError, "generator.*int"), (lambda r: Rag.from_parts(r.retriever, toy_encoder(), PAIR()[:1]), TypeError, "pair"),
+    (lambda r: Rag.from_parts(r.retriever, toy_encoder(), PAIR()[::-1]), TypeError, "pair"),
+    (lambda r: Rag.from_parts(r.retriever, toy_encoder(), (toy_encoder().model, toy_encoder().tokenizer)), TypeError, "BertModel"),
+    (lambda r: Rag.from_parts(r.retriever, toy_encoder(), "./nothing"), FileNotFoundError, "./nothing"),
+    (lambda r: Rag.from_pretrained("/nonexistent/rag"), FileNotFoundError, "/nonexistent/rag"),
+    (lambda r: Rag.from_pretrained("/nonexistent/rag", index="/nonexistent/index"), FileNotFoundError, "/nonexistent/rag"),
+    (lambda r: r.ask("What?", max_new_tokens=0), ValueError, "max_new_tokens is 0"), (lambda r: r.ask("What?", num_beams=0), ValueError, "num_beams is 0"), (lambda r: r.ask("What?", num_beams="2"), TypeError, "num_beams"),
+    (lambda r: r.ask("What \ud800?"), ValueError, "surrogate"), (lambda r: r.ask(["a", "What \udfff?"]), ValueError, "question 1.*surrogate"),
+    (lambda r: r.ask("What?", hits=Hits.of([[]])), ValueError, "no document"), (lambda r: r.ask("What?", hits=r.find("What?")[0].keep([])), ValueError, "no document"),
+])
+def test_parts_that_are_none(call, error, said):
+    with pytest.raises(error, match=said): call(rag())
+
+
+def test_a_saved_rag_opens_with_either_head(tmp_path):
+    r = rag(); r.save_pretrained(tmp_path)
+    for kind in ("token", "sequence"):
+        import warnings
+        with warnings.catch_warnings(): warnings.simplefilter("ignore"); again = Rag.from_pretrained(tmp_path, kind=kind)
+        assert again.model.kind == again.ask(QUESTIONS[0], max_new_tokens=2).kind == kind
+    with pytest.raises(ValueError, match="kind"): Rag.from_pretrained(tmp_path, kind="both")
+    assert again.ask(QUESTIONS[0], max_new_tokens=2).text == r.ask(QUESTIONS[0], kind="sequence", max_new_tokens=2).text
+
+
+def test_a_stream_says_what_it_is():
+    s = rag().ask(QUESTIONS[0], stream=True, max_new_tokens=3)
+    assert repr(s) == f"Stream({QUESTIONS[0]!r}, not finished)" and s.answer is None
+    text = "".join(s)
+    assert repr(s) == f"Stream({QUESTIONS[0]!r}, answered {s.answer.text!r})" and s.answer.text == text.strip()
