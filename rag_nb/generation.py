@@ -20,7 +20,7 @@ from .config import unknown_argument
 from .marginal import (doc_log_prior, marginal_logits, token_logprobs, token_marginal, sequence_marginal, token_posterior,
                              running_posterior)
 from .reader import read, check_length, Reading
-from .model import RagModel, RagSequenceForGeneration, _Head, start_id
+from .model import RagModel, RagSequenceForGeneration, _Head, check_contexts, start_id
 
 # %% ../nbs/21_generation.ipynb #cell-09
 HONOURED = set("""max_length max_new_tokens min_length min_new_tokens early_stopping max_time stop_strings do_sample num_beams use_cache disable_compile
@@ -90,7 +90,8 @@ def _special_tokens(gc, config):
 
 def _check_counts(gc):
     "What `GenerationConfig` cannot know: the start token is one of `max_length`."
-    if gc.num_return_sequences < 1: raise ValueError(f"num_return_sequences is {gc.num_return_sequences}: ask for at least one answer")
+    for name in ("num_return_sequences", "num_beams"):
+        if getattr(gc, name) < 1: raise ValueError(f"{name} is {getattr(gc, name)}: at least 1 is needed")
     if gc.max_length < 2: raise ValueError(f"nothing to generate: max_length is {gc.max_length} and the start token is one of them; ask for max_new_tokens >= 1")
     return gc
 
@@ -490,7 +491,7 @@ def _enough(origin, gc):
 def decode_contexts(model, ctx, doc_scores, gc, kind, decoding="thorough", hits=None, prefix_fn=None, user_processors=None,
                     user_criteria=None, tokenizer=None, deduplicate=True, engine="auto"):
     "Read contexts (B·K, S) and decode as `kind` does; yields after every step of RAG-Token, returns a `RagGenerateOutput`."
-    _check_contexts(ctx["context_input_ids"], doc_scores)
+    check_contexts(ctx["context_input_ids"], ctx["context_attention_mask"], doc_scores)
     log_prior, ids = doc_log_prior(doc_scores), ctx["context_input_ids"]
     if bool(log_prior.isnan().any()): raise ValueError("a document score is not a number (NaN): the question encoder, or the index, is damaged")
     if not bool((log_prior > -torch.inf).any(-1).all()): raise ValueError("a question has no document at all: every document score is -inf")
@@ -509,12 +510,6 @@ def decode_contexts(model, ctx, doc_scores, gc, kind, decoding="thorough", hits=
     if bool(out.token_logprobs.isnan().any()): raise _not_numbers()
     for name, value in trace.fields().items(): out[name] = value
     return out
-
-def _check_contexts(ids, doc_scores):
-    "One row for every question and document."
-    if doc_scores is None: raise ValueError("context_input_ids were given without doc_scores (B, K): both are needed")
-    B, K = doc_scores.shape
-    if len(ids) != B*K: raise ValueError(f"{len(ids)} contexts do not fit {B} questions with {K} documents each: {B*K} rows are expected")
 
 def run_to_end(
     steps, # a decoding in progress
@@ -543,7 +538,8 @@ def generate(self:_Head, input_ids=None, attention_mask=None, context_input_ids=
     if context_input_ids is None:
         if input_ids is None: raise ValueError("nothing to answer: pass input_ids (with a retriever), or context_input_ids and doc_scores")
         doc_scores, ctx, hits, *_ = self.rag.retrieve(input_ids, attention_mask, token_type_ids, n_docs, questions)
-    elif context_attention_mask is None: ctx["context_attention_mask"] = torch.ones_like(context_input_ids)
+    else: check_contexts(context_input_ids, context_attention_mask, doc_scores, n_docs)
+    if ctx["context_attention_mask"] is None: ctx["context_attention_mask"] = torch.ones_like(context_input_ids)
     if streamer is not None: streamer.put(torch.full((len(doc_scores),), gc.decoder_start_token_id))
     steps = decode_contexts(self, ctx, doc_scores, gc, kind, decoding, hits, prefix_allowed_tokens_fn, logits_processor, stopping_criteria,
                             tokenizer, self.config.do_deduplication if do_deduplication is None else do_deduplication, engine)

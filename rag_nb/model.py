@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['RetrievAugLMOutput', 'RetrievAugLMMarginOutput', 'RagPreTrainedModel', 'generator_class', 'RagModel',
-           'RagTokenForGeneration', 'RagSequenceForGeneration', 'usable_attention', 'generator_only', 'align_labels',
-           'start_id']
+           'RagTokenForGeneration', 'RagSequenceForGeneration', 'usable_attention', 'generator_only', 'check_contexts',
+           'align_labels', 'start_id']
 
 # %% ../nbs/20_model.ipynb #cell-02
 import copy, inspect, warnings
@@ -263,6 +263,7 @@ def retrieve(self:RagModel,
 ) -> tuple: # document scores (B, K), contexts, hits, question vectors (B, D), the question encoder's output
     "Encode the questions, search once, lay out the contexts."
     if self.retriever is None: raise ValueError("no retriever: pass retriever= or call set_retriever(...), or give context_input_ids and doc_scores yourself")
+    if questions is not None and len(questions) != len(input_ids): raise ValueError(f"{len(questions)} questions and {len(input_ids)} rows of input_ids: one text for each row is expected")
     vectors, output = self.embed_questions(input_ids, attention_mask, token_type_ids, with_output=True, **kwargs)
     hits = self.retriever.search(vectors.detach().float(), self.config.n_docs if n_docs is None else n_docs)
     if questions is None: questions = self.tokenizer_for("question_encoder").batch_decode(input_ids, skip_special_tokens=True)
@@ -326,8 +327,8 @@ def forward(self:RagModel, input_ids=None, attention_mask=None, encoder_outputs=
         if input_ids is None: raise ValueError("pass input_ids (with a retriever), or context_input_ids with doc_scores")
         doc_scores, ctx, *found = self.retrieve(input_ids, attention_mask, token_type_ids, n_docs, questions, **looked)
         context_input_ids, context_attention_mask = ctx["context_input_ids"], ctx["context_attention_mask"]
-    if doc_scores is None: raise ValueError("context_input_ids were given without doc_scores (B, K): both are needed")
-    fed, fed_mask = _repeat_for_docs(doc_scores, context_input_ids, decoder_input_ids, decoder_attention_mask,
+    else: check_contexts(context_input_ids, context_attention_mask, doc_scores, n_docs)
+    fed, fed_mask = _repeat_for_docs(doc_scores, decoder_input_ids, decoder_attention_mask,
                                      start=start_id(self.config) if self.config.generator_is_decoder_only else None)
     out = teacher_force(self.generator, context_input_ids, context_attention_mask, fed, **looked, **_given(
         encoder_outputs=encoder_outputs, past_key_values=past_key_values, use_cache=use_cache, decoder_attention_mask=fed_mask))
@@ -338,12 +339,25 @@ def forward(self:RagModel, input_ids=None, attention_mask=None, encoder_outputs=
 def _given(**kwargs): return {k: v for k, v in kwargs.items() if v is not None}
 
 # %% ../nbs/20_model.ipynb #cell-31
-def _repeat_for_docs(doc_scores, context_input_ids, *decoder, start=None):
+def check_contexts(
+    ids:torch.Tensor|None, # (B·K, S) contexts
+    mask:torch.Tensor|None, # (B·K, S)
+    doc_scores:torch.Tensor|None, # (B, K)
+    n_docs:int|None=None, # K, where it was said
+):
+    "Refuse contexts, masks and document scores that do not fit one another."
+    if doc_scores is None: raise ValueError("context_input_ids were given without doc_scores (B, K): both are needed")
+    if doc_scores.dim() != 2: raise ValueError(f"doc_scores have the shape {tuple(doc_scores.shape)}; (B, K) is expected, one row a question")
+    B, K = doc_scores.shape
+    if n_docs not in (None, K): raise ValueError(f"n_docs={n_docs}, and doc_scores were given for {K} documents a question: leave n_docs out, or give as many contexts and scores")
+    if ids is not None and len(ids) != B*K: raise ValueError(f"{len(ids)} contexts do not fit {B} questions with {K} documents each: {B*K} rows are expected")
+    if ids is not None and mask is not None and mask.shape != ids.shape: raise ValueError(f"context_attention_mask has the shape {tuple(mask.shape)} and context_input_ids {tuple(ids.shape)}: they have to be alike")
+
+def _repeat_for_docs(doc_scores, *decoder, start=None):
     "Each question's decoder inputs, once for each of its K documents: (B, T) to (B·K, T); they have to begin with `start`, if it is given."
     B, K = doc_scores.shape
-    if context_input_ids is not None and len(context_input_ids) != B*K:
-        raise ValueError(f"{len(context_input_ids)} contexts do not fit {B} questions with {K} documents each: {B*K} rows are expected")
     if decoder[0] is None: raise ValueError("no decoder_input_ids and no labels: pass labels to train or score, or call generate(...)")
+    if len(decoder[0]) != B: raise ValueError(f"labels or decoder_input_ids have {len(decoder[0])} rows, and there are {B} questions: one row for each is expected")
     if start is not None and bool((decoder[0][:, 0] != start).any()):
         raise ValueError(f"decoder_input_ids of a decoder-only generator begin with the start token {start}, in whose place each context stands: put it first, or pass labels")
     return [None if d is None else d.repeat_interleave(K, dim=0) for d in decoder]
@@ -394,6 +408,7 @@ def align_labels(
     config:RagConfig, # special token ids, kind of generator
 ) -> tuple: # decoder inputs (B, T) and targets (B, T), −100 where nothing is scored
     "Decoder inputs and targets, aligned: logits[:, t] of the inputs predict targets[:, t]."
+    if labels.dim() != 2 or not labels.shape[1]: raise ValueError(f"labels have the shape {tuple(labels.shape)}; (B, T) is expected, one row a question and at least one token")
     _check_labels(labels, config)
     if config.generator_is_decoder_only: labels = _bare(labels, config)
     targets = _unpadded(labels, config)

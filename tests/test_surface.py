@@ -236,3 +236,20 @@ def test_the_generators_prefix_stands_before_every_context(said, given, want):
     retriever.config, retriever.generator_tokenizer, retriever.return_tokenized_docs = theirs, tok, False
     ids, _ = retriever.postprocess_docs([dict(title=["T"], text=["some text"])], ["why?"], given if given is not None else getattr(theirs.generator, "prefix", None), 1, return_tensors="pt")
     assert tok.decode(ids[0], skip_special_tokens=True) == want
+
+
+@pytest.mark.parametrize("wrong, said", [(dict(labels=torch.tensor([[1, 70, 2]])), "1 rows.*2 questions"), (dict(labels=torch.tensor([70, 2])), r"\(B, T\)"), (dict(labels=torch.zeros(2, 0).long()), r"\(B, T\)"),
+                                         (dict(n_docs=2), "n_docs=2.*3 documents"), (dict(context_attention_mask=torch.ones(6, 2)), "mask.*shape"), (dict(doc_scores=torch.zeros(2)), r"\(B, K\)")], ids=lambda v: str(list(v)) if isinstance(v, dict) else "")
+@pytest.mark.parametrize("head", ["token", "sequence"])
+def test_shapes_that_do_not_fit_are_told(head, wrong, said):
+    a, _ = pair(head)
+    x = {**contexts(), "labels": labels(), **wrong}
+    with pytest.raises(ValueError, match=said): a(**x)
+    if "labels" in wrong: return
+    with pytest.raises(ValueError, match=said): a.generate(**x, max_new_tokens=2)
+
+
+@pytest.mark.parametrize("settings", [dict(num_beams=0), dict(num_return_sequences=0)], ids=str)
+def test_counts_begin_at_one(settings):
+    a, _ = pair("token")
+    with pytest.raises(ValueError, match=next(iter(settings))): a.generate(**contexts(), **settings)
