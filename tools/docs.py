@@ -6,7 +6,7 @@
 The widgets' and the formulas' JavaScript comes from the npm packages in PACKAGES, checked by hash and kept in the cache.
 Where npm is missing the site is built without them, and says so.
 """
-import argparse, base64, hashlib, html, importlib.util, io, json, os, re, shutil, subprocess, sys, tarfile, tempfile, time
+import argparse, base64, hashlib, html, importlib.util, io, json, logging, os, re, shutil, subprocess, sys, tarfile, tempfile, time
 from configparser import ConfigParser
 from functools import partial
 from html.parser import HTMLParser
@@ -174,6 +174,7 @@ class Site:
         self.modules, self.public = {}, {}
         if reference:
             import reference as ref
+            logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # which says on import what this machine cannot do
             sys.path.insert(0, str(root))  # the package beside the notebooks, whichever else is installed
             self.modules = ref.read_package(root, self.package, list(self.lessons))
             names = importlib.import_module(self.package)._PUBLIC
