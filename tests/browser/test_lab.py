@@ -305,6 +305,8 @@ def test_a_saved_lesson_shows_its_widgets(browser, server):
     page.goto(f"{server}/doc/tree/unknown.ipynb")
     page.locator(".jp-OutputArea-output .ragnb b:text-is('Tea')").first.wait_for()
     assert page.locator(".ragnb-widget").count() == 0
+    page.close()
+    page = new_page(browser)
     page.goto(f"{server}/doc/tree/lesson.ipynb")
     for n, text in ((0, "Camellia sinensis"), (1, "What could have stood here")):
         page.locator(".ragnb-widget").nth(n).locator(f":text('{text}')").first.wait_for()
