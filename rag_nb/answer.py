@@ -216,7 +216,7 @@ def from_parts(cls:Rag,
     prompt = {**_prompt(model, tokenizer), **getattr(model, "rag_config", {}), **config}
     cfg = config_for(encoder, **{"max_combined_length": 512, "generator": model.config.to_dict(), **prompt})
     head = _HEADS[kind](cfg, encoder.model, model)
-    return cls(head, RagTokenizer(encoder.tokenizer, tokenizer), retriever)
+    return cls(head, RagTokenizer(encoder.tokenizer, tokenizer, head.config), retriever)
 
 @patch(cls_method=True)
 def from_documents(cls:Rag,

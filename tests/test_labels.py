@@ -139,3 +139,10 @@ def test_chat_templates_with_braces():
     assert context(template, "why?", "some text", 300, tok=tok) == 'user: T\nsome text\n\nQuestion: why?\nAnswer in a few words.Answer as {"answer": ...}, {question} }assistant:'
     own = chat_template_of(tok, "{{json}} {text} {question}")
     assert context(own, "why?", "some text", 300, tok=tok).startswith("user: {json} some text why?")
+
+
+def test_a_rag_knows_how_its_generator_answers():
+    from rag_nb import Rag, toy_documents
+    rag = Rag.from_documents(toy_documents(), (toy_generator("llama"), toy_tokenizer("llama")), toy_encoder(), progress=False)
+    assert rag.model.config.answer_prefix == " "
+    assert rag.tokenizer(text_target="Ada")["input_ids"] == rag.tokenizer.targets(["Ada"], rag.model.config)[0].tolist() == [*toy_tokenizer()(" Ada").input_ids, 2]
