@@ -149,10 +149,12 @@ def usable_attention(
     wanted, # "flash_attention_2", "sdpa", "eager", …, or a dict with keys question_encoder and generator
 ):
     "The attention asked for, with PyTorch's own in place of FlashAttention where that cannot run."
-    if isinstance(wanted, dict): return {k: usable_attention(v) for k, v in wanted.items()}
-    if wanted != "flash_attention_2" or is_flash_attn_2_available(): return wanted
-    warnings.warn("flash_attention_2 needs the package flash-attn and a CUDA device; using PyTorch's own attention (sdpa) instead")
-    return "sdpa"
+    apart = wanted if isinstance(wanted, dict) else dict(both=wanted)
+    can = is_flash_attn_2_available() and torch.cuda.is_available() and torch.cuda.get_device_capability() >= (8, 0)
+    if "flash_attention_2" in apart.values() and not can:
+        warnings.warn("flash_attention_2 needs the package flash-attn and an Ampere GPU or a newer one; using PyTorch's own attention (sdpa) instead")
+        apart = {k: "sdpa" if v == "flash_attention_2" else v for k, v in apart.items()}
+    return apart if isinstance(wanted, dict) else apart["both"]
 
 def generator_only(
     quantization_config, # any of Transformers' quantisation configurations, or None

@@ -291,3 +291,16 @@ def test_checkpoints_go_both_ways(kind, tmp_path):
     again, said = RagTokenForGeneration.from_pretrained(tmp_path/"theirs", output_loading_info=True)
     assert not said["missing_keys"] and not said["unexpected_keys"]
     for k, v in model.state_dict().items(): assert torch.equal(v, again.state_dict()[k]), k
+
+
+@pytest.mark.parametrize("capability, want", [((7, 5), "sdpa"), ((9, 0), "flash_attention_2"), (None, "sdpa")])
+def test_flash_attention_needs_a_gpu_that_can_run_it(monkeypatch, capability, want):
+    "A T4 has the package and cannot run it."
+    from rag_nb import model
+    monkeypatch.setattr(model, "is_flash_attn_2_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: capability is not None)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda *a: capability)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        assert model.usable_attention(dict(question_encoder="flash_attention_2", generator="flash_attention_2")) == dict.fromkeys(("question_encoder", "generator"), want)
+    assert len(said) == (want == "sdpa")
