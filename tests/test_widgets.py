@@ -1,13 +1,12 @@
 "The widgets without a browser: controls are changed as a front end changes them, and what is shown is compared with the Python API."
 import json, re, sys
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
 import pytest, torch
 from ipywidgets import HTML, Widget
 
-from rag_nb import AnswerExplorer, PassageBrowser, Rag, RagRetriever, display, toy_documents, toy_encoder, toy_generator, toy_tokenizer, widgets
+from rag_nb import AnswerExplorer, PassageBrowser, Rag, display, toy_documents, toy_encoder, toy_generator, toy_tokenizer, widgets
 from rag_nb.display import _percent, visible
 from test_display import EVIL, HARMLESS, OURS, Page
 
