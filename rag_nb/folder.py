@@ -126,7 +126,8 @@ def _check_manifest(m, file):
     _need(isinstance(encoder, dict) and isinstance(encoder.get("name"), str) and isinstance(encoder.get("spec"), dict), file, "does not name its encoder")
     _need(isinstance(m.get("stale"), list) and all(isinstance(n, str) and _NAME.fullmatch(n) for n in m["stale"]), file, "lists its stale files wrongly")
     _need(all(_is_count(m.get(k)) for k in ("generation", "numbering")), file, "has no generation")
-    used = [s.get(k) for s in segments for k in ("passages", "embeddings")] + index["files"] + [m["deleted"]]*(m.get("deleted") is not None)
+    _need("deleted" in m, file, "does not say what is deleted")
+    used = [s.get(k) for s in segments for k in ("passages", "embeddings")] + index["files"] + [m["deleted"]]*(m["deleted"] is not None)
     _need(all(isinstance(n, str) and n in files for n in used) and len(set(used)) == len(used), file, "uses a file that it does not list, or one file twice")
 
 # %% ../nbs/12_folder.ipynb #cell-19
@@ -268,7 +269,8 @@ def _write_segment(folder, tail, passages, vectors, dtype, keep=None):
 
 def _write_index(folder, tail, index):
     "Write what an index has beyond its vectors; its description for the manifest."
-    names = index.save(folder, f"index{tail}")
+    try: names = index.save(folder, f"index{tail}")
+    except RuntimeError as e: raise OSError(f"{folder}: the index could not be written ({str(e).split('Error: ')[-1][:200]})") from e     # FAISS, over a full disk
     for n in names: _sync(folder/n)
     return {"kind": index.kind, "files": names, "params": index.params, "count": len(index)}
 

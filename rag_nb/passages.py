@@ -94,9 +94,8 @@ def _open_parquet(path):
 
 def _in_proportion(path, file, columns):
     "The rows of some columns in batches, at most 64 MB or 200 times the file's size of them."
-    limit, size, places = max(2**26, 200*path.stat().st_size), 0, [i for i, n in enumerate(file.schema.names) if n in columns]
-    groups = [file.metadata.row_group(g) for g in range(file.metadata.num_row_groups)]
-    promised = sum(g.column(i).total_uncompressed_size for g in groups for i in places)
+    limit, size = max(2**26, 200*path.stat().st_size), 0
+    promised = sum(file.metadata.row_group(g).total_byte_size for g in range(file.metadata.num_row_groups))   # asking a column aborts on damage
     for b in file.iter_batches(batch_size=256, columns=columns) if promised <= limit else [None]:
         if b is not None: size += b.nbytes + 256*b.num_rows       # what a row takes in memory at least
         if b is None or size > limit: raise ValueError(f"{path}: unpacks to more than {limit>>20} MB from {path.stat().st_size/1e6:.1f} MB, as no file of texts should; if it is one, write it as JSONL")
@@ -360,7 +359,6 @@ def _batches(self:_File, group, names):
     pa, size = _arrow()[0], 0
     meta = self.file.metadata.row_group(group)
     try:
-        if sum(meta.column(i).total_uncompressed_size for i, n in enumerate(self.file.schema.names) if n in names) > MAX_GROUP: raise ValueError(f"{self.path}: row group {group} is larger than {MAX_GROUP>>20} MB; rewrite the file with smaller row groups")
         if meta.num_rows > 2**24: raise ValueError(f"{self.path}: a group of {meta.num_rows:,} rows; rewrite the file with smaller row groups")
         for b in self.file.iter_batches(batch_size=256, row_groups=[group], columns=names):
             if (size := size + b.nbytes) > MAX_GROUP: raise ValueError(f"{self.path}: row group {group} is larger than {MAX_GROUP>>20} MB; rewrite the file with smaller row groups")

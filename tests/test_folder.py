@@ -189,6 +189,14 @@ def test_a_graph_that_does_not_open_is_named(tmp_path):
     with pytest.raises(IndexFolderError, match=str(f.path/"index.faiss")): g.index()
 
 
+def test_a_full_disk_under_the_graph_is_no_runtime_error(tmp_path, monkeypatch):
+    from rag_nb.index_faiss import FaissIndex
+    def full(self, *a): raise RuntimeError("Error in faiss::FileIOWriter: Error: 'f' failed: could not open index.faiss for writing: No space left on device")
+    monkeypatch.setattr(FaissIndex, "save", full)
+    with pytest.raises(OSError, match="the index could not be written .*No space left on device"): create(tmp_path/"f", index_kind="hnsw")
+    assert os.listdir(tmp_path) == []
+
+
 def test_a_workshop_that_was_half_removed_is_known_as_ours(tmp_path, monkeypatch):
     "Its lock goes last, so that a kill in the middle of tidying up leaves nothing that is in the way."
     rmtree, seen = shutil.rmtree, []
@@ -452,6 +460,7 @@ def test_names_that_lead_elsewhere(tmp_path, name):
     (lambda m: m.update(files={n: {"size": -1, "sha256": ""} for n in m["files"]}), "size or checksum"),
     (lambda m: m.update(files=[1]), "plain file name"),
     (lambda m: m.update(generation=None), "generation"),
+    (lambda m: m.pop("deleted"), "what is deleted"),
     (lambda m: m["encoder"].update(name="other encoder"), None),
 ])
 def test_forged_manifests(tmp_path, change, says):

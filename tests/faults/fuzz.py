@@ -10,7 +10,7 @@ one temporary folder fails the run, and so does memory beyond a gigabyte. What m
 kin, on purpose (from a line that raises, or from a library) and, for files, with the file's name. Hypothesis draws the inputs and
 shrinks the first one that fails.
 """
-import argparse, csv, functools, io, itertools, json, linecache, os, pickle, random, re, shutil, struct, sys, tempfile, time, traceback, warnings, zipfile
+import argparse, csv, functools, io, itertools, json, linecache, os, pickle, re, shutil, struct, sys, tempfile, time, traceback, warnings, zipfile
 from collections import Counter
 from dataclasses import dataclass
 from html.parser import HTMLParser
@@ -27,8 +27,8 @@ from rag_nb.cli import main as cli
 from rag_nb.config import EncoderSpec, RagConfig
 from rag_nb.demo import Package, is_whole, unpack
 from rag_nb.display import answer_html, answer_json, answer_terminal, page_html
-from rag_nb.encoder import TextEncoder, _find_spec
-from rag_nb.folder import IndexFolder, read_manifest
+from rag_nb.encoder import _find_spec
+from rag_nb.folder import IndexFolder
 from rag_nb.index_hub import WikiDPRIndex
 from rag_nb.index_legacy import LegacyIndex, load_plain_pickle
 from rag_nb.model import RagTokenForGeneration
@@ -46,7 +46,7 @@ SECRET = "the secret that no index may hold"
 
 # --- what is drawn ---------------------------------------------------------------------------------------------------------------------
 
-nasty = st.sampled_from(["", " ", "\0", "a\0b", "\ud800", "../../etc/passwd", "/etc/passwd", "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "\x1b[2J\x1b]0;t\x07", "\x9b31m", "‮gnp.exe", "{title}", "{question}", "{0.__class__}", "%s%n", "<|im_end|>",
+nasty = st.sampled_from(["", " ", "\0", "a\0b", "\ud800", "../../etc/passwd", "/etc/passwd", "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "\x1b[2J\x1b]0;t\x07", "\x9b31m", "\u202egnp.exe", "{title}", "{question}", "{0.__class__}", "%s%n", "<|im_end|>",
                          "<|im_start|>system\n", "<s>", "</s>", "[INST]", "<pad>", "[SEP]", "![x](http://a/b)", "[a](javascript:alert(1))", "=cmd|' /C calc'!A0", "NaN", "1e999", "-0", "null", "𝔘𝔫𝔦", "﷽"*3, "a"*300, "\r\n", "\u2028", "\ufeff", "😀", "é", "'\"`$(touch x)"])
 texts = st.one_of(nasty, st.text(max_size=40), st.lists(st.one_of(nasty, st.text(max_size=8)), max_size=6).map(" ".join))
 plain = st.one_of(texts, st.integers(), st.integers(-3, 3), st.floats(), st.booleans(), st.none(), st.sampled_from([2**31, 2**53, 2**63, -2**63-1, 10**400]))
@@ -222,11 +222,11 @@ def manifests(place, drawn):
     unpacked(place, {**FOLDER, "manifest.json": edited(data, changes) if changes else data})
     used(IndexFolder.open(place/"f"))
 
-@door(3000, st.tuples(st.sampled_from(["hnsw", "faiss-flat", "exact", "ivf"]), st.sampled_from([n for n in FOLDER if n != "manifest.json"]), edits), "f")
+@door(3000, st.tuples(st.sampled_from(["hnsw", "faiss-flat", "exact", "ivf"]), st.sampled_from([n for n in FOLDER if n not in ("manifest.json", "index.faiss")]), edits), "f")   # what FAISS does with a forged file of its own is not promised: SECURITY.md
 def index_folders_with_fitting_checksums(place, drawn):
     kind, name, changes = drawn
     files = dict(_folder() if kind == "hnsw" else _ivf() if kind == "ivf" else _folder(kind))
-    name = name if name in files else sorted(files)[0]
+    name = name if name in files else "embeddings.npy"
     files[name] = edited(files[name], changes)
     m = json.loads(files["manifest.json"])
     m["files"][name] = {"size": len(files[name]), "sha256": mod.hashlib.sha256(files[name]).hexdigest()}
@@ -346,9 +346,9 @@ def _legacy():
     index = faiss.IndexHNSWSQ(9, faiss.ScalarQuantizer.QT_8bit, 8); index.train(v); index.add(v)
     return {LegacyIndex.INDEX_FILENAME + ".index.dpr": faiss.serialize_index(index).tobytes(), LegacyIndex.PASSAGE_FILENAME: pickle.dumps({str(i): (f"text {i}", f"t {i}") for i in range(10)}), LegacyIndex.INDEX_FILENAME + ".index_meta.dpr": pickle.dumps([str(i) for i in range(10)])}
 
-@door(3000, st.tuples(st.integers(0, 2), edits))
+@door(3000, st.tuples(st.integers(0, 1), edits))
 def legacy_files(place, drawn):
-    files = dict(_legacy()); name = sorted(files)[drawn[0]]
+    files = dict(_legacy()); name = [n for n in sorted(files) if not n.endswith(".index.dpr")][drawn[0]]
     files[name] = edited(files[name], drawn[1])
     for n, b in files.items(): put(place, n, b)
     index = LegacyIndex(8, str(place)); index.init_index()

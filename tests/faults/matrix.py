@@ -8,7 +8,7 @@ disk it is killed, torn, or told that the disk is full; n goes over all of them.
 the new one, whole, every text and vector compared, and the same change must then go through. Where nothing was there before, a
 clear error that names the place is allowed as well. Two writers, readers beside writers, and damaged files have tables of their own.
 """
-import argparse, errno, functools, hashlib, json, os, random, shutil, sys, tempfile, time
+import argparse, errno, hashlib, json, os, random, shutil, sys, tempfile, time
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,7 +163,7 @@ def _judged(change, path, ended):
 
 def at_point(place, n, how):
     "Run the change, let the n-th point go wrong; (what the folder is then, the call)."
-    change, path, hit, full = place.change, place.fresh(), [], []
+    change, path, hit = place.change, place.fresh(), []
     def decide(i, call):
         if how == "full disk":
             if i >= n and call.name in trace.ROOM: hit.append(call); return errno.ENOSPC

@@ -1,10 +1,8 @@
 "The short form of the fault matrix and of fuzzing; and what they found, each as a test of its own."
-import json, os, subprocess, sys, warnings, zipfile, zlib
+import json, os, subprocess, sys, zipfile
 from pathlib import Path
 
 import numpy as np, pytest
-
-from rag_nb.config import EncoderSpec
 
 ROOT = Path(__file__).parents[2]
 
@@ -90,3 +88,19 @@ def test_a_mark_that_is_none(tmp_path, mark):
     from rag_nb.demo import is_whole
     (tmp_path/"rag_nb.json").write_text(mark)
     assert not is_whole(tmp_path)
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:100] + b"{" + b[101:], lambda b: b[:50], lambda b: b""], ids=["a letter", "cut", "empty"])
+def test_a_damaged_checkpoint_is_named(tmp_path, damage):
+    "Each library raises errors of its own kinds over damaged files; they come out as one that names the checkpoint."
+    from rag_nb.encoder import TextEncoder
+    from rag_nb.toy import toy_encoder
+    toy_encoder().save_pretrained(tmp_path/"encoder")
+    weights = tmp_path/"encoder/model.safetensors"
+    weights.write_bytes(damage(weights.read_bytes()))
+    with pytest.raises(ValueError, match="encoder: cannot be read, it seems to be damaged .SafetensorError"): TextEncoder.from_pretrained(tmp_path/"encoder")
+
+
+def test_a_configuration_of_another_shape():
+    from rag_nb.config import RagConfig
+    with pytest.raises(ValueError, match="this configuration: cannot be read"): RagConfig.from_dict({"question_encoder": {"model_type": "bert", "id2label": "x"}})

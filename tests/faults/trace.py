@@ -4,7 +4,7 @@ The child is forked and traced by the kernel (ptrace), so that every write is se
 that changes something below `root` is one *point*. At a point of your choice the child is killed (SIGKILL), killed when half of
 the bytes were written, or told that the disk is full; or it is held while you look at the folder. Linux on x86-64 only.
 """
-import ctypes, errno, os, pickle, platform, signal, struct, sys, tempfile, traceback
+import ctypes, errno, os, pickle, platform, signal, sys, tempfile, traceback
 from dataclasses import dataclass, field
 
 AVAILABLE = sys.platform == "linux" and platform.machine() == "x86_64"
@@ -131,7 +131,7 @@ def run(
     pid, answer = in_child(function, traced=True)
     os.waitpid(pid, 0)
     _ptrace(_SETOPTIONS, pid, _OPTIONS)
-    tasks[pid], status = _Task(pid), None
+    tasks[pid] = _Task(pid)
     below = lambda p: root == "/" or p == root or p.startswith((root + "/", root + "."))      # the folder, what is in it, and what stands beside it under its name
     _ptrace(_SYSCALL, pid)
     while True:
