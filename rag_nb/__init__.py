@@ -33,6 +33,7 @@ _PUBLIC = {
     "plots_space": "plot_space principal_plane",
     "plots_training": "plot_training plot_calibration",
     "data": "Questions read_questions RagCollator",
+    "train": "finetune Plan",
     "evaluate": "Evaluation exact_match f1_score",
     "demo": "FetchError",
 }
