@@ -235,7 +235,8 @@ def test_errors_are_shown_in_place(page):
     seen.root.locator("[role=alert]").wait_for()
     assert seen.error == ["the question is empty: ask something"] and seen.facts == before
     for k in range(1, 5):
-        seen.box(f"use {k}").click(); seen.idle()
+        seen.box(f"use {k}").click()
+        if k < 4: seen.root.locator(".ragnb-out").nth(k-1).wait_for(); seen.idle()
     seen.root.locator("[role=alert]:has-text('last document')").wait_for()
     assert [seen.box(f"use {k}").is_checked() for k in range(1, 5)] == [False, False, False, True]
     assert not Seen(page).ask("What is tea?").error
@@ -279,6 +280,7 @@ def test_hostile_passages_run_nothing(page):
     "Titles, texts, question, answer words and a pasted passage full of attacks; and the control, which shows that the canary sings."
     attack(page, 2)
     Seen(page, 2).box("Passage").fill(" ".join(ATTACKS)); Seen(page, 2).box("Title").fill(ATTACKS[1]); Seen(page, 2).button("Add passage").click()
+    page.wait_for_function("e => e.value === ''", arg=Seen(page, 2).box("Passage").element_handle())
     Seen(page, 2).idle().ask("octopus " + ATTACKS[2])
     attack(page, 2)
     page.evaluate("code => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({code}).done.then(() => 0)",
