@@ -161,7 +161,7 @@ def readable(what):  # what is being read: a name, a folder
     except (ValueError, TypeError, OSError, ImportError, MemoryError): raise
     except Exception as e:
         said = str(e).strip().split("\n")[0][:300]
-        if isinstance(e, RuntimeError) and not isinstance(e, RecursionError) and not re.search("PytorchStreamReader|Invalid magic number|unexpected (EOF|pos)|archive", said): raise
+        if isinstance(e, RuntimeError) and not isinstance(e, RecursionError) and not re.search("PytorchStreamReader|Invalid magic number|unexpected (EOF|pos)|archive|torch.save", said): raise
         raise ValueError(f"{what}: cannot be read, it seems to be damaged ({type(e).__name__}: {said})") from e
 
 @patch(cls_method=True)

@@ -370,8 +370,9 @@ def _table(self:_File, group):
     "One group as a table, from the cache or the file."
     with self.lock:
         if group not in self.cache:
-            self.cache[group] = t = _arrow()[0].Table.from_batches(list(self._batches(group, self.names)))
-            if t.num_rows != self.sizes[group]: raise ValueError(f"{self.path}: damaged Parquet file (row group {group} is short)")
+            pieces = list(self._batches(group, self.names))
+            if not pieces or sum(p.num_rows for p in pieces) != self.sizes[group]: raise ValueError(f"{self.path}: damaged Parquet file (row group {group} is short)")
+            self.cache[group] = _arrow()[0].Table.from_batches(pieces)
             if len(self.cache) > self.keep: self.cache.popitem(last=False)
         self.cache.move_to_end(group)
         return self.cache[group]
