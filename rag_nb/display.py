@@ -191,7 +191,8 @@ _CSS_PASSAGES = """
 .ragnb .ragnb-track{height:.75em;border-radius:2px;background-color:#8080802e;overflow:hidden}
 .ragnb .ragnb-fill{display:block;height:100%}
 .ragnb details{margin:0}
-.ragnb summary{cursor:pointer;opacity:.85;font-size:.92em}
+.ragnb summary{cursor:pointer;opacity:.85;font-size:.92em;display:list-item;list-style:disclosure-closed inside}
+.ragnb details[open]>summary{list-style-type:disclosure-open}
 .ragnb .ragnb-what summary{white-space:nowrap;overflow:hidden;text-overflow:ellipsis}
 .ragnb details[open]>summary>.ragnb-start{opacity:.5}
 .ragnb .ragnb-text{white-space:pre-wrap;unicode-bidi:plaintext;margin:.3em 0 .5em;padding-left:.8em;border-left:3px solid #80808059;max-height:24em;overflow:auto}

@@ -332,7 +332,7 @@ def test_hovering_needs_no_script():
         browser = _chromium(p)
         for scheme, width in (("light", 1100), ("dark", 380)):
             page = browser.new_context(java_script_enabled=False, color_scheme=scheme, viewport=dict(width=width, height=800)).new_page()
-            page.set_content(page_html(a))
+            page.set_content("<style>summary{display:block}</style>" + page_html(a))  # as nbviewer's page has it: the triangle must not go
             outline = lambda css: page.locator(css).first.evaluate("e => getComputedStyle(e).outlineStyle")
             c = a.citations[0]
             cited, number = f".ragnb-c.ragnb-d{c.doc}", f".ragnb-p.ragnb-d{c.doc} .ragnb-n"
@@ -344,6 +344,7 @@ def test_hovering_needs_no_script():
             assert page.locator("td[title]").first.get_attribute("title")
             dark = page.locator("body").evaluate("e => getComputedStyle(e).backgroundColor") == "rgb(13, 17, 23)"
             assert dark == (scheme == "dark") and page.locator("html").evaluate("e => e.scrollWidth") <= width
+            assert page.locator(".ragnb-p summary").first.evaluate("e => getComputedStyle(e).display") == "list-item"
             page.locator(".ragnb-p summary").first.click()
             assert page.locator(".ragnb-p .ragnb-text").first.is_visible()  # the passage unfolds
         browser.close()
