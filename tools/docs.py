@@ -371,7 +371,12 @@ def reference_pages(site, src):
     head = f"# Modules\n\nIn reading order: a module imports only modules above it. What is imported from `{package}` itself stands under [names](/api/names.md).\n\n"
     tree = "\n\n```{toctree}\n:hidden:\n\n" + "\n".join(f"{package}.{m} <{m}>" for m in pages) + "\n```\n"
     (api/"modules.md").write_text(head + "\n".join(["| module | what it is about | lesson |", "| --- | --- | --- |", *rows]) + tree, encoding="utf8")
-    rows = [f"| {site.ref(e)} | {inline(e.summary, cell=True)} | {site.link(m)} |" for n, m in site.public.items() if (e := site.entries.get((m, n)))]
+    def row(n, m):
+        e = site.entries.get((m, n))
+        if e: return f"| {site.ref(e)} | {inline(e.summary, cell=True)} | {site.link(m)} |"
+        home = getattr(importlib.import_module(f"{package}.{m}"), n).__module__.partition(".")[0]
+        return f"| `{n}` | as in `{home}` | {site.link(m)} |"  # somebody else's, handed on
+    rows = [row(n, m) for n, m in site.public.items()]
     methods = [f"| {site.ref(e)} | {inline(e.summary, cell=True)} | {site.link(e.module)} |" for e in site.known.values()
                if e.owner and not any(e in c.members for c in site.modules[e.module])]
     text = [f"# Names you import from {package}", f"`from {package} import Rag` brings the name and its module the first time it is used; `import {package}` alone imports nothing else.",
