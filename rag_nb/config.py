@@ -225,6 +225,7 @@ def from_dict(
     values,  # what `to_dict` gave
 ):
     "The `EncoderSpec` with these values; a key that it does not know is a `ValueError`."
+    if not isinstance(values, dict): raise TypeError(f"an encoder is described by a dict of its fields, not by {type(values).__name__}")
     unknown = sorted(set(values) - {f.name for f in fields(cls)})
     if unknown: raise ValueError(f"an encoder described with {', '.join(unknown)} needs a newer rag_nb: vectors would come out different")
     return cls(**values)

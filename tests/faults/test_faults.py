@@ -104,3 +104,9 @@ def test_a_damaged_checkpoint_is_named(tmp_path, damage):
 def test_a_configuration_of_another_shape():
     from rag_nb.config import RagConfig
     with pytest.raises(ValueError, match="this configuration: cannot be read"): RagConfig.from_dict({"question_encoder": {"model_type": "bert", "id2label": "x"}})
+
+
+@pytest.mark.parametrize("saved", [0, [1], "x", None])
+def test_a_description_of_an_encoder_that_is_no_dict(saved):
+    from rag_nb.config import EncoderSpec
+    with pytest.raises(TypeError, match="described by a dict"): EncoderSpec.from_dict(saved)
