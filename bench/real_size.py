@@ -6,7 +6,7 @@ Every step is a process of its own, so that no memory is counted twice. "Above" 
 included) beyond what the same process had with PyTorch and this library imported. The vectors are made, not encoded: what is measured
 is the folder and the search, not a model.
 """
-import argparse, json, os, resource, shutil, subprocess, sys, time
+import argparse, json, os, shutil, subprocess, sys, time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
