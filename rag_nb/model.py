@@ -57,6 +57,15 @@ class RagPreTrainedModel(PreTrainedModel):
     accepts_loss_kwargs = False  # Trainer divides by its accumulation steps, not we
     _supports_sdpa = _supports_flash_attn = _supports_flex_attn = _supports_attention_backend = True
 
+    def init_weights(self): "Nothing is left to do: each network was initialised, and its weights tied, where it was made."
+
+    def post_init(self):
+        super().post_init()
+        inside = [(name, m) for name, m in self.named_modules() if name and isinstance(m, PreTrainedModel)]
+        tied = {f"{name}.{k}": f"{name}.{v}" for name, m in inside for k, v in m.all_tied_weights_keys.items()}
+        own = {n for n, _ in self.named_parameters(remove_duplicate=False)}
+        self.all_tied_weights_keys = {k: v for k, v in tied.items() if {k, v} <= own}
+
 def generator_class(
     config, # a generator's configuration
 ):
