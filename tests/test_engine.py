@@ -50,8 +50,9 @@ def case(head, kind, seed):
 
 def compare(a, b, inputs, atol):
     "Tokens, scores and posteriors of two outputs, but for what is no answer (fewer ended than asked for) and no document."
-    equal(a.lengths, b.lengths); equal(a.sequences, b.sequences)
-    found = (inputs["doc_scores"] > -torch.inf).repeat_interleave(len(a.lengths) // len(inputs["doc_scores"]), 0)
+    a, b = ({k: v.cpu() for k, v in x.items() if isinstance(v, torch.Tensor)} for x in (a, b))
+    equal(a["lengths"], b["lengths"]); equal(a["sequences"], b["sequences"])
+    found = (inputs["doc_scores"].cpu() > -torch.inf).repeat_interleave(len(a["lengths"]) // len(inputs["doc_scores"]), 0)
     for name in FIELDS:
         x, y = a[name].float(), b[name].float()
         if name == "doc_logprobs": x, y = x.masked_fill(~found[..., None], 0), y.masked_fill(~found[..., None], 0)
