@@ -7,7 +7,7 @@ __all__ = ['POOLINGS', 'RagConfig', 'readable', 'unknown_argument', 'EncoderSpec
 
 # %% ../nbs/01_config.ipynb #cell-02
 import warnings
-import re
+import traceback
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from difflib import get_close_matches
@@ -161,7 +161,8 @@ def readable(what):  # what is being read: a name, a folder
     except (ValueError, TypeError, OSError, ImportError, MemoryError): raise
     except Exception as e:
         said = str(e).strip().split("\n")[0][:300]
-        if isinstance(e, RuntimeError) and not isinstance(e, RecursionError) and not re.search("PytorchStreamReader|Invalid magic number|unexpected (EOF|pos)|archive|torch.save", said): raise
+        reading = any(f.f_code.co_filename.endswith(("serialization.py", "_weights_only_unpickler.py")) for f, _ in traceback.walk_tb(e.__traceback__))
+        if isinstance(e, RuntimeError) and not isinstance(e, RecursionError) and not reading: raise      # PyTorch's own, as over shapes that do not fit
         raise ValueError(f"{what}: cannot be read, it seems to be damaged ({type(e).__name__}: {said})") from e
 
 @patch(cls_method=True)
