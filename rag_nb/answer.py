@@ -286,12 +286,12 @@ def token_texts(
 
 # %% ../nbs/23_answer.ipynb #cell-30
 @patch
-def _answers(self:Rag, questions, hits, out, kind, gc, decoding="thorough"):
+def _answers(self:Rag, questions, hits, out, kind, gc, **how):
     "One `Answer` for each question, from the output of a decoding, able to be asked again over other hits."
     out = {k: v.float().cpu() if v.is_floating_point() else v.cpu() for k, v in out.items() if isinstance(v, torch.Tensor)}
     prior = doc_log_prior(out["doc_scores"]).exp()
     answers = [self._answer(q, hits[b].to("cpu"), kind, prior[b].clone(), {k: v[b] for k, v in out.items()}, gc.eos_token_id) for b, q in enumerate(questions)]
-    for a in answers: a._again = lambda hits, q=a.question: self._ask([q], kind, None, gc, hits, decoding)[0]
+    for a in answers: a._again = lambda hits, q=a.question: self._ask([q], kind, None, gc, hits, **how)[0]
     return answers
 
 @patch
@@ -315,12 +315,13 @@ def ask(self:Rag,
     hits:Hits|None=None, # documents to read, instead of searching
     decoding:str="thorough", # RAG-Sequence: or "fast"
     batch_size:int=8, # questions at a time
+    engine:str="auto", # the fast way where it gives the same; "general": the loop that always works
     **generation, # any other field of `GenerationConfig`
 ) -> Answer: # a list for a list; with `stream`, an iterator over strings whose `.answer` is set at its end
     "Answer from the documents that fit the question best."
     qs, said = question_list(questions), dict(num_beams=num_beams, max_new_tokens=max_new_tokens, **generation)
-    if stream: return Stream(self, qs, *self._ways(kind, n_docs, hits, decoding, True, said)[1:], _hits_for(hits, len(qs)))
-    answers = list(self.ask_each(qs, kind, n_docs, hits=hits, decoding=decoding, batch_size=batch_size, progress=_more(qs, batch_size), **said))
+    if stream: return Stream(self, qs, *self._ways(kind, n_docs, hits, True, said, decoding, engine)[1:], _hits_for(hits, len(qs)), engine)
+    answers = list(self.ask_each(qs, kind, n_docs, hits=hits, decoding=decoding, batch_size=batch_size, progress=_more(qs, batch_size), engine=engine, **said))
     return answers[0] if isinstance(questions, str) else answers
 
 def _more(questions, batch_size): return len(questions) > check_count("batch_size", batch_size)
@@ -335,23 +336,24 @@ def ask_each(self:Rag,
     decoding:str="thorough", # as for `ask`
     batch_size:int=8, # questions at a time
     progress:bool=True, # show a progress bar
+    engine:str="auto", # as for `ask`
     **generation, # as for `ask`: `num_beams`, `max_new_tokens`, …
 ): # an iterator over `Answer`s, in the order of the questions
     "Answers as they come, batch by batch; a list of questions is checked before the first is asked."
     if isinstance(questions, str): raise TypeError("ask_each takes several questions, and this is one string: ask(...) answers it")
     if hasattr(questions, "__len__") or not hasattr(questions, "__iter__"): questions = question_list(questions)
     total = len(questions) if isinstance(questions, list) else None
-    hits, size = _hits_for(hits, total), check_count("batch_size", batch_size)
-    return self._each(iter(questions), total, size, progress, hits, decoding, *self._ways(kind, n_docs, hits, decoding, False, generation))
+    hits, size, how = _hits_for(hits, total), check_count("batch_size", batch_size), dict(decoding=decoding, engine=engine)
+    return self._each(iter(questions), total, size, progress, hits, how, *self._ways(kind, n_docs, hits, False, generation, **how))
 
 @patch
-def _each(self:Rag, questions, total, size, progress, hits, decoding, kind, n_docs, gc):
+def _each(self:Rag, questions, total, size, progress, hits, how, kind, n_docs, gc):
     "The batches of `ask_each`."
     i = 0
     with tqdm(total=total, desc="Answering", unit=" questions", disable=not progress) as bar:
         while batch := list(islice(questions, size)):
             for j, q in enumerate(batch, i): check_question(q, j)
-            yield from self._ask(batch, kind, n_docs, gc, _part(hits, i, i+len(batch)), decoding)
+            yield from self._ask(batch, kind, n_docs, gc, _part(hits, i, i+len(batch)), **how)
             i += len(batch); bar.update(len(batch))
 
 # %% ../nbs/23_answer.ipynb #cell-35
@@ -370,10 +372,10 @@ def _part(hits, i, j):
 
 # %% ../nbs/23_answer.ipynb #cell-36
 @patch
-def _ways(self:Rag, kind, n_docs, hits, decoding, stream, said):
+def _ways(self:Rag, kind, n_docs, hits, stream, said, decoding, engine):
     "What was asked for, checked: head, number of documents and generation settings."
     gc, kind = self._settings(**said), kind or self.model.kind
-    check_ways(kind, decoding, stream, gc)
+    check_ways(kind, decoding, stream, gc, engine)
     if n_docs is not None: check_count("n_docs", n_docs, "ask for at least one document")
     return kind, n_docs, gc
 
@@ -408,19 +410,19 @@ def _scores_of(self:Rag, hits):
 
 @patch
 @torch.no_grad()
-def _ask(self:Rag, questions, kind, n_docs, gc, hits, decoding):
+def _ask(self:Rag, questions, kind, n_docs, gc, hits, decoding="thorough", engine="auto"):
     "Answers to one batch."
     with evaluating(self.model):
         hits, scores, contexts = self._read_for(questions, n_docs, hits)
-        out = run_to_end(decode_contexts(self.model, contexts, scores, gc, kind, decoding, hits, tokenizer=self.tokenizer.generator))
-    return self._answers(questions, hits, out, kind, gc, decoding)
+        out = run_to_end(decode_contexts(self.model, contexts, scores, gc, kind, decoding, hits, tokenizer=self.tokenizer.generator, engine=engine))
+    return self._answers(questions, hits, out, kind, gc, decoding=decoding, engine=engine)
 
 # %% ../nbs/23_answer.ipynb #cell-48
 class Stream:
     "Pieces of text as they are decided; afterwards `answer` holds the whole `Answer`."
-    def __init__(self, rag, questions, n_docs, gc, hits=None):
+    def __init__(self, rag, questions, n_docs, gc, hits=None, engine="auto"):
         if len(questions) != 1: raise ValueError(f"stream=True answers one question at a time, not {len(questions)}")
-        self.rag, self.questions, self.n_docs, self.gc, self.hits, self.answer = rag, questions, n_docs, gc, hits, None
+        self.rag, self.questions, self.n_docs, self.gc, self.hits, self.engine, self.answer = rag, questions, n_docs, gc, hits, engine, None
 
     def __repr__(self): return f"Stream({self.questions[0]!r}, {'not finished' if self.answer is None else f'answered {self.answer.text!r}'})"
 
@@ -428,7 +430,7 @@ class Stream:
         "Decode, yielding what each token adds to the text."
         rag, text, started = self.rag, _Text(self.rag.tokenizer.generator, self.gc.eos_token_id), False
         with evaluating(rag.model): hits, scores, contexts = rag._read_for(self.questions, self.n_docs, self.hits)
-        steps = decode_contexts(rag.model, contexts, scores, self.gc, "token", hits=hits, tokenizer=rag.tokenizer.generator)
+        steps = decode_contexts(rag.model, contexts, scores, self.gc, "token", hits=hits, tokenizer=rag.tokenizer.generator, engine=self.engine)
         while True:
             try:
                 with torch.no_grad(), evaluating(rag.model): step = next(steps)
@@ -436,7 +438,7 @@ class Stream:
             piece = text.add(int(step.next[0, 0])) or ""
             piece, started = (piece, True) if started else (piece.lstrip(), bool(piece.strip()))
             if piece: yield piece
-        self.answer = rag._answers(self.questions, hits, out, "token", self.gc)[0]
+        self.answer = rag._answers(self.questions, hits, out, "token", self.gc, engine=self.engine)[0]
 
 # %% ../nbs/23_answer.ipynb #cell-51
 @patch

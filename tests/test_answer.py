@@ -391,3 +391,19 @@ def test_a_stream_says_what_it_is():
     assert repr(s) == f"Stream({QUESTIONS[0]!r}, not finished)" and s.answer is None
     text = "".join(s)
     assert repr(s) == f"Stream({QUESTIONS[0]!r}, answered {s.answer.text!r})" and s.answer.text == text.strip()
+
+
+def test_which_engine_answers(monkeypatch):
+    "`engine` reaches the decoding of ask, ask_each, streams and answers asked again."
+    from rag_nb import answer as module
+    asked, decode, r = [], module.decode_contexts, rag()
+    monkeypatch.setattr(module, "decode_contexts", lambda *a, engine="auto", **kw: (asked.append(engine), decode(*a, engine=engine, **kw))[1])
+    kw = dict(n_docs=3, max_new_tokens=3)
+    assert r.ask(QUESTIONS[0], engine="general", **kw).without(0).text is not None and asked == ["general"]*2
+    answers = list(r.ask_each(QUESTIONS[:2], engine="general", progress=False, **kw))
+    stream = r.ask(QUESTIONS[0], stream=True, engine="general", **kw)
+    assert "".join(stream).strip() == answers[0].text and set(asked) == {"general"}
+    assert stream.answer.without(0).text is not None and asked[-1] == "general"
+    assert r.ask(QUESTIONS[0], **kw).text == answers[0].text and asked[-1] == "auto"
+    with pytest.raises(ValueError, match="engine is 'auto' or 'general'"): r.ask(QUESTIONS[0], engine="fast")
+    with pytest.raises(ValueError, match="engine is 'auto' or 'general'"): r.ask_each(QUESTIONS, engine="fast")
