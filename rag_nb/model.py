@@ -367,9 +367,8 @@ def check_contexts(
 def _repeat_for_docs(doc_scores, *decoder, start=None):
     "Each question's decoder inputs, once for each of its K documents: (B, T) to (B·K, T); they have to begin with `start`, if it is given."
     B, K = doc_scores.shape
-    if decoder[0] is None: raise ValueError("no decoder_input_ids and no labels: pass labels to train or score, or call generate(...)")
-    if len(decoder[0]) != B: raise ValueError(f"labels or decoder_input_ids have {len(decoder[0])} rows, and there are {B} questions: one row for each is expected")
-    if start is not None and bool((decoder[0][:, 0] != start).any()):
+    if decoder[0] is not None and len(decoder[0]) != B: raise ValueError(f"labels or decoder_input_ids have {len(decoder[0])} rows, and there are {B} questions: one row for each is expected")
+    if start is not None and decoder[0] is not None and bool((decoder[0][:, 0] != start).any()):
         raise ValueError(f"decoder_input_ids of a decoder-only generator begin with the start token {start}, in whose place each context stands: put it first, or pass labels")
     return [None if d is None else d.repeat_interleave(K, dim=0) for d in decoder]
 

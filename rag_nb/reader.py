@@ -221,14 +221,23 @@ def teacher_force(
     generator:nn.Module, # encoder–decoder or decoder-only
     ids:torch.Tensor|None, # (R, S) contexts
     mask:torch.Tensor|None, # (R, S); all real where None
-    decoder_ids:torch.Tensor, # (R, T) start token, then the target without its last token
+    decoder_ids:torch.Tensor|None, # (R, T) start token, then the target without its last token; None: what an encoder–decoder makes of the context
     **kwargs, # for the generator: `encoder_outputs`, `decoder_attention_mask`, `past_key_values`, `output_attentions` …
 ):
     "The generator's output for known targets; its logits are (R, T, V) for either kind."
+    if decoder_ids is None: return _force_itself(generator, ids, mask, **kwargs)
     if ids is not None: check_length(generator, ids.shape[1], decoder_ids.shape[1])
     if is_decoder_only(generator): return _force_causal(generator, ids, mask, decoder_ids, **kwargs)
     if generator.config.model_type in _ONE_AT_A_TIME: kwargs["use_cache"] = False
     return generator(input_ids=ids, attention_mask=mask, decoder_input_ids=decoder_ids, return_dict=True, **kwargs)
+
+def _force_itself(generator, ids, mask, **kwargs):
+    "`teacher_force` without decoder inputs, for the generators that make them out of the context."
+    missing = "no decoder_input_ids and no labels: pass labels to train or score, or call generate(...)"
+    if is_decoder_only(generator) or ids is None: raise ValueError(missing)
+    check_length(generator, ids.shape[1], ids.shape[1])
+    try: return generator(input_ids=ids, attention_mask=mask, return_dict=True, **kwargs)
+    except ValueError as e: raise ValueError(f"{missing} ({type(generator).__name__} makes no decoder inputs out of a context)") from e
 
 def _force_causal(generator, ids, mask, decoder_ids, encoder_outputs=None, past_key_values=None, decoder_attention_mask=None, use_cache=False, **kwargs):
     "`teacher_force` of a decoder-only generator: context and target in one row, logits (R, T, V) from the context's last token on."

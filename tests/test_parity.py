@@ -84,3 +84,21 @@ def test_sequence_generate(settings, seed):
     a, b = pair("sequence", "bart", seed)
     x = contexts(seed, equal=True)                                   # Transformers forgets the mask: only unpadded contexts compare
     same_tokens(a.generate(**x, max_length=12, **settings), b.generate(**x, max_length=12, **settings), 0)
+
+
+@pytest.mark.parametrize("kind", ["bart", "mbart"])
+@pytest.mark.parametrize("head", ["token", "sequence"])
+def test_forward_of_contexts_alone(head, kind):
+    "Without decoder inputs BART reads the context itself, one place to the right."
+    a, b = pair(head, kind)
+    for x, y in ((a, b), (a.rag, b.rag)):
+        with torch.no_grad(): ours, theirs = (m(**contexts()) for m in (x, y))
+        assert ours.logits.shape[:2] == contexts()["context_input_ids"].shape
+        torch.testing.assert_close(ours.logits, theirs.logits, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["t5", "llama", "gpt2"])
+def test_generators_that_need_decoder_inputs_say_so(kind):
+    model = RagTokenForGeneration(question_encoder=toy_encoder().model, generator=toy_generator(kind), n_docs=K)
+    for m in (model, model.rag):
+        with pytest.raises(ValueError, match="decoder_input_ids.*labels.*generate"): m(**contexts())

@@ -121,7 +121,7 @@ def documented(name):
     return "".join(e.source for e in examples).replace("from transformers import", "from rag_nb import")
 
 
-DOCUMENTED = ["RagSequenceForGeneration.forward", "RagTokenForGeneration.forward", "RagModel.from_pretrained_question_encoder_generator"]
+DOCUMENTED = ["RagModel.forward", "RagSequenceForGeneration.forward", "RagTokenForGeneration.forward", "RagModel.from_pretrained_question_encoder_generator"]
 
 
 @pytest.mark.parametrize("name", DOCUMENTED)
