@@ -46,7 +46,7 @@ setup(
     ],
     packages=[package],
     include_package_data=False,  # what goes along is said here, not found by a rule
-    package_data={package: ["knowledge/*", "knowledge/**/*"]},
+    package_data={package: ["knowledge/*", "knowledge/**/*", "trained/*", "trained/**/*"]},
     install_requires=lines("requirements"),
     extras_require=extras,
     entry_points={"console_scripts": lines("console_scripts"), "nbdev": [f"{name} = {package}._modidx:d"]},

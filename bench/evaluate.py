@@ -37,7 +37,7 @@ def tables(data, limit=None, paragraphs=None, questions="dev"):
 def parts(what, device):
     "The networks and settings of a model: encoder, (generator, tokenizer), fields of the configuration."
     from rag_nb.demo import default_encoder, default_generator
-    if what == "default": return default_encoder(device), default_generator(device), {}
+    if what == "default": return default_encoder(device, trained=False), default_generator(device, trained=False), {}
     if (Path(what)/"adapters").is_dir(): return adapted(Path(what), device)
     from rag_nb.config import RagConfig
     from rag_nb.encoder import TextEncoder
@@ -54,7 +54,7 @@ def adapted(folder, device):
     "The built-in networks with a training's adapters worked in, and its configuration."
     from peft import PeftModel
     from rag_nb.demo import default_encoder, default_generator
-    encoder, (generator, tokenizer) = default_encoder(device), default_generator(device)
+    encoder, (generator, tokenizer) = default_encoder(device, trained=False), default_generator(device, trained=False)
     whole = lambda net, part: PeftModel.from_pretrained(net, str(folder/"adapters"/part)).merge_and_unload() if (folder/"adapters"/part).is_dir() else net
     encoder.model, generator = whole(encoder.model, "question_encoder"), whole(generator, "generator")
     encoder.name, generator.rag_config = f"{encoder.name}, trained in {folder.name}", {}

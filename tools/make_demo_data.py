@@ -24,7 +24,7 @@ Wikipedia, each article under the title given with it.
 around it. Whoever passes the text on names the source and keeps the licence.
 
 **Changes:** the questions and answers are left out, and titles are written with spaces. Beside the text are vectors of 384 numbers, computed from
-title and text by sentence-transformers/all-MiniLM-L6-v2. `tools/make_demo_data.py` in the source tree makes this folder.
+title and text by the default encoder (all-MiniLM-L6-v2 with the adapters in rag_nb/trained). `tools/make_demo_data.py` in the source tree makes this folder.
 """
 
 LICENSE = """The text in this folder is licensed under the
