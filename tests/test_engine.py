@@ -202,3 +202,18 @@ def test_kernels_are_their_plain_twins(interpreted):
         logits, prior, scores = put(B, K, M, V)*3, put(B, K).log_softmax(-1), put(B, M)
         if K > 1: prior[0, 1] = -torch.inf
         for a, c in zip(kernels.fused_marginal_top(logits, prior, scores, keep), kernels.marginal_top(logits, prior, scores, keep)): close(a, c)
+
+
+def test_weights_that_were_changed_unseen_are_read_again():
+    "A prefix that was read stays read until a weight changes, even behind the version counter's back or in a matrix that lies crosswise."
+    g = toy_generator("llama").eval()
+    q = g.model.layers[0].self_attn.q_proj
+    q.weight = torch.nn.Parameter(q.weight.detach().t().contiguous().t())
+    kit = engine.kit_for(g)
+    kit.prefixes["read"] = 1
+    assert engine.kit_for(g) is kit and kit.prefixes
+    for change in (lambda: q.weight.data.mul_(1.5), lambda: g.model.norm.weight.data.add_(1), lambda: torch.nn.init.normal_(g.lm_head.weight)):
+        change()
+        assert engine.kit_for(g) is kit and not kit.prefixes
+        kit.prefixes["read"] = 1
+        assert engine.kit_for(g).prefixes
