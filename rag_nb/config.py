@@ -7,7 +7,7 @@ __all__ = ['POOLINGS', 'RagConfig', 'readable', 'unknown_argument', 'EncoderSpec
 
 # %% ../nbs/01_config.ipynb #cell-02
 import warnings
-import traceback
+import re
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from difflib import get_close_matches
@@ -161,8 +161,7 @@ def readable(what):  # what is being read: a name, a folder
     except (ValueError, TypeError, OSError, ImportError, MemoryError): raise
     except Exception as e:
         said = str(e).strip().split("\n")[0][:300]
-        reading = any(f.f_code.co_filename.endswith(("serialization.py", "_weights_only_unpickler.py")) for f, _ in traceback.walk_tb(e.__traceback__))
-        if isinstance(e, RuntimeError) and not isinstance(e, RecursionError) and not reading: raise      # PyTorch's own, as over shapes that do not fit
+        if isinstance(e, NotImplementedError) or re.search("ignore_mismatched_sizes|CUDA|out of memory", said): raise     # no damage, but shapes that do not fit, or a device
         raise ValueError(f"{what}: cannot be read, it seems to be damaged ({type(e).__name__}: {said})") from e
 
 @patch(cls_method=True)
