@@ -116,7 +116,7 @@ def main():
     a.add_argument("--kind", default="token"); a.add_argument("--out", type=Path)
     o = a.parse_args()
     from rag_nb.demo import Rag
-    rag, rows, found = Rag.demo(device=o.device), sample(o.questions, o.n, o.seed), []
+    rag, rows, found = Rag.demo("token", device=o.device, trained=False), sample(o.questions, o.n, o.seed), []
     config, questions = rag.model.config, [r["question"] for r in rows]
     ends = [rag.tokenizer.generator.eos_token_id, *newlines(rag.tokenizer.generator)]
     config.max_combined_length = o.length

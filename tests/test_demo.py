@@ -251,9 +251,9 @@ def rag(real):
 def test_default_question_is_answered_right(rag):
     "What `rag-nb demo` and `make demo` show."
     a = rag.ask(demo.QUESTIONS[0])
-    assert "Vistula" in a.text and a.hits.shape == (1, 5) and a.kind == "sequence"
+    assert a.text == "Belgrade" and a.hits.shape == (1, 5) and a.kind == "sequence"
     assert np.allclose(a.doc_prior.sum(), 1, atol=1e-5) and np.allclose(a.doc_posterior.sum(-1), 1, atol=1e-5)
-    assert "Vistula" in a.hits.passages[0][a.citations[0].doc]["text"]
+    assert "Belgrade" in a.hits.passages[0][a.citations[0].doc]["text"]
 
 
 def test_twenty_questions_are_answered_at_the_rate_that_is_stated(rag):
