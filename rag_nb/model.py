@@ -192,7 +192,7 @@ def from_pretrained(cls:RagPreTrainedModel,
     with readable(pretrained_model_name_or_path): loaded = super(RagPreTrainedModel, cls).from_pretrained(pretrained_model_name_or_path, *model_args, **kwargs)
     model = loaded[0] if isinstance(loaded, tuple) else loaded                # a pair with output_loading_info=True
     if retriever is not None: model.set_retriever(retriever)
-    saved = (model.config.architectures or [cls.__name__])[0]
+    saved = next((a for a in model.config.architectures or () if isinstance(model.config.architectures, list)), cls.__name__)
     if saved != cls.__name__ and saved in ("RagTokenForGeneration", "RagSequenceForGeneration") and cls is not RagModel:
         warnings.warn(f"{pretrained_model_name_or_path} was saved as {saved} and is opened as {cls.__name__}: same weights, but trained for another sum over documents")
     return loaded
