@@ -32,8 +32,10 @@ _PUBLIC = {
     "plots_choices": "plot_alternatives plot_beams",
     "plots_space": "plot_space principal_plane",
     "plots_training": "plot_training plot_calibration",
+    "likelihood": "",
+    "objective": "Plan",
     "data": "Questions read_questions RagCollator",
-    "train": "finetune Plan",
+    "train": "finetune",
     "evaluate": "Evaluation exact_match f1_score",
     "demo": "FetchError",
 }
