@@ -93,7 +93,7 @@ def unpack(
     "Take the files that `package` lists out of `wheel`, each checked against its SHA-256 (`FetchError` where one differs)."
     try: archive = zipfile.ZipFile(wheel)
     except FileNotFoundError: raise
-    except (*_DAMAGED, OSError): raise FetchError(f"{wheel} is not a whole wheel: it may have been cut off; download it again") from None
+    except (*_DAMAGED, NotImplementedError, OSError): raise FetchError(f"{wheel} is not a whole wheel: it may have been cut off; download it again") from None
     with archive:
         for name, sha256 in package.files.items(): _copy_checked(archive, f"{package.folder}/{name}", Path(out)/name, sha256, package.needs)
     return [Path(out)/name for name in package.files]
