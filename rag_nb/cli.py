@@ -213,7 +213,7 @@ def _trained(rag, asked, run, device, resume, **settings):
     on_cpu = device == "cpu" or (device is None and not torch.cuda.is_available())
     bf16 = not on_cpu and torch.cuda.is_available() and torch.cuda.is_bf16_supported()
     with contextlib.redirect_stdout(sys.stderr):
-        return finetune(rag, asked, run, resume=resume, use_cpu=on_cpu, bf16=bf16, save_strategy="steps", save_steps=500, save_total_limit=1,
+        return finetune(rag, asked, run, resume=resume, use_cpu=on_cpu, bf16=bf16, save_strategy="steps", save_steps=500, save_total_limit=1, disable_tqdm=not sys.stderr.isatty(),
                         lr_scheduler_type="cosine", logging_first_step=True, logging_steps=10 if settings["max_steps"] < 0 else max(1, min(10, settings["max_steps"]//2)), **settings)
 
 def _report_training(done, out, n, as_json):
