@@ -26,7 +26,7 @@ _PUBLIC = {
     "engine": "",
     "answer": "Rag Answer Citation",
     "choices": "Alternatives BeamNode BeamTrace",
-    "display": "answer_html hits_html page_html answer_terminal answer_json final_posterior posterior_label",
+    "display": "answer_html hits_html page_html answer_terminal answer_json json_text final_posterior posterior_label",
     "plots": "plot_posterior plot_prior plot_entropy",
     "widgets": "PassageBrowser AnswerExplorer",
     "plots_choices": "plot_alternatives plot_beams",

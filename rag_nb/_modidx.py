@@ -260,6 +260,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                 'rag_nb.display.clean': ('display.html#clean', 'rag_nb/display.py'),
                                 'rag_nb.display.final_posterior': ('display.html#final_posterior', 'rag_nb/display.py'),
                                 'rag_nb.display.hits_html': ('display.html#hits_html', 'rag_nb/display.py'),
+                                'rag_nb.display.json_text': ('display.html#json_text', 'rag_nb/display.py'),
                                 'rag_nb.display.left_out': ('display.html#left_out', 'rag_nb/display.py'),
                                 'rag_nb.display.page_html': ('display.html#page_html', 'rag_nb/display.py'),
                                 'rag_nb.display.posterior_label': ('display.html#posterior_label', 'rag_nb/display.py'),

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['final_posterior', 'posterior_label', 'clean', 'visible', 'left_out', 'answer_html', 'hits_html', 'page_html',
-           'answer_terminal', 'answer_json']
+           'answer_terminal', 'answer_json', 'json_text']
 
 # %% ../nbs/24_display.ipynb #cell-02
-import difflib, math, os, re, shutil, sys, unicodedata
+import difflib, json, math, os, re, shutil, sys, unicodedata
 from dataclasses import dataclass
 from html import escape
 from torch import Tensor
@@ -521,3 +521,14 @@ def answer_json(
     return {"question": _json(answer.question), "answer": _json(answer.text),
             "documents": [{k: _json(d[k]) for k in ("id", "title", "text", "score", "prior", "posterior")} for d in documents],
             "tokens": [{"token": _json(t), "logprob": _json(l), "posterior": list(map(_json, p))} for t, l, p in tokens]}
+
+# %% ../nbs/24_display.ipynb #cell-114
+_UNPRINTED = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+
+def json_text(
+    value,  # what `answer_json` gives, or any other plain value
+    indent: int | None = None,  # None: all on one line
+) -> str:
+    "A plain value as JSON in letters as they are, except those that would do something to a terminal or a line."
+    text = json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False)
+    return _UNPRINTED.sub(lambda m: f"\\u{ord(m[0]):04x}", text)
