@@ -37,6 +37,7 @@ _PUBLIC = {
     "data": "Questions read_questions RagCollator",
     "train": "finetune",
     "evaluate": "Evaluation exact_match f1_score",
+    "batch": "",
     "demo": "FetchError",
 }
 
@@ -47,7 +48,7 @@ _ADDED_BY = {
     "index_faiss": "display",
     "retriever": "display demo",
     "model": "generation engine display",
-    "answer": "engine choices display evaluate demo",
+    "answer": "engine choices display evaluate batch demo",
 }
 
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names.split()}
