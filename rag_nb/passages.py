@@ -90,7 +90,7 @@ def _open_parquet(path):
     pa, pq = _arrow()
     try: return pq.ParquetFile(path, memory_map=True, page_checksum_verification=True)
     except FileNotFoundError: raise
-    except (pa.ArrowException, OSError) as e: raise ValueError(f"{path}: not a readable Parquet file ({e})") from None
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as e: raise ValueError(f"{path}: not a readable Parquet file ({e})") from None
 
 def _in_proportion(path, file, columns):
     "The rows of some columns in batches, at most 64 MB or 200 times the file's size of them."
