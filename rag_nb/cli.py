@@ -22,12 +22,12 @@ def _page(path):
 
 def _show(answer, as_json, page):
     "Print the answer for a person or, with `as_json`, for a program; with the path `page`, write a page as well, whole or not at all."
-    from rag_nb.display import answer_json, answer_terminal, page_html
+    from rag_nb.display import answer_json, answer_terminal, json_text, page_html
     if page is not None:
         beside = page.with_name(f".{page.name}.{os.getpid()}")
         beside.write_text(page_html(answer), encoding="utf8"); os.replace(beside, page)
         print(f"wrote {page}", file=sys.stderr)
-    print(json.dumps(answer_json(answer), ensure_ascii=False, indent=1, allow_nan=False) if as_json else answer_terminal(answer))
+    print(json_text(answer_json(answer), indent=1) if as_json else answer_terminal(answer))
 
 # %% ../nbs/51_cli.ipynb #cell-09
 _Kind = Annotated[str, {"choices": ["token", "sequence"]}]
@@ -37,6 +37,10 @@ _Number, _Fraction = Annotated[int, {"metavar": "N"}], Annotated[float, {"metava
 def _settings(**options):
     "The options that were given, without those left to their defaults."
     return {k: v for k, v in options.items() if v is not None}
+
+def _plain(text):
+    "The text without anything that a terminal would obey: names and errors may quote what stands in somebody else's file."
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 # %% ../nbs/51_cli.ipynb #cell-11
 @call_parse
@@ -96,16 +100,16 @@ def _checked(path):
 
 def _report(found, as_json):
     "Print the summary of an index for a person or a program."
-    if as_json: return print(json.dumps(found, ensure_ascii=False, indent=1))
+    if as_json: return print(_compact(found))
     size = f"{found['bytes']/1e6:,.1f} MB" if found["bytes"] >= 1e6 else f"{found['bytes']/1e3:.0f} kB"
     verified = ", every file as its checksum says" if found.get("verified") else ""
-    print(f"{found['index']}: {found['passages']:,} passages of {found['documents']:,} documents, {found['kind']} index, "
-          f"{found['dim']} dimensions by {found['encoder']}, {size}{verified}")
+    print(_plain(f"{found['index']}: {found['passages']:,} passages of {found['documents']:,} documents, {found['kind']} index, "
+                 f"{found['dim']} dimensions by {found['encoder']}, {size}{verified}"))
 
 # %% ../nbs/51_cli.ipynb #cell-26
 @call_parse
 def ask(
-    question: str,              # What to ask
+    question: str = None,       # What to ask; or several, with --file
     index: Annotated[str, {"metavar": "FOLDER", "required": True}] = None, # Folder that `rag-nb index` made
     model: _Name = None,        # Name or folder of a generator or a RAG checkpoint; the built-in generator if left out
     encoder: _Name = None,      # Name or folder of the question encoder, where it is not the one that made the index
@@ -113,14 +117,21 @@ def ask(
     n_docs: _Number = None,     # Documents to look at
     num_beams: _Number = None,  # Beams to keep while generating
     max_new_tokens: _Number = None, # Longest answer, in tokens
+    file: _File = None,         # Ask all questions of this file (.txt, .jsonl, .csv, .tsv, .parquet, .json; - reads standard input)
+    output: _File = None,       # With --file: write the answers here, one JSON object a line, and go on where a stopped run stood
+    overwrite: bool = False,    # With --output: begin again
+    batch_size: _Number = None, # With --file: questions at a time; by the device if left out
     device: _Name = None,       # Where the models run, such as cpu or cuda
     json: bool = False,         # Print one JSON object
     html: _File = None,         # Also write a page to this file
 ):
-    "Answer a question from an index, with a model of your choice"
+    "Answer a question, or a file of them, from an index, with a model of your choice"
+    _check_asked(question, file, output, html, overwrite, batch_size)
     page, rag = _page(html), _open(index, model, encoder)
     if device is not None: rag.model.to(device)
-    _show(rag.ask(question, **_settings(kind=kind, n_docs=n_docs, num_beams=num_beams, max_new_tokens=max_new_tokens)), json, page)
+    settings = _settings(kind=kind, n_docs=n_docs, num_beams=num_beams, max_new_tokens=max_new_tokens)
+    if file is not None: return _ask_file(rag, file, output, overwrite=overwrite, batch_size=batch_size, **settings)
+    _show(rag.ask(question, **settings), json, page)
 
 def _open(index, model, encoder):
     "A `Rag` over the index folder `index`: a checkpoint, a generator by name, or the built-in one."
@@ -129,7 +140,29 @@ def _open(index, model, encoder):
     retriever = RagRetriever.from_pretrained(index, question_encoder=encoder)
     return Rag.from_parts(retriever, retriever.encoder, model)
 
-# %% ../nbs/51_cli.ipynb #cell-29
+# %% ../nbs/51_cli.ipynb #cell-28
+def _check_asked(question, file, output, html, overwrite, batch_size):
+    "Either one question, or a file of them that can be read and a place for the answers."
+    if (question is None) == (file is None): raise ValueError("rag-nb ask takes one question, or --file FILE with several (- for standard input)")
+    if file is None:
+        given = [k for k, v in dict(output=output, overwrite=overwrite or None, batch_size=batch_size).items() if v is not None]
+        if given: raise ValueError(f"--{given[0].replace('_', '-')} goes with --file; the answer to one question is printed")
+        return
+    if html is not None: raise ValueError("--html shows one answer; with --file name an --output for all of them")
+    if batch_size is not None and batch_size < 1: raise ValueError(f"--batch-size {batch_size}: ask for one question or more at a time")
+    from rag_nb.batch import check_output, count_questions
+    if file != "-": count_questions(file)
+    if output not in (None, "-"): check_output(output, overwrite)
+
+def _ask_file(rag, file, output, **settings):
+    "Answer a file of questions; the exit code: 1 where some of them could not be answered."
+    to_stream = output in (None, "-")
+    done = rag.ask_file(sys.stdin.buffer if file == "-" else file, sys.stdout if to_stream else output, **settings)
+    parts = [f"{done['answered']:,} answered"] + [f"{done['errors']:,} with an error in place of an answer"]*bool(done["errors"]) + [f"{done['before']:,} of them before"]*bool(done["before"])
+    print(f"{done['questions']:,} questions: {', '.join(parts)}" + ("" if to_stream else f"; {output}"), file=sys.stderr)
+    return 1 if done["errors"] else 0
+
+# %% ../nbs/51_cli.ipynb #cell-33
 @call_parse
 def evaluate(
     questions: str,             # .jsonl, .json, .csv, .tsv or .parquet file with the columns question and answers, perhaps document_id
@@ -159,9 +192,10 @@ def evaluate(
 
 def _compact(found):
     "JSON for a program that a person can read as well."
-    return json.dumps(found, ensure_ascii=False, indent=1, allow_nan=False)
+    from rag_nb.display import json_text
+    return json_text(found, indent=1)
 
-# %% ../nbs/51_cli.ipynb #cell-33
+# %% ../nbs/51_cli.ipynb #cell-37
 @call_parse
 def train(
     questions: str,             # .jsonl, .json, .csv, .tsv or .parquet file with the columns question and answers, perhaps document_id
@@ -196,7 +230,7 @@ def train(
     steps = dict(num_train_epochs=epochs, max_steps=max_steps or -1, per_device_train_batch_size=batch_size, learning_rate=learning_rate, seed=seed)
     _report_training(_trained(_open(index, model, encoder), asked, run, device, resume, **plan, **steps), out, len(asked), json)
 
-# %% ../nbs/51_cli.ipynb #cell-35
+# %% ../nbs/51_cli.ipynb #cell-39
 def _room(out, resume):
     "Where the run keeps its checkpoints; refuses to write over something, or to resume what is not there."
     out = Path(out)
@@ -221,11 +255,11 @@ def _report_training(done, out, n, as_json):
     done.rag.save_pretrained(out)
     losses = [line["loss"] for line in done.log if "loss" in line]
     found = dict(model=str(out), questions=n, steps=done.trainer.state.global_step, loss_first=losses[0], loss_last=losses[-1])
-    if as_json: return print(json.dumps(found, ensure_ascii=False, indent=1))
+    if as_json: return print(_compact(found))
     print(f"{out}: {n:,} questions, {found['steps']:,} steps, loss {losses[0]:.3f} → {losses[-1]:.3f}")
 
-# %% ../nbs/51_cli.ipynb #cell-39
-COMMANDS = {"demo": (demo, ["question"]), "index": (index, ["documents"]), "ask": (ask, None), "eval": (evaluate, None), "train": (train, None)}  # and what is positional though it has a default
+# %% ../nbs/51_cli.ipynb #cell-43
+COMMANDS = {"demo": (demo, ["question"]), "index": (index, ["documents"]), "ask": (ask, ["question"]), "eval": (evaluate, None), "train": (train, None)}  # and what is positional though it has a default
 
 def _help():
     "What `rag-nb --help` prints."
@@ -242,23 +276,23 @@ def _run(words):
     else:
         function, positional = COMMANDS[name]
         options = vars(anno_parser(function.__wrapped__, prog=f"rag-nb {name}", pos=positional).parse_args(words[1:]))
-        function(**{k: v for k, v in options.items() if k not in ("pdb", "xtra")})
+        return function(**{k: v for k, v in options.items() if k not in ("pdb", "xtra")}) or 0
     return 0
 
-# %% ../nbs/51_cli.ipynb #cell-41
+# %% ../nbs/51_cli.ipynb #cell-45
 def main(
     argv: list = None,  # the words after `rag-nb`; those of the command line if None
-) -> int:               # exit code: 0 done, 2 an error that is explained, 130 Ctrl-C, 141 nobody is reading
+) -> int:               # exit code: 0 done, 1 some of many questions have an error, 2 an error that is explained, 130 Ctrl-C, 141 nobody is reading
     "The command `rag-nb`."
     try:
         code = _run(sys.argv[1:] if argv is None else list(argv))
         sys.stdout.flush()
         return code
-    except KeyboardInterrupt: print("stopped", file=sys.stderr); return 130
+    except KeyboardInterrupt as stop: print(str(stop) or "stopped", file=sys.stderr); return 130
     except BrokenPipeError: return _nobody_reads()
     except (ValueError, TypeError, OSError, ImportError) as error:
         if os.environ.get("RAG_NB_TRACEBACK"): raise
-        print(f"rag-nb: {' '.join(str(error).split()) or type(error).__name__}", file=sys.stderr)
+        print(f"rag-nb: {_plain(' '.join(str(error).split())) or type(error).__name__}", file=sys.stderr)
         return 2
 
 def _nobody_reads():
