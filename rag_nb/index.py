@@ -10,6 +10,7 @@ import importlib, mmap
 import numpy as np, torch
 from fastcore.basics import patch
 from tqdm.auto import tqdm
+from . import scan
 from .passages import Hits
 
 # %% ../nbs/10_index.ipynb #cell-07
@@ -29,6 +30,8 @@ class Vectors:
         if check: self.check()
 
     def __len__(self): return int(self.ends[-1])
+    @property
+    def device(self): return self.segments[0].device if isinstance(self.segments[0], torch.Tensor) else torch.device("cpu")
     def __repr__(self): return f"Vectors({len(self):,} × {self.dim}, {len(self.segments)} segment{'s'*(len(self.segments)>1)})"
 
 # %% ../nbs/10_index.ipynb #cell-08
@@ -88,7 +91,7 @@ def take(self:Vectors,
     ids = torch.as_tensor(ids)
     flat = ids.reshape(-1).cpu().numpy()
     if len(flat) and (flat.max() >= len(self) or flat.min() < -1): raise IndexError(f"row {flat.max() if flat.max() >= len(self) else flat.min()} is outside the {len(self)} vectors")
-    device = device or (self.segments[0].device if isinstance(self.segments[0], torch.Tensor) else "cpu")
+    device = device or self.device
     out, where = torch.zeros(len(flat), self.dim, device=device), np.searchsorted(self.ends, flat, side="right")
     for n in np.unique(where[flat >= 0]):
         segment, mine = self.segments[n], np.flatnonzero((where == n) & (flat >= 0))
@@ -271,36 +274,49 @@ class ExactIndex(Index):
     "Inner products with every vector, piece by piece, on the CPU or a GPU: the slow truth, and often fast enough."
     def __init__(self,
         vectors,              # `(N, D)` array, memory map or tensor, or a list of them
-        device="cpu",         # On a GPU the vectors are copied there; on the CPU they stay where they are, on disk too
-        dtype=None,           # `torch.float16` halves a GPU's memory; None keeps what is there
+        device="cpu",         # On a GPU the vectors are copied there, on a list of GPUs each takes a share; on the CPU they stay where they are, on disk too
+        dtype=None,           # `torch.float16` halves a GPU's memory, `torch.int8` quarters it (see below); None keeps what is there
         chunk_size:int=None,  # Rows multiplied at a time; None: 8 MB of them, on a GPU as many as give 1 GB of scores
         check:bool=True,      # Look for NaN and infinity
+        room:int=None,        # Bytes of vectors that each GPU keeps, the others are streamed to it; None: what is free, but for 4 GB
     ):
         super().__init__(vectors, check)
-        self.device, self.dtype, self.chunk_size = torch.device(device), dtype, chunk_size
-        self._move()
+        self.devices = [torch.device(x) for x in (device if isinstance(device, (list, tuple)) else [device])]
+        self.device, self.dtype, self.chunk_size, self.slabs = self.devices[0], dtype, chunk_size, []
+        self.free = [_free(x) if room is None else room for x in self.devices]
+        self.stored = Vectors(self._move(self.stored.segments, 0), check=False)
+
+def _free(device):
+    "Bytes that a device has left for vectors."
+    return max(0, torch.cuda.mem_get_info(device)[0] - 2**32) if device.type == "cuda" else 2**62
 
 # %% ../nbs/10_index.ipynb #cell-37
 @patch
-def _move(self:ExactIndex):
-    "Copy segments to the device, or to the dtype, where they are not there yet; one piece at a time."
+def _move(self:ExactIndex, segments, first):
+    "Segments as they are kept: copied to the device, or to the dtype, where they are not there yet, one piece at a time."
+    if self.scanned: return [x for s, n in zip(segments, np.cumsum([0] + [len(s) for s in segments])) for x in self._shelved(s, first + int(n))]
     def moved(s):
-        dtype = self.dtype or (s.dtype if isinstance(s, torch.Tensor) else getattr(torch, str(s.dtype)))
+        dtype = self.dtype or _dtype(s)
         if self.device.type == "cpu" and (self.dtype is None or (isinstance(s, torch.Tensor) and s.dtype == dtype)): return s
         if isinstance(s, torch.Tensor): return s.to(self.device, dtype)
         out = torch.empty(*s.shape, dtype=dtype, device=self.device)
         for i, piece in Vectors(s, check=False).chunks(): out[i:i+len(piece)] = piece.to(self.device)
         return out
-    self.stored = Vectors([moved(s) for s in self.stored.segments], check=False)
+    return [moved(s) for s in segments]
+
+def _dtype(s): return s.dtype if isinstance(s, torch.Tensor) else getattr(torch, str(s.dtype))
 
 @patch
 def add(self:ExactIndex, vectors):
     "Add vectors at the end; on a GPU they are copied there."
-    Index.add(self, vectors); self._move()
+    n, old = len(self), self.stored.segments
+    Index.add(self, vectors)
+    self.stored = Vectors(old + self._move(self.stored.segments[len(old):], n), check=False)
 
 # %% ../nbs/10_index.ipynb #cell-38
 @patch
-def _candidates(self:ExactIndex, queries, k, exclude):
+def _by_pieces(self:ExactIndex, queries, k, exclude):
+    "Candidates by the scores of all rows, piece by piece."
     q = queries.to(self.device)
     best, ids = q.new_zeros(len(q), 0), torch.zeros(len(q), 0, dtype=torch.long, device=self.device)
     exclude = None if exclude is None else exclude.to(self.device)
@@ -323,3 +339,65 @@ def _products(q, piece):
     if len(both) < 32: both = torch.mm(both, piece.T, out_dtype=torch.float32) # (2B, C)
     else: both = torch.mm(piece, both.T, out_dtype=torch.float32).T            # the same, and faster for many questions
     return both[:len(q)] + both[len(q):]
+
+# %% ../nbs/10_index.ipynb #cell-42
+@patch(as_prop=True)
+def scanned(self:ExactIndex):
+    "Whether the rows are searched by `scan`."
+    return self.dtype == torch.int8 or (self.device.type == scan.FUSED_ON and scan.has_triton())
+
+@patch
+def _candidates(self:ExactIndex, queries, k, exclude):
+    if not self.slabs: return self._by_pieces(queries, k, exclude)
+    exact = (lambda ids: self._exactly(queries, ids, k)) if self.dtype == torch.int8 else None
+    return scan.scan_all(self.slabs, queries, k, exclude, exact, self.chunk_size or max(1, 2**28 // (self.dim*self.slabs[0][1].x.element_size())))
+
+# %% ../nbs/10_index.ipynb #cell-52
+@patch
+def _shelved(self:ExactIndex, segment, first):
+    "Put a segment into slabs on the devices; the segments that keep its vectors from now on."
+    codes, wanted, kept = self.dtype == torch.int8, self.dtype or _dtype(segment), []
+    for a, b, device, waits in self._shares(segment, wanted):
+        part = segment[a:b]
+        there = isinstance(part, torch.Tensor) and part.dtype == wanted and part.device.type == device.type and part.is_contiguous() and not waits
+        pieces = part.split(2**20) if there else (piece for _, piece in Vectors(part, check=False).chunks(dtype=None))
+        slab = scan.slab_of(pieces, b - a, wanted, device, part if there else None, waits)
+        self.slabs.append((first + a, slab)); kept.append(slab.x)
+    return [segment] if codes else kept
+
+@patch
+def _shares(self:ExactIndex, segment, dtype):
+    "Which rows of a segment go where: from, to, the device, and whether they wait in the host's memory."
+    n, size, each = len(segment), segment.shape[1]*dtype.itemsize, -(-len(segment) // len(self.devices))
+    if isinstance(segment, torch.Tensor) and segment.device.type == self.device.type and segment.dtype == dtype: return [(0, n, segment.device, False)]
+    out = []
+    for i, device in enumerate(self.devices):
+        a, b = min(i*each, n), min(i*each + each, n)
+        m = min(b, a + self.free[i]//size)
+        self.free[i] -= (m - a)*size
+        some = max(1, 2**30//size)                                             # pinned memory comes in powers of two
+        out += [(a, m, device, False)]*(m > a) + [(x, min(x + some, b), device, True) for x in range(m, b, some)]
+    return out
+
+# %% ../nbs/10_index.ipynb #cell-53
+@patch
+def _exactly(self:ExactIndex, q, ids, k, size=2**12):
+    "The `k` best of candidates (B, C) by the vectors themselves: ids and scores (B, k); some questions and some candidates at a time."
+    ids, out, step = ids.to(self.stored.device), [], max(1, 2**25 // (min(max(1, ids.shape[1]), size)*self.dim))
+    for mine, cand in zip(q.to(self.stored.device).split(step), ids.split(step)):
+        best = cand[:, :0]
+        for part in cand.split(size, 1):
+            both = torch.cat([best, part], 1)
+            best, scores, _ = _ranked(mine, both, self.vectors(both), k)
+        out.append((best, scores))
+    return tuple(torch.cat(x) for x in zip(*out))
+
+# %% ../nbs/10_index.ipynb #cell-55
+@patch
+def vectors(self:ExactIndex, ids):
+    "The vectors of some rows, (..., D) float32; zeros for -1."
+    ids, s = torch.as_tensor(ids), self.stored.segments
+    if len(s) > 1 or not isinstance(s[0], torch.Tensor) or not s[0].is_cuda or ids.device != s[0].device or not ids.numel(): return self.stored.take(ids)
+    least, most = torch.stack(ids.aminmax()).tolist()
+    if most >= len(self) or least < -1: raise IndexError(f"row {most if most >= len(self) else least} is outside the {len(self)} vectors")
+    return s[0][ids.clamp(min=0)].float().masked_fill_((ids < 0)[..., None], 0.)

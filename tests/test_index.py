@@ -1,7 +1,10 @@
 "Exact search against one line of NumPy, whatever the vectors lie in, and what an index refuses."
+import os
+
 import numpy as np, pytest, torch
 from hypothesis import given, settings, strategies as st
 
+from rag_nb import scan
 from rag_nb.index import ExactIndex, INDEX_KINDS, Index, Vectors, _top, _top_of_long, index_class, make_index, register_index
 
 
@@ -174,6 +177,43 @@ def test_pages_are_given_back_only_from_within_the_map(tmp_path):
     view = np.load(tmp_path/"x.npy", mmap_mode="r")[1001:250_003]
     assert torch.equal(torch.cat([c for _, c in Vectors(view, check=False).chunks(77_777)]), torch.from_numpy(x[1001:250_003]))
     assert torch.equal(Vectors(view, check=False).take([0, 249_001, 5]), torch.from_numpy(x[1001:250_003][[0, 249_001, 5]]))
+
+
+@given(st.integers(1, 400), st.integers(1, 40), st.integers(0, 5), st.integers(1, 70), st.integers(0, 2**31), st.booleans(), st.integers(1, 3), st.integers(0, 20_000))
+@settings(max_examples=60, deadline=None)
+def test_codes_find_what_the_vectors_would(n, d, b, k, seed, leave_out, shares, room):
+    "Eight bits, spread over several devices, some of it waiting to be streamed: ids and scores are those of full precision."
+    rng = np.random.default_rng(seed)
+    x, q = rng.integers(-2, 3, (n, d)).astype(np.float32), rng.integers(-2, 3, (b, d)).astype(np.float32)
+    out = rng.random(n) < .5 if leave_out else None
+    index = ExactIndex(x, device=["cpu"]*shares, dtype=torch.int8, room=room, chunk_size=128)
+    same(index.search(q, k, exclude=out), *brute(x, q, k, out))
+    assert index.stored.segments[0] is x and sum(len(s) for _, s in index.slabs) == n
+    index.add(x[:3]*2)
+    same(index.search(q, k), *brute(np.concatenate([x, x[:3]*2]), q, k))
+
+
+def test_codes_of_real_numbers_and_of_what_breaks_them(tmp_path):
+    x, q = data(3000, 24, 9)
+    x[:200] *= 1e-3; x[200:400] *= 1e3; x[400:900] = x[400]; x[900:910] = 0
+    np.save(tmp_path/"x.npy", x)
+    for vectors in (x, np.load(tmp_path/"x.npy", mmap_mode="r"), [x[:1000], torch.from_numpy(x[1000:]).half().float()]):
+        a, b = ExactIndex(vectors, dtype=torch.int8).search(q, 12, return_vectors=True), ExactIndex(vectors).search(q, 12, return_vectors=True)
+        assert torch.equal(a.ids, b.ids) and torch.equal(a.scores, b.scores) and torch.equal(a.vectors, b.vectors)
+
+
+@pytest.mark.parametrize("dtype", [None, torch.float16, torch.int8])
+def test_as_on_a_gpu_in_the_interpreter(dtype, monkeypatch):
+    "Everything that a card does, but for the card."
+    if not scan.has_triton() or torch.cuda.is_available() or not os.environ.get("TRITON_INTERPRET"): pytest.skip("set TRITON_INTERPRET=1 to run the kernels without a GPU")
+    monkeypatch.setattr(scan, "FUSED_ON", "cpu")
+    rng = np.random.default_rng(0)
+    x, q = rng.integers(-3, 4, (900, 20)).astype(np.float32), rng.integers(-3, 4, (5, 20)).astype(np.float32)
+    index = ExactIndex(x, device=["cpu", "cpu"], dtype=dtype, room=15_000, chunk_size=200)
+    out = rng.random(900) < .5
+    same(index.search(q, 8, exclude=out), *brute(x, q, 8, out))
+    index.add(q*9)
+    assert set(index.search(q, 1).ids.flatten().tolist()) == set(range(900, 905)) and index.slabs and index.vectors([3, -1]).shape == (2, 20)
 
 
 @pytest.mark.gpu
