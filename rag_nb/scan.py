@@ -269,7 +269,7 @@ def scan(
 ):
     "Look into a slab's blocks, those that promise most first, until no promise is better than what was found."
     left, B = promises(slab, ask, exclude), len(ask.q)
-    m, most = finds.k * (2 if slab.scale is None else 16), max(1, budget // (B*BLOCK))
+    m, most = 2*finds.k, max(1, budget // (B*BLOCK))
     while True:
         best, blocks = left.topk(min(m, most, left.shape[1]))               # (B, m)
         left.scatter_(1, blocks, -torch.inf)
