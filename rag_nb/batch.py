@@ -225,7 +225,7 @@ def there(self:_Out, row):
     try: found = json.loads(line)
     except (ValueError, RecursionError): found = None
     if not isinstance(found, dict): raise ValueError(f"{self.path}, line {number}: damaged, it is not a line of answers; overwrite the file to begin again")
-    if any(found.get(k) != v for k, v in _named(row).items()):
+    if any(found.get(k) != v for k, v in _named(row, "error" in found).items()):
         raise ValueError(f"{self.path} was begun with other questions: its line {number} answers {str(found.get('question'))[:60]!r}, and this question is {str(row.question)[:60]!r}; name another file, or overwrite this one")
     return found
 
@@ -241,7 +241,9 @@ def close(self:_Out):
     if self.file.seek(0, os.SEEK_END) > self.end: self.file.truncate(self.end)
     self.file.close(); self.reader.close()
 
-def _named(row): return dict(row=row.row, id=row.id, question=None if row.question is None else row.question if row.error is None else row.question[:200])
+def _named(row, short):
+    "What a line says first: place, id and question, of which an error quotes the beginning only."
+    return dict(row=row.row, id=row.id, question=row.question[:200] if short and row.question else row.question)
 
 # %% ../nbs/43_batch.ipynb #cell-35
 class _Stream:
@@ -280,7 +282,7 @@ def _lines_of(batch, ask):
 
 def _line(row, given):
     "The line of a row: its place, its id, and the answer or what is wrong."
-    if isinstance(given, (str, Exception)): return dict(_named(row), error=_valid(" ".join(str(given).split()))[:500])
+    if isinstance(given, (str, Exception)): return dict(_named(row, True), error=_valid(" ".join(str(given).split()))[:500])
     return dict(row=row.row, id=row.id) | answer_json(given)
 
 # %% ../nbs/43_batch.ipynb #cell-41
