@@ -1,26 +1,24 @@
 """RAG generation beside Transformers: the same weights and inputs in one run, alternating, outputs compared before any time is told.
 
-    python bench/generation.py [--device cuda|cpu] [--dtype bfloat16|float32] [--rows NAME ...] [--repeat 5] [--out FILE.json]
+    python bench/generation.py [--device cuda|cpu] [--dtype bfloat16|float32] [--rows NAME ...] [--repeat 5] [--out FILE.json] [--seconds S]
                                [--size large|base|tiny] [--context 300] [--new 32] [--list]
 
-Weights are random, so nothing is downloaded; a minimal length keeps every answer at --new tokens. A row's time is the median
-of --repeat calls of each side, taken in turn after one call each to warm up. `a step` is what one more token costs: the
-call with all tokens less the call with two, over their difference. `floor` is the least time for a step's bytes (weights of
-the decoder and vocabulary, the documents' keys and values once) at the copy bandwidth measured here, or for its arithmetic
-at the rate of a large matrix product, whichever is more. Memory is the most that PyTorch had allocated during a call, less
-the weights.
+Weights are random, so nothing is downloaded; a minimal length keeps every answer at --new tokens. `a step` is what one more
+token costs: the call with all tokens less the call with two, over their difference. Its floor: weights of the decoder and
+vocabulary, and the documents' keys and values, read once, or the step's arithmetic. A call's floor has the reading of the
+documents besides (and for RAG-Sequence the scoring of the candidates). Memory is the most that PyTorch had allocated during a
+call, less the weights. bench/common.py says how times are taken.
 
 In float32 both sides have to write the same tokens (a difference is an error, with --force a remark). In bfloat16, where
 Transformers also keeps document posteriors in bfloat16, the share of equal answers is told beside the time, and a
 float32 comparison of a shorter call comes first.
 """
-import argparse, copy, gc, json, platform, statistics, sys, time
-from pathlib import Path
+import copy, gc
 
+from common import Report, alternate, arguments, machine, peak
 import torch, transformers
 from transformers import BartConfig, BartForConditionalGeneration, DPRConfig, DPRQuestionEncoder, DynamicCache, LlamaConfig, LlamaForCausalLM
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from rag_nb import engine, RagSequenceForGeneration, RagTokenForGeneration
 
 SIZES = dict(large=dict(), base=dict(d_model=768, encoder_layers=6, decoder_layers=6, encoder_attention_heads=12, decoder_attention_heads=12, encoder_ffn_dim=3072, decoder_ffn_dim=3072),
@@ -31,28 +29,6 @@ ROWS = {"token B=1 M=4": ("token", 1, 4), "token B=8 M=1": ("token", 8, 1), "tok
         "sequence B=8 M=4": ("sequence", 8, 4), "decoder-only B=1 greedy": ("causal", 1, 1)}
 CPU_ROWS = {"token B=1 M=4": ("token", 1, 4), "sequence B=4 M=4": ("sequence", 4, 4), "decoder-only B=1 greedy": ("causal", 1, 1)}
 PAD, BOS, EOS = 1, 0, 2
-
-
-def wait(device):
-    if device == "cuda": torch.cuda.synchronize()
-
-
-def timed(call, device):
-    wait(device); start = time.perf_counter()
-    out = call()
-    wait(device)
-    return out, time.perf_counter() - start
-
-
-def machine(device, dtype):
-    "Bytes a second of a large copy, and operations a second of a large matrix product."
-    n = 2**30 if device == "cuda" else 2**27
-    a, b = torch.empty(n, dtype=torch.uint8, device=device).random_(), torch.empty(n, dtype=torch.uint8, device=device)
-    copies = [timed(lambda: b.copy_(a), device)[1] for _ in range(8)][2:]
-    m = 8192 if device == "cuda" else 1536
-    x, y = (torch.randn(m, m, device=device, dtype=dtype) for _ in range(2))
-    products = [timed(lambda: x @ y, device)[1] for _ in range(8)][2:]
-    return 2*n / statistics.median(copies), 2*m**3 / statistics.median(products)
 
 
 def models(kind, size, device, dtype, K):
@@ -109,16 +85,20 @@ def inputs(kind, B, K, S, V, device):
     return dict(context_input_ids=ids.to(device), context_attention_mask=torch.ones_like(ids).to(device), doc_scores=torch.randn(B, K, generator=g).to(device))
 
 
-def floor(kind, generator, B, K, M, S, bandwidth, rate):
-    "Seconds a step: bytes that must be read, or arithmetic that must be done."
+def floor(kind, generator, B, K, M, S, new, limits):
+    "Seconds of a step, and of a whole call."
     cfg, size = generator.config, next(generator.parameters()).element_size()
     if kind == "causal":
-        weights = sum(p.numel() for p in generator.parameters())
+        weights = reading = sum(p.numel() for p in generator.parameters())
+        reading -= cfg.vocab_size*cfg.hidden_size
         state = 2 * cfg.num_hidden_layers * cfg.num_key_value_heads * (cfg.hidden_size // cfg.num_attention_heads)
     else:
         weights = cfg.decoder_layers*(6*cfg.d_model**2 + 2*cfg.d_model*cfg.decoder_ffn_dim) + cfg.vocab_size*cfg.d_model
+        reading = cfg.encoder_layers*(4*cfg.d_model**2 + 2*cfg.d_model*cfg.encoder_ffn_dim) + cfg.decoder_layers*2*cfg.d_model**2
         state = 2 * cfg.decoder_layers * cfg.d_model
-    return max((weights + B*K*S*state)*size / bandwidth, 2*weights*B*K*M / rate)
+    step = limits.floor((weights + B*K*S*state)*size, 2*weights*B*K*M)
+    scoring = limits.floor(weights*size, 2*weights*B*K*M*K*new) if kind == "sequence" else 0          # K·M candidates behind K documents
+    return step, limits.floor(reading*size, 2*reading*B*K*S) + new*step + scoring
 
 
 def agreement(a, b):
@@ -126,69 +106,56 @@ def agreement(a, b):
     return float((a[:, :n].cpu() == b[:, :n].cpu()).all(1).float().mean())
 
 
-def peak(call, device):
-    "Gigabytes beyond what was there before the call."
-    if device != "cuda": return None
-    engine._KITS.clear(); gc.collect(); torch.cuda.empty_cache()                                     # buffers that were kept count as well
-    torch.cuda.synchronize(); torch.cuda.reset_peak_memory_stats(); before = torch.cuda.memory_allocated()
-    call(); torch.cuda.synchronize()
-    return (torch.cuda.max_memory_allocated() - before) / 2**30
-
-
-def row(name, kind, B, M, a, bandwidth, rate):
+def row(kind, B, M, a, limits):
     K, S = a.docs, a.context if kind != "causal" else a.causal_context
     dtype = getattr(torch, a.dtype)
-    theirs, ours, generator = models(kind, a.size, a.device, dtype, K)
-    x = inputs(kind, B, K, S, generator.config.vocab_size, a.device)
     equal32 = None
     if dtype != torch.float32 and B <= 8:
         t32, o32, g32 = models(kind, a.size, a.device, torch.float32, K)
-        p, q = calls(kind, B, M, t32, o32, g32, x, 8)
+        p, q = calls(kind, B, M, t32, o32, g32, inputs(kind, B, K, S, g32.config.vocab_size, a.device), 8)
         equal32 = agreement(p(), q())
         del t32, o32, g32, p, q
+    theirs, ours, generator = models(kind, a.size, a.device, dtype, K)
+    x = inputs(kind, B, K, S, generator.config.vocab_size, a.device)
     long, short = calls(kind, B, M, theirs, ours, generator, x, a.new), calls(kind, B, M, theirs, ours, generator, x, 2)
-    slow, fast = long[0](), long[1]()
-    equal = agreement(slow, fast)
-    if dtype == torch.float32 and equal < 1 and not a.force: raise SystemExit(f"{name}: the two sides differ in {1-equal:.0%} of the answers")
-    times = {k: [] for k in ("theirs", "ours", "theirs2", "ours2")}
+    equal = agreement(long[0](), long[1]())
+    if dtype == torch.float32 and equal < 1 and not a.force: raise ValueError(f"the two sides differ in {1-equal:.0%} of the answers")
     if a.repeat > 1: short[0](), short[1]()
-    for _ in range(a.repeat):
-        for side, call in zip(times, (*long, *short)): times[side].append(timed(call, a.device)[1])
-    mid = {k: statistics.median(v) for k, v in times.items()}
-    step = [(mid[k] - mid[k + "2"]) / (a.new - 2) for k in ("theirs", "ours")]
-    return dict(row=name, theirs_ms=1e3*mid["theirs"], ours_ms=1e3*mid["ours"], ratio=mid["theirs"]/mid["ours"], theirs_per_token_ms=1e3*mid["theirs"]/a.new, ours_per_token_ms=1e3*mid["ours"]/a.new,
-                theirs_step_ms=1e3*step[0], ours_step_ms=1e3*step[1], step_ratio=step[0]/step[1] if kind != "sequence" else None,
-                floor_ms=1e3*floor(kind, generator, B, K, M, S, bandwidth, rate) if kind != "sequence" else None,
-                equal=equal, equal_float32=equal32, theirs_peak_gib=peak(long[0], a.device), ours_peak_gib=peak(long[1], a.device), all_seconds=times)
+    t = alternate(dict(theirs=long[0], ours=long[1], theirs2=short[0], ours2=short[1]), a.repeat, a.device, warm=False)
+    wall, cpu = ({k: 1e3*v[which] for k, v in t.items()} for which in ("wall", "cpu"))
+    step = [(wall[k] - wall[k + "2"]) / (a.new - 2) for k in ("theirs", "ours")]
+    least = [1e3*f for f in floor(kind, generator, B, K, M, S, a.new, limits)]
+    memory = []
+    for call in long:
+        engine._KITS.clear(); gc.collect()                                                          # buffers that were kept count as well
+        memory.append(peak(call, a.device))
+    return dict(theirs_ms=wall["theirs"], ours_ms=wall["ours"], ratio=wall["theirs"]/wall["ours"], floor_call_ms=least[1], theirs_cpu_ms=cpu["theirs"], ours_cpu_ms=cpu["ours"],
+                ratio_cpu=cpu["theirs"]/cpu["ours"], theirs_step_ms=step[0], ours_step_ms=step[1], step_ratio=step[0]/step[1] if kind != "sequence" else None,
+                theirs_token_ms=wall["theirs"]/a.new, ours_token_ms=wall["ours"]/a.new,
+                floor_ms=least[0] if kind != "sequence" else None, equal=equal, equal_float32=equal32, theirs_peak_gib=memory[0], ours_peak_gib=memory[1], all_seconds={k: v["all"] for k, v in t.items()})
 
 
+COLUMNS = [("row", "row", ""), ("Transformers ms", "theirs_ms", ".1f"), ("rag_nb ms", "ours_ms", ".1f"), ("ratio", "ratio", ".1f"), ("floor ms", "floor_call_ms", ".1f"),
+           ("processor ms: Transformers", "theirs_cpu_ms", ".0f"), ("rag_nb", "ours_cpu_ms", ".0f"), ("ratio", "ratio_cpu", ".1f"),
+           ("a step: Transformers ms", "theirs_step_ms", ".2f"), ("rag_nb ms", "ours_step_ms", ".2f"), ("ratio", "step_ratio", ".1f"), ("floor ms", "floor_ms", ".2f"),
+           ("equal answers", "equal", ".0%"), ("in float32", "equal_float32", ".0%"), ("peak GiB: Transformers", "theirs_peak_gib", ".2f"), ("rag_nb", "ours_peak_gib", ".2f")]
+
+
+@torch.no_grad()
 def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    p.add_argument("--dtype", help="bfloat16 on a GPU, float32 on the CPU where not said")
-    p.add_argument("--rows", nargs="*"); p.add_argument("--list", action="store_true"); p.add_argument("--force", action="store_true")
-    p.add_argument("--repeat", type=int, default=5); p.add_argument("--new", type=int, default=32)
+    p = arguments(__doc__)
+    p.add_argument("--new", type=int, default=32, help="tokens of an answer")
     p.add_argument("--size", choices=SIZES, default=None); p.add_argument("--docs", type=int, default=5)
-    p.add_argument("--context", type=int, default=300); p.add_argument("--causal-context", type=int, default=200); p.add_argument("--out")
+    p.add_argument("--context", type=int, default=300); p.add_argument("--causal-context", type=int, default=200)
     a = p.parse_args()
     cuda = a.device == "cuda"
     a.dtype, a.size, rows = a.dtype or ("bfloat16" if cuda else "float32"), a.size or ("large" if cuda else "base"), ROWS if cuda else CPU_ROWS
     if a.list: return print("\n".join(rows))
     transformers.logging.set_verbosity_error()
-    dtype = getattr(torch, a.dtype)
-    bandwidth, rate = machine(a.device, dtype)
-    facts = dict(device=torch.cuda.get_device_name() if cuda else platform.processor() or platform.machine(), threads=torch.get_num_threads(), torch=torch.__version__,
-                 transformers=transformers.__version__, dtype=a.dtype, size=a.size, copy_gb_s=bandwidth/1e9, matmul_tflop_s=rate/1e12, docs=a.docs, context=a.context, new=a.new)
-    print(json.dumps(facts), flush=True)
-    print("| row | Transformers ms | rag_nb ms | ratio | a step: Transformers ms | rag_nb ms | ratio | floor ms | equal answers (float32) | peak GiB: Transformers, rag_nb |\n|---|---|---|---|---|---|---|---|---|---|", flush=True)
-    done, show = [], lambda v, f=".2f": "–" if v is None else format(v, f)
+    limits = machine(a.device, getattr(torch, a.dtype))
+    report = Report(COLUMNS, limits, a.out, benchmark="generation", size=a.size, docs=a.docs, context=a.context, causal_context=a.causal_context, new=a.new)
     for name in a.rows or rows:
-        with torch.no_grad(): r = row(name, *rows[name], a, bandwidth, rate)
-        done.append(r)
-        print(f"| {name} | {r['theirs_ms']:.1f} | {r['ours_ms']:.1f} | {r['ratio']:.1f} | {r['theirs_step_ms']:.2f} | {r['ours_step_ms']:.2f} | {show(r['step_ratio'], '.1f')} | {show(r['floor_ms'])} | "
-              f"{r['equal']:.0%} ({show(r['equal_float32'], '.0%')}) | {show(r['theirs_peak_gib'])}, {show(r['ours_peak_gib'])} |", flush=True)
-        if a.out: Path(a.out).write_text(json.dumps(dict(facts, rows=done), indent=1), encoding="utf8")
-        if cuda: torch.cuda.empty_cache()
+        if not report.over(a.seconds): report.add(name, lambda: row(*rows[name], a, limits))
 
 
 if __name__ == "__main__": main()
