@@ -34,11 +34,7 @@ PAD, BOS, EOS = 1, 0, 2
 def models(kind, size, device, dtype, K):
     "The same weights on both sides: Transformers' model, ours, the generator."
     torch.manual_seed(0)
-    if kind == "causal":
-        generator = LlamaForCausalLM(LlamaConfig(**LLAMA["tiny" if size == "tiny" else "large"], tie_word_embeddings=True, initializer_range=.06, pad_token_id=PAD, bos_token_id=BOS, eos_token_id=EOS, max_position_embeddings=4096))
-    else:
-        generator = BartForConditionalGeneration(BartConfig(**SIZES[size], init_std=.06, forced_eos_token_id=None, pad_token_id=PAD, bos_token_id=BOS, eos_token_id=EOS, decoder_start_token_id=EOS))
-    encoder = DPRQuestionEncoder(DPRConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32, vocab_size=100))
+    with torch.device(device): generator, encoder = _parts(kind, size)      # weights are drawn where they are used: a processor takes seconds for them
     generator, encoder = generator.to(device, dtype).eval(), encoder.to(device, dtype).eval()
     name = "RagSequenceForGeneration" if kind == "sequence" else "RagTokenForGeneration"
     ours = dict(RagSequenceForGeneration=RagSequenceForGeneration, RagTokenForGeneration=RagTokenForGeneration)[name]
@@ -46,6 +42,15 @@ def models(kind, size, device, dtype, K):
     if kind == "causal": return None, ours, generator
     config = transformers.RagConfig.from_question_encoder_generator_configs(encoder.config, generator.config, n_docs=K, pad_token_id=PAD, bos_token_id=BOS, eos_token_id=EOS, decoder_start_token_id=EOS)
     return getattr(transformers, name)(config, question_encoder=encoder, generator=generator).eval(), ours, generator
+
+
+def _parts(kind, size):
+    if kind == "causal":
+        generator = LlamaForCausalLM(LlamaConfig(**LLAMA["tiny" if size == "tiny" else "large"], tie_word_embeddings=True, initializer_range=.06, pad_token_id=PAD, bos_token_id=BOS, eos_token_id=EOS, max_position_embeddings=4096))
+    else:
+        generator = BartForConditionalGeneration(BartConfig(**SIZES[size], init_std=.06, forced_eos_token_id=None, pad_token_id=PAD, bos_token_id=BOS, eos_token_id=EOS, decoder_start_token_id=EOS))
+    encoder = DPRQuestionEncoder(DPRConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32, vocab_size=100))
+    return generator, encoder
 
 
 def five_rows(generator, ids, mask, prior, new):

@@ -1,10 +1,26 @@
 #!/bin/bash
-# The engine on a GPU, within eight minutes: bash bench/gpu.sh FOLDER
-# Writes FOLDER/generation.txt and .json (the table beside Transformers) and FOLDER/tests.txt (engine and loop, a few hundred cases).
-out=${1:?say where the results go}
-mkdir -p "$out"
+# All benchmarks and GPU tests on one H200 within nine minutes: bash bench/gpu.sh FOLDER [SECONDS]
+# Leaves in FOLDER log.txt, a .json for each benchmark, tests.txt and RESULTS.md; a part that fails or takes too long is stopped, and the next one begins.
+# A trial on the CPU: DEVICE=cpu SMALL="--repeat 1" SMALL_GENERATION="--size tiny --context 20 --new 4" ... bash bench/gpu.sh FOLDER
+out=$(mkdir -p "${1:?say where the results go}" && cd "$1" && pwd)
+all=${2:-530}
 cd "$(dirname "$0")/.." || exit 1
 export PYTHONUNBUFFERED=1 TOKENIZERS_PARALLELISM=false
-timeout 60 python3 -m pytest -q -x -p no:cacheprovider tests/gpu/test_cuda_engine.py -k "kernels or streaming" >"$out/first.txt" 2>&1; tail -25 "$out/first.txt"
-timeout 190 python3 bench/generation.py --device cuda --out "$out/generation.json" >"$out/generation.txt" 2>&1; tail -30 "$out/generation.txt"
-timeout 220 python3 -m pytest -q -p no:cacheprovider --maxfail=8 --tb=short tests/gpu/test_cuda_engine.py >"$out/tests.txt" 2>&1; tail -60 "$out/tests.txt" | cut -c1-200
+py=${PYTHON:-python3} device=${DEVICE:-cuda}
+part() {  # name, file, seconds at most, command: its output goes into the file; never longer than there is time
+    local name=$1 file=$out/$2 most=$3 left=$((all - SECONDS)) began=$SECONDS; shift 3
+    (( left < 10 )) && { echo "== $name: no time left" | tee -a "$file"; return; }
+    (( most > left )) && most=$left
+    printf '== %s: %s\n' "$name" "$*" | tee -a "$file"
+    timeout -k 5 "$most" "$@" > >(tee -a "$file" | tail -n 45 | cut -c1-260) 2>&1
+    echo "== $name: exit $? after $((SECONDS - began)) s" | tee -a "$file"
+}
+rm -f "$out"/log.txt "$out"/tests.txt "$out"/*.json
+part first log.txt 75 $py -m pytest -q -x -p no:cacheprovider --tb=short tests/gpu -k "kernels or promise"
+part generation log.txt 150 $py bench/generation.py --device $device --seconds 120 --out "$out/generation.json" $SMALL $SMALL_GENERATION
+part search log.txt 100 $py bench/search.py --device $device --seconds 75 --tune --out "$out/search.json" $SMALL $SMALL_SEARCH
+part training log.txt 75 $py bench/training.py --device $device --seconds 55 --out "$out/training.json" $SMALL $SMALL_TRAINING
+part ask log.txt 60 $py bench/ask.py --device $device --model random --dtype float32 --out "$out/ask.json" $SMALL $SMALL_ASK
+part tests tests.txt 300 $py -m pytest -q -p no:cacheprovider --maxfail=12 --tb=short tests/gpu
+$py bench/results.py "$out" && cp bench/RESULTS.md "$out/RESULTS.md"
+exit 0
