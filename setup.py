@@ -20,7 +20,7 @@ def lines(key):
 
 
 extras = {k.removesuffix("_requirements"): lines(k) for k in cfg if k.endswith("_requirements")}
-extras["dev"] = [*extras["dev"], *extras["quant"], *extras["docs"]]
+extras["dev"] = [*extras["dev"], *extras["quant"], *extras["docs"], *extras["ray"]]
 readme = here/"README.md"
 
 setup(

@@ -20,6 +20,7 @@ _PUBLIC = {
     "index_legacy": "CanonicalHFIndex CustomHFIndex LegacyIndex adapt_index",
     "tokenizer": "RagTokenizer",
     "retriever": "RagRetriever AutoTokenizer BitsAndBytesConfig",
+    "index_ray": "RayIndex build_folder_with_ray merge_hits",
     "kernels": "",
     "reader": "",
     "model": "RagModel RagPreTrainedModel RagTokenForGeneration RagSequenceForGeneration RetrievAugLMOutput RetrievAugLMMarginOutput",
