@@ -8,6 +8,7 @@ __all__ = ['last_hidden', 'to_logits', 'ends_in_one_matrix', 'chosen_logprobs', 
 # %% ../nbs/38_likelihood.ipynb #cell-02
 import torch
 from torch.utils.checkpoint import checkpoint
+from transformers.modeling_outputs import BaseModelOutput
 from .marginal import token_marginal, sequence_marginal
 from .reader import _check_left, is_decoder_only, teacher_force
 
@@ -93,10 +94,24 @@ def _causal_logprobs(generator, ids, mask, fed, targets):
     return chosen_logprobs(generator, hidden[row, n[row] - 1 + t], targets[scored])
 
 # %% ../nbs/38_likelihood.ipynb #cell-27
+def _encoded(generator, ids, mask):
+    "Encoder states (R, S, H) of contexts, equal ones encoded once; None where all are different, and nothing is to be saved."
+    rows, which = ids.masked_fill(mask == 0, -1).unique(dim=0, return_inverse=True)  # (U, S), (R,)
+    if len(rows) == len(ids): return None
+    first = torch.zeros(len(rows), dtype=torch.long, device=ids.device).scatter_(0, which, torch.arange(len(ids), device=ids.device))  # one row of each
+    states = _plain(generator).get_encoder()(input_ids=ids[first], attention_mask=mask[first], return_dict=True).last_hidden_state
+    out = BaseModelOutput(last_hidden_state=states[which])
+    out.router_logits = None  # mixtures of experts look for it
+    return out
+
+# %% ../nbs/38_likelihood.ipynb #cell-29
 def _seq2seq_logprobs(generator, ids, mask, fed, targets):
     "log p of the scored targets of R rows, in row-major order: (P,)."
     S, T = int(mask.sum(1).max()), int((targets != -100).any(0).nonzero().max()) + 1
-    hidden = last_hidden(generator, input_ids=ids[:, :S], attention_mask=mask[:, :S], decoder_input_ids=fed[:, :T], use_cache=False)  # (R, T, H)
+    ids, mask = ids[:, :S], mask[:, :S]
+    encoded = _encoded(generator, ids, mask)
+    context = dict(input_ids=ids) if encoded is None else dict(encoder_outputs=encoded)
+    hidden = last_hidden(generator, **context, attention_mask=mask, decoder_input_ids=fed[:, :T], use_cache=False)  # (R, T, H)
     scored = targets[:, :T] != -100
     return chosen_logprobs(generator, hidden[scored], targets[:, :T][scored])
 
@@ -105,7 +120,7 @@ def _full_logprobs(generator, ids, mask, fed, targets):
     logits, scored = teacher_force(generator, ids, mask, fed).logits, targets != -100  # (R, T, V)
     return logits[scored].float().log_softmax(-1).gather(-1, targets[scored][:, None]).squeeze(-1)
 
-# %% ../nbs/38_likelihood.ipynb #cell-29
+# %% ../nbs/38_likelihood.ipynb #cell-31
 def _in_groups(mask, targets, rows):
     "The numbers of the contexts that have a target, longest first, in groups."
     scored = (targets != -100).sum(1)  # (R,)
@@ -137,7 +152,7 @@ def answer_logprobs(
     if found: out = out.index_put((torch.cat(places),), torch.cat(found))
     return out.view_as(targets)  # (R, T)
 
-# %% ../nbs/38_likelihood.ipynb #cell-31
+# %% ../nbs/38_likelihood.ipynb #cell-33
 def marginal_nll(
     token_lp: torch.Tensor,  # (B, K, T)
     log_prior: torch.Tensor,  # (B, K)
