@@ -153,6 +153,63 @@ def known(self:HubFiles, folder:str)->bool:
     return any(self.cache().glob(f"{folder.replace('/', '--')}--*.footer.parquet"))
 
 # %% ../nbs/13_index_hub.ipynb #cell-23
+def _varint(b, i):
+    "A number of seven bits a byte, and the place behind it."
+    n = shift = 0
+    while shift < 64:
+        n |= (b[i] & 127) << shift
+        if b[i] < 128: return n, i + 1
+        i, shift = i + 1, shift + 7
+    raise ValueError("a number without end")
+
+def _thrift(b, i, kind, depth=0):
+    "A value of a type in Thrift's compact form, and the place behind it: structs as dicts by field number."
+    if depth > 16: raise ValueError("too deep")
+    if kind in (1, 2): return kind == 1, i                                # truth is in the type itself
+    if kind == 3: return b[i], i + 1
+    if kind in (4, 5, 6): n, i = _varint(b, i); return (n >> 1) ^ -(n & 1), i
+    if kind == 7: return None, i + 8                                      # a float, of no use here
+    if kind == 8: n, i = _varint(b, i); return bytes(b[i:i+n]), i + n
+    if kind in (9, 10): return _thrift_list(b, i, depth)
+    if kind == 12: return _thrift_struct(b, i, depth)
+    raise ValueError(f"type {kind}")
+
+# %% ../nbs/13_index_hub.ipynb #cell-25
+def _thrift_list(b, i, depth, most=None):
+    "The items of a list, or the first `most` of them."
+    n, kind = b[i] >> 4, b[i] & 15
+    n, i = _varint(b, i + 1) if n == 15 else (n, i + 1)
+    out = []
+    for _ in range(n if most is None else min(n, most)):
+        if i >= len(b): raise ValueError("a list that is longer than the file")
+        item, i = _thrift(b, i + (kind in (1, 2)), kind, depth + 1)
+        out.append(item)
+    return out, i
+
+def _thrift_struct(b, i, depth, until=None):
+    "The fields of a struct; with `until`, up to that field, of which only the first item is read."
+    out, number = {}, 0
+    while b[i]:
+        step, kind = b[i] >> 4, b[i] & 15
+        if step: number, i = number + step, i + 1
+        else: step, i = _varint(b, i + 1); number = (step >> 1) ^ -(step & 1)
+        if number == until: return {**out, number: _thrift_list(b, i, depth, 1)[0]}, i
+        out[number], i = _thrift(b, i, kind, depth + 1)
+    return out, i + 1
+
+def _values_in_first_group(path, column):
+    "How many values a column has in a file's first group of rows; ValueError where the file does not say."
+    with open(path, "rb") as f:
+        f.seek(-8, os.SEEK_END)
+        size = int.from_bytes(f.read(8)[:4], "little")
+        f.seek(-8 - min(size, f.tell() - 8), os.SEEK_END)
+        table = f.read(size)
+    try:
+        columns = [c[3] for c in _thrift_struct(table, 0, 0, until=4)[0][4][0][1]]        # of the first row group, what each column says of itself
+        return next(c[5] for c in columns if c[3][0] == column.encode() and isinstance(c[5], int) and c[5] >= 0)
+    except (ValueError, IndexError, KeyError, TypeError, StopIteration) as e: raise ValueError(f"{path}: damaged Parquet file (nothing is said of its column {column!r}: {type(e).__name__})") from None
+
+# %% ../nbs/13_index_hub.ipynb #cell-29
 _COLUMNS_OF = {"text": ["id", "title", "text"], "vectors": ["embeddings"]}
 
 class _Shard:
@@ -166,11 +223,13 @@ class _Shard:
         self.sizes = [footer.row_group(g).num_rows for g in range(footer.num_row_groups)]
         if any(n < 1 for n in self.sizes) or sum(self.sizes) != footer.num_rows:
             raise ValueError(f"{self.name}: damaged Parquet file (its row counts disagree)")
-        lists = [c for c in range(footer.num_columns) if footer.schema.column(c).path.split(".")[0] == "embeddings"]
-        self.dim = footer.row_group(0).column(lists[0]).num_values // self.sizes[0] if lists and self.sizes else None
+        try: lists = [c for c in range(footer.num_columns) if footer.schema.column(c).path.split(".")[0] == "embeddings"]
+        except UnicodeDecodeError: raise ValueError(f"{self.name}: damaged Parquet file (the name of a column is not UTF-8)") from None
+        self.dim = _values_in_first_group(self.local or self.files.kept(self.name, "footer"), "embeddings") // self.sizes[0] if lists and self.sizes else None
+        if self.dim is not None and not 0 < self.dim <= 2**16: raise ValueError(f"{self.name}: damaged Parquet file (vectors of {self.dim:,} numbers)")
         return self
 
-# %% ../nbs/13_index_hub.ipynb #cell-24
+# %% ../nbs/13_index_hub.ipynb #cell-30
 @patch
 def footer(self:_Shard):
     "The file's table of contents, read once and kept."
@@ -193,7 +252,7 @@ def _remote(self:_Shard, read):
     except Exception as e:
         raise OSError(f"{self.name} of {self.files.repo} could not be read from the Hub ({type(e).__name__}: {str(e)[:300]})") from e
 
-# %% ../nbs/13_index_hub.ipynb #cell-25
+# %% ../nbs/13_index_hub.ipynb #cell-31
 @patch
 def fetch(self:_Shard, group, what):
     "The file on this machine, and the group in it, with the `what` (text or vectors) of a group of rows."
@@ -218,7 +277,7 @@ def _decoded(file, group, columns, name):
         out.append(b)
     return _arrow()[0].Table.from_batches(out)
 
-# %% ../nbs/13_index_hub.ipynb #cell-27
+# %% ../nbs/13_index_hub.ipynb #cell-33
 @lru_cache(64)
 def _texts(path): return _File(path, keep=4)
 
@@ -243,7 +302,7 @@ def column(self:_Shard, name):
                          "download the files first")
     return _texts(self.local).column(name)
 
-# %% ../nbs/13_index_hub.ipynb #cell-28
+# %% ../nbs/13_index_hub.ipynb #cell-34
 def _matrix(column, where):
     "A column of lists of numbers as an array (n, D); not copied where it lies in one piece."
     pa, kind = _arrow()[0], column.type
@@ -259,7 +318,7 @@ def _matrix(column, where):
     if len({p.shape[1] for p in pieces}) > 1: raise ValueError(f"{where}: the vectors are of different lengths")
     return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
-# %% ../nbs/13_index_hub.ipynb #cell-30
+# %% ../nbs/13_index_hub.ipynb #cell-36
 def _shards(listing, split, where):
     "Names of a split's files in order; ValueError if there are none, or not all."
     found, of = {}, set()
@@ -276,7 +335,7 @@ def _shards(listing, split, where):
                          "with some missing, row numbers would be wrong")
     return [found[split][i] for i in sorted(found[split])]
 
-# %% ../nbs/13_index_hub.ipynb #cell-32
+# %% ../nbs/13_index_hub.ipynb #cell-38
 class HubPassages(Passages):
     "Passages and vectors in published Parquet files, of which only the groups of rows asked for are read."
     def __init__(self,
@@ -301,7 +360,7 @@ class HubPassages(Passages):
         "Call `f` on each item, several at a time."
         with ThreadPoolExecutor(self.threads) as pool: return list(tqdm(pool.map(f, items), desc=what, total=len(items), delay=2, leave=False))
 
-# %% ../nbs/13_index_hub.ipynb #cell-33
+# %% ../nbs/13_index_hub.ipynb #cell-39
 @patch
 def _groups(self:HubPassages, rows, what):
     "For row numbers, the group of each; all of these groups are on this machine afterwards."
@@ -315,7 +374,7 @@ def _rows(self:HubPassages, rows):
     self._groups(rows, "text")
     return Passages._rows(self, rows)
 
-# %% ../nbs/13_index_hub.ipynb #cell-34
+# %% ../nbs/13_index_hub.ipynb #cell-40
 @patch
 def vectors(self:HubPassages,
     ids,          # Row numbers of any shape; -1 gives zeros
@@ -349,7 +408,7 @@ def _matrix_of(self:HubPassages, g):
         self.recent.move_to_end(g)
         return self.recent[g]
 
-# %% ../nbs/13_index_hub.ipynb #cell-38
+# %% ../nbs/13_index_hub.ipynb #cell-44
 class RowsIndex(Index):
     "An index over passages that have their own vectors: something proposes rows, their exact vectors rank them."
     kind = "rows"
@@ -376,7 +435,7 @@ class RowsIndex(Index):
         with self.opening:
             if not self.is_initialized(): self.proposer = self._open()
 
-# %% ../nbs/13_index_hub.ipynb #cell-39
+# %% ../nbs/13_index_hub.ipynb #cell-45
 @patch
 def _candidates(self:RowsIndex, queries, k, exclude):
     self.init_index()
@@ -395,7 +454,7 @@ def _how(self:RowsIndex, index, exclude):
     if isinstance(index, faiss.IndexIVF): return faiss.SearchParametersIVF(nprobe=self.nprobe or index.nprobe, **more)
     return faiss.SearchParameters(**more)
 
-# %% ../nbs/13_index_hub.ipynb #cell-41
+# %% ../nbs/13_index_hub.ipynb #cell-47
 def _fitting(index, passages, name):
     "The FAISS index, if it has the rows of the passages."
     import faiss, warnings
@@ -412,7 +471,7 @@ def _faiss_file(path, passages):
     from rag_nb.index_faiss import _read
     return _fitting(_read(path), passages, Path(path).name)
 
-# %% ../nbs/13_index_hub.ipynb #cell-43
+# %% ../nbs/13_index_hub.ipynb #cell-49
 @patch
 def get_top_docs(self:RowsIndex,
     question_hidden_states,  # `(B, D)` array
@@ -430,7 +489,7 @@ def get_doc_dicts(self:RowsIndex,
     rows = Hits(doc_ids, np.zeros(np.shape(doc_ids))).with_passages(self.passages).passages
     return [{c: [(p or {}).get(c, "") for p in row] for c in ("id", "title", "text")} for row in rows]
 
-# %% ../nbs/13_index_hub.ipynb #cell-45
+# %% ../nbs/13_index_hub.ipynb #cell-51
 _FAISS = {"exact": ("HNSW128_SQ8", "'exact' is its published name: it is an approximate graph (HNSW) over 8-bit codes"),
           "compressed": ("IVF4096_HNSW128_PQ128", "an approximate index: 4,096 lists of codes of 128 bytes")}
 
@@ -461,7 +520,7 @@ class WikiDPRIndex(RowsIndex):
         super().__init__(HubPassages(self.files, folder, split), **how)
         if self.dim is None: raise ValueError(f"{self.files.repo}/{folder} has passages without vectors")
 
-# %% ../nbs/13_index_hub.ipynb #cell-47
+# %% ../nbs/13_index_hub.ipynb #cell-53
 def _size(n):
     "A number of bytes for people."
     return f"{n/1e9:,.1f} GB" if n >= 1e9 else f"{max(1, round(n/1e6)):,} MB"
@@ -486,7 +545,7 @@ def announce(
 
 def _stderr(text): print(text, file=sys.stderr)
 
-# %% ../nbs/13_index_hub.ipynb #cell-48
+# %% ../nbs/13_index_hub.ipynb #cell-54
 @patch
 def _announce(self:WikiDPRIndex, folder, say):
     "Say what will be downloaded and what stays on the Hub."
@@ -499,7 +558,7 @@ def _announce(self:WikiDPRIndex, folder, say):
     if size is None and not self.index_path: raise ValueError(f"{self.files.name} has no file {self.index_file}")
     announce(self.files, {} if self.index_path else {self.index_file: size}, say, _FAISS[self.index_name][1], more)
 
-# %% ../nbs/13_index_hub.ipynb #cell-49
+# %% ../nbs/13_index_hub.ipynb #cell-55
 @patch
 def _open(self:WikiDPRIndex):
     "The FAISS index, downloaded if it is not here and mapped into memory; for the dummy set an exact index."

@@ -375,3 +375,33 @@ print(opened, asked, one, rss("RssAnon") - own)
     assert done.returncode == 0, done.stderr[-3000:]
     opened, asked, own, many = map(float, done.stdout.split())
     assert opened < 40 and asked < 190 and own < 120 and many < 220, f"of 377 MB: opening {opened:.0f}, first question {asked:.0f}, of it not mapped {own:.0f}, after forty {many:.0f}"
+
+
+# A damaged table of contents
+
+def test_the_length_of_vectors_is_what_pyarrow_says(tmp_path):
+    "For files of several writers' settings, without asking PyArrow for a column."
+    import pyarrow as pa, pyarrow.parquet as pq
+    from rag_nb.index_hub import _values_in_first_group
+    table = pa.table({"id": [str(i) for i in range(50)], "text": ["é" * 300] * 50, "title": [None] * 50, "embeddings": [[float(i), 2., 3.] for i in range(50)]})
+    for i, kw in enumerate([{}, dict(row_group_size=7), dict(version="1.0", use_dictionary=False), dict(compression="zstd", write_statistics=False), dict(write_page_index=True, data_page_version="2.0")]):
+        pq.write_table(table, tmp_path/f"{i}.parquet", **kw)
+        assert _values_in_first_group(tmp_path/f"{i}.parquet", "embeddings") == pq.read_metadata(tmp_path/f"{i}.parquet").row_group(0).column(3).num_values
+
+
+def test_a_damaged_table_of_contents_ends_no_process(tmp_path):
+    "Four thousand damages of it: opened, or refused by a ValueError; with PyArrow's own columns some of them end the process."
+    import io, random, pyarrow as pa, pyarrow.parquet as pq
+    from rag_nb.index_hub import HubFiles, _Shard
+    f = io.BytesIO()
+    pq.write_table(pa.table({"id": ["a", "b"], "text": ["x", "y"], "title": ["", ""], "embeddings": [[1., 2.], [3., 4.]]}), f)
+    good, rng, refused = f.getvalue(), random.Random(0), 0
+    start = len(good) - 8 - int.from_bytes(good[-8:-4], "little")
+    for _ in range(4000):
+        b = bytearray(good)
+        for _ in range(rng.choice([1, 1, 2, 4])): b[rng.randrange(start, len(b) - 8)] = rng.choice([0, 0x0c, 0x1c, 0x2c, 0x4c, 0xff, rng.randrange(256)])
+        (tmp_path/"s.parquet").write_bytes(b)
+        try: dim = _Shard(HubFiles(tmp_path), "s.parquet", len(b)).open().dim
+        except ValueError as e: refused += 1; assert "s.parquet" in str(e)
+        else: assert dim is None or 0 < dim <= 2**16
+    assert refused > 1000
