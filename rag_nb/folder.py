@@ -51,19 +51,23 @@ def _write_vectors(path, vectors, dtype="float32", keep=None):
     _sync(path)
 
 # %% ../nbs/12_folder.ipynb #cell-11
-def _open_vectors(path, count, dim):
-    "The vectors of a segment, memory-mapped and read-only."
+def _mapped(path, dtypes, shape, promised):
+    "A .npy file, memory-mapped and read-only, if it holds what was promised; None in the shape fits any number."
     try:
         with open(path, "rb") as f:
             if np.lib.format.read_magic(f) != (1, 0): raise ValueError("another version of the format")
-            shape, fortran, dtype = np.lib.format.read_array_header_1_0(f)
+            found, fortran, dtype = np.lib.format.read_array_header_1_0(f)
             offset = f.tell()
     except OSError: raise
     except Exception as e: raise IndexFolderError(f"{path}: not a file of vectors ({e})") from None     # a damaged header makes NumPy raise all kinds
-    if shape != (count, dim) or fortran or dtype.str not in ("<f4", "<f2"):
-        raise IndexFolderError(f"{path}: holds {dtype} of shape {shape}, and the manifest promises {count:,} vectors of {dim} numbers")
-    if path.stat().st_size != offset + count*dim*dtype.itemsize: raise IndexFolderError(f"{path}: truncated, or longer than its header says")
-    return np.memmap(path, dtype, "r", offset, shape)
+    if len(found) != len(shape) or any(y not in (None, x) for x, y in zip(found, shape)) or fortran or dtype.str not in dtypes:
+        raise IndexFolderError(f"{path}: holds {dtype} of shape {found}, and the manifest promises {promised}")
+    if path.stat().st_size != offset + int(np.prod(found, dtype=object))*dtype.itemsize: raise IndexFolderError(f"{path}: truncated, or longer than its header says")
+    return np.memmap(path, dtype, "r", offset, found) if np.prod(found) else np.zeros(found, dtype)
+
+def _open_vectors(path, count, dim):
+    "The vectors of a segment, memory-mapped and read-only."
+    return _mapped(path, ("<f4", "<f2"), (count, dim), f"{count:,} vectors of {dim} numbers")
 
 # %% ../nbs/12_folder.ipynb #cell-14
 FORMAT, VERSION, MANIFEST = "rag_nb.index", 1, "manifest.json"
@@ -127,10 +131,21 @@ def _check_manifest(m, file):
     _need(isinstance(m.get("stale"), list) and all(isinstance(n, str) and _NAME.fullmatch(n) for n in m["stale"]), file, "lists its stale files wrongly")
     _need(all(_is_count(m.get(k)) for k in ("generation", "numbering")), file, "has no generation")
     _need("deleted" in m, file, "does not say what is deleted")
-    used = [s.get(k) for s in segments for k in ("passages", "embeddings")] + index["files"] + [m["deleted"]]*(m["deleted"] is not None)
+    tokens = m.get("tokens")
+    _need(tokens is None or (isinstance(tokens, dict) and isinstance(tokens.get("key"), str) and isinstance(tokens.get("parts"), list) and len(tokens["parts"]) <= len(segments)
+                             and all(t is None or (isinstance(t, dict) and {*t} == {"ids", "places"}) for t in tokens["parts"])), file, "describes the tokens of its passages wrongly")
+    used = [s.get(k) for s in segments for k in ("passages", "embeddings")] + index["files"] + [m["deleted"]]*(m["deleted"] is not None) + _token_files(m)
     _need(all(isinstance(n, str) and n in files for n in used) and len(set(used)) == len(used), file, "uses a file that it does not list, or one file twice")
 
 # %% ../nbs/12_folder.ipynb #cell-19
+def _token_parts(m):
+    "For each segment the files of its passages' tokens, or None."
+    names, parts = m.get("files", {}), (m.get("tokens") or {}).get("parts", [])
+    return [t if t is not None and all(isinstance(n, str) and n in names for n in t.values()) else None for t in parts] + [None]*(len(m["segments"]) - len(parts))
+
+def _token_files(m): return [n for t in _token_parts(m) if t is not None for n in (t["ids"], t["places"])]
+
+# %% ../nbs/12_folder.ipynb #cell-21
 def _check_files(path, files, verify):
     "Every file is there, is a plain file, has its size, and with `verify` its checksum."
     for name, facts in files.items():
@@ -141,7 +156,7 @@ def _check_files(path, files, verify):
     for name, facts in tqdm(files.items(), desc="checking files", delay=2, leave=False, disable=not verify):
         if verify: _need(_digest(path/name) == facts["sha256"], path/name, "damaged or tampered with (its checksum does not fit); copy the folder again, or build the index again")
 
-# %% ../nbs/12_folder.ipynb #cell-21
+# %% ../nbs/12_folder.ipynb #cell-23
 WHOLE = 2**28     # bytes up to which a folder is verified whole
 BESIDE = 10_000   # passages that may always lie beside the structure of an index
 
@@ -158,6 +173,7 @@ class IndexFolder:
         except ValueError as e: raise IndexFolderError(str(e)) from None
         for s, part in zip(segments, self.passages.parts):
             _need(sum(part.sizes) == s["count"], part.path, f"holds {sum(part.sizes):,} passages, and the manifest promises {s['count']:,}")
+        self.tokens = [t and _open_tokens(self.path, t, s["count"]) for t, s in zip(_token_parts(manifest), segments)]
         self.held = [open(self.path/n, "rb") for n in manifest["index"]["files"]]
         self.deleted = self._tombstones()
 
@@ -167,7 +183,7 @@ class IndexFolder:
         gone = f", {int(self.deleted.sum()):,} deleted" if self.deleted is not None else ""
         return f"IndexFolder({self.path.name!r}: {len(self):,} passages{gone}, {self.manifest['index']['kind']} index, {self.manifest['dim']} dimensions)"
 
-# %% ../nbs/12_folder.ipynb #cell-22
+# %% ../nbs/12_folder.ipynb #cell-24
 @patch(cls_method=True)
 def open(cls:IndexFolder,
     path,              # The folder
@@ -182,7 +198,7 @@ def open(cls:IndexFolder,
             if read_manifest(path)["checksum"] == manifest["checksum"]:
                 raise e if isinstance(e, IndexFolderError) else IndexFolderError(f"{e.filename}: missing") from None
 
-# %% ../nbs/12_folder.ipynb #cell-24
+# %% ../nbs/12_folder.ipynb #cell-26
 @patch
 def _tombstones(self:IndexFolder):
     "The deleted rows as a bool array (N,), or None."
@@ -194,7 +210,7 @@ def _tombstones(self:IndexFolder):
     _need(not bits[n:].any(), self.path/name, "deletes passages that are not there")
     return np.concatenate([bits[:n], np.zeros(max(0, n-len(bits)), bool)])
 
-# %% ../nbs/12_folder.ipynb #cell-26
+# %% ../nbs/12_folder.ipynb #cell-28
 @patch
 def _place(self:IndexFolder):
     "Where the index's files are read, and their names there: those that are held open, where the system shows them as files."
@@ -209,7 +225,7 @@ def _said(self:IndexFolder, error):
     for n, real in zip(names, self.manifest["index"]["files"]): error = str(error).replace(f"{place/n}", f"{self.path/real}")
     return error
 
-# %% ../nbs/12_folder.ipynb #cell-27
+# %% ../nbs/12_folder.ipynb #cell-29
 @patch
 def index(self:IndexFolder,
     device="cpu",  # Where an exact index searches
@@ -224,7 +240,7 @@ def index(self:IndexFolder,
     index.deleted, index.held = None if self.deleted is None else torch.from_numpy(self.deleted), self.held
     return index
 
-# %% ../nbs/12_folder.ipynb #cell-29
+# %% ../nbs/12_folder.ipynb #cell-31
 def same_encoder(
     one:dict,    # `name` and `probe` of an encoder
     other:dict,  # and of another
@@ -245,7 +261,7 @@ def check_encoder(self:IndexFolder,
         how = "of that name, but with other weights or another pooling" if name == mine["name"] else repr(name)
         raise IndexFolderError(f"{self.path} was built by the encoder {mine['name']!r}, and this one is {how}: take that encoder, or build the index again")
 
-# %% ../nbs/12_folder.ipynb #cell-31
+# %% ../nbs/12_folder.ipynb #cell-33
 @contextmanager
 def _locked(folder):
     "Hold the folder's lock; IndexFolderError at once if somebody else does."
@@ -258,7 +274,7 @@ def _locked(folder):
         yield
     finally: os.close(fd)
 
-# %% ../nbs/12_folder.ipynb #cell-33
+# %% ../nbs/12_folder.ipynb #cell-35
 def _write_segment(folder, tail, passages, vectors, dtype, keep=None):
     "Write passages and vectors; the segment for the manifest."
     names = {"passages": f"passages{tail}.parquet", "embeddings": f"embeddings{tail}.npy"}
@@ -277,10 +293,11 @@ def _write_index(folder, tail, index):
 def _listed(manifest, folder):
     "The manifest with `files`: facts known before are kept, new files are read."
     used = [s[k] for s in manifest["segments"] for k in ("passages", "embeddings")] + manifest["index"]["files"] + [manifest["deleted"]]*(manifest["deleted"] is not None)
+    used += [n for t in (manifest.get("tokens") or {}).get("parts", []) if t for n in (t["ids"], t["places"])]
     known = manifest.get("files", {})
     return {**manifest, "files": {n: known.get(n) or _facts(folder/n) for n in used}}
 
-# %% ../nbs/12_folder.ipynb #cell-35
+# %% ../nbs/12_folder.ipynb #cell-37
 def _assemble(folder, passages, vectors, encoder, kind, params, dtype, generation, keep=None):
     "Write a complete folder's files; returns its manifest, which is not committed yet."
     tail = "" if generation == 1 else f".g{generation}"
@@ -291,7 +308,7 @@ def _assemble(folder, passages, vectors, encoder, kind, params, dtype, generatio
                 "count": segment["count"], "segments": [segment], "deleted": None, "index": _write_index(folder, tail, index)}
     return _listed(manifest, folder)
 
-# %% ../nbs/12_folder.ipynb #cell-37
+# %% ../nbs/12_folder.ipynb #cell-39
 @contextmanager
 def _workshop(path, overwrite):
     "A locked place beside `path` to build in, and the generation to build; removed when all has gone well."
@@ -327,7 +344,7 @@ def _last_manifest(path):
     try: return read_manifest(path)
     except IndexFolderError: return {}
 
-# %% ../nbs/12_folder.ipynb #cell-38
+# %% ../nbs/12_folder.ipynb #cell-40
 def _publish(path, built, manifest):
     "Bring a complete folder, built beside, into its place."
     if manifest["generation"] == 1:
@@ -340,7 +357,7 @@ def _publish(path, built, manifest):
         _sync(path)
         _tidy(path, _commit(path, manifest, _last_manifest(path)))
 
-_OURS = re.compile(r"(passages|embeddings|deleted|index)(\.g\d{1,15})?\.\w+")
+_OURS = re.compile(r"(passages|embeddings|deleted|index|tokens\d*|places\d*)(\.g\d{1,15})?\.\w+")
 
 def _tidy(path, manifest):
     "Remove what only other generations used: numbered files, and those that the manifest remembers."
@@ -348,7 +365,7 @@ def _tidy(path, manifest):
         m = _OURS.fullmatch(name)
         if m and name not in manifest["files"] and (m[2] or name in manifest["stale"]): (path/name).unlink(missing_ok=True)
 
-# %% ../nbs/12_folder.ipynb #cell-39
+# %% ../nbs/12_folder.ipynb #cell-41
 @patch(cls_method=True)
 def create(cls:IndexFolder,
     path,                    # Where the folder shall be
@@ -375,7 +392,7 @@ def _plain_record(encoder):
     if not isinstance(encoder, dict) or not isinstance(encoder.get("name"), str): raise ValueError("an index folder names its encoder: encoder={'name': ..., 'spec': {...}, 'probe': [...]}")
     return json.loads(json.dumps({"spec": {}, "probe": None, **encoder}, default=lambda x: x.tolist() if hasattr(x, "tolist") else str(x), allow_nan=False))
 
-# %% ../nbs/12_folder.ipynb #cell-42
+# %% ../nbs/12_folder.ipynb #cell-44
 @contextmanager
 def staging(
     path,  # The folder to be
@@ -406,7 +423,7 @@ def _put(new, path):
         os.replace(f, path/f.relative_to(new))
     for folder in {(path/f.relative_to(new)).parent for f in files}: _sync(folder)
 
-# %% ../nbs/12_folder.ipynb #cell-45
+# %% ../nbs/12_folder.ipynb #cell-47
 @patch
 @contextmanager
 def _changing(self:IndexFolder):
@@ -416,6 +433,7 @@ def _changing(self:IndexFolder):
         if old["numbering"] != self.manifest["numbering"]: raise IndexFolderError(f"{self.path}: was rewritten since it was opened, so that its rows have other numbers; open it again")
         _check_files(self.path, old["files"], verify=False)
         m = {**old, "generation": _generation(self.path), "source": None}
+        if m.get("tokens"): m["tokens"] = {**m["tokens"], "parts": _token_parts(old)}
         try:
             yield m, f".g{m['generation']}"
             _commit(self.path, _listed(m, self.path), old)
@@ -424,7 +442,7 @@ def _changing(self:IndexFolder):
             _tidy(self.path, now)
         self.__dict__.update(type(self)(self.path, now, verify=False).__dict__)
 
-# %% ../nbs/12_folder.ipynb #cell-46
+# %% ../nbs/12_folder.ipynb #cell-48
 @patch
 def append(self:IndexFolder,
     passages:Passages,  # n new passages
@@ -458,7 +476,7 @@ def _grown(self:IndexFolder, m, tail):
     vectors = Vectors([_open_vectors(self.path/s["embeddings"], s["count"], m["dim"]) for s in m["segments"]], check=False)
     return _write_index(self.path, tail, index_class(about["kind"]).load(self.path, about["files"], vectors, **about["params"]).absorb())
 
-# %% ../nbs/12_folder.ipynb #cell-47
+# %% ../nbs/12_folder.ipynb #cell-49
 @patch
 def delete(self:IndexFolder,
     rows,  # Row numbers, or a mask `(N,)`
@@ -476,7 +494,7 @@ def delete(self:IndexFolder,
         _sync(self.path/m["deleted"])
     return self
 
-# %% ../nbs/12_folder.ipynb #cell-49
+# %% ../nbs/12_folder.ipynb #cell-51
 @patch
 def compact(self:IndexFolder)->IndexFolder:
     "Rewrite the folder without its deleted rows, as one segment."
@@ -484,10 +502,81 @@ def compact(self:IndexFolder)->IndexFolder:
         now = IndexFolder(self.path, read_manifest(self.path), verify=False)
         keep = np.ones(len(now), bool) if now.deleted is None else ~now.deleted
         if not keep.any(): raise ValueError(f"{self.path}: every passage is deleted; an index folder cannot be empty, remove it instead")
+        m.pop("tokens", None)                                     # its rows have other numbers now; store_tokens makes them again
         m.update(_assemble(self.path, now.passages, Vectors(now.vectors, check=False), m["encoder"], m["index"]["kind"], m["index"]["params"], now.vectors[0].dtype, m["generation"], keep))
     return self
 
-# %% ../nbs/12_folder.ipynb #cell-54
+# %% ../nbs/12_folder.ipynb #cell-56
+def _mark(passage):
+    "64 bits of a hash of a passage's title and text."
+    whole = json.dumps([passage.get("title") or "", passage.get("text") or ""]).encode()
+    return int.from_bytes(hashlib.blake2b(whole, digest_size=8).digest(), "little", signed=True)
+
+def _open_tokens(path, names, count):
+    "The numbers of a segment's passages in one row, and for each passage where they end and its mark; memory-mapped."
+    return _mapped(path/names["ids"], ("<i4",), (None,), "a row of tokens"), _mapped(path/names["places"], ("<i8",), (count, 2), f"the places of {count:,} passages' tokens")
+
+# %% ../nbs/12_folder.ipynb #cell-57
+def _npy_header(f, dtype, shape):
+    f.seek(0)
+    np.lib.format.write_array_header_1_0(f, {"descr": dtype, "fortran_order": False, "shape": shape})
+
+def _write_tokens(folder, names, batches, count, encode):
+    "Write the tokens of `count` passages, batch by batch; synced."
+    places, n = np.zeros((count, 2), np.int64), 0
+    with open(folder/names["ids"], "wb") as f:
+        _npy_header(f, "<i4", (2**40,)); start = f.tell()         # the number is filled in at the end; NumPy leaves room for it
+        at = 0
+        for rows in batches:
+            for row, ids in zip(rows, encode(rows)):
+                f.write(np.asarray(ids or [], "<i4").tobytes())
+                at += len(ids or [])
+                places[n] = at, _mark(row); n += 1
+        _npy_header(f, "<i4", (at,))
+        if f.tell() != start: raise OSError(f"{folder/names['ids']}: NumPy has written a header of another length")
+    with open(folder/names["places"], "wb") as f:
+        _npy_header(f, "<i8", places.shape); f.write(places.astype("<i8").tobytes())
+    for name in names.values(): _sync(folder/name)
+
+# %% ../nbs/12_folder.ipynb #cell-59
+@patch
+def store_tokens(self:IndexFolder,
+    key:str,             # What makes them: another tokenizer, or another layout, has another key
+    encode,              # From a list of passages to a list of lists of token ids, or None where a passage has none
+    progress:bool=True,  # Show a progress bar
+)->IndexFolder:
+    "Keep the tokens of all passages in the folder."
+    with self._changing() as (m, tail):
+        parts = _token_parts(m) if (m.get("tokens") or {}).get("key") == key else [None]*len(m["segments"])
+        with tqdm(total=sum(s["count"] for s, t in zip(m["segments"], parts) if t is None), desc="tokenising", unit=" passages", delay=2, leave=False, disable=not progress) as bar:
+            def counted(rows): bar.update(len(rows)); return encode(rows)
+            for i, s in enumerate(m["segments"]):
+                if parts[i] is not None: continue
+                parts[i] = dict(ids=f"tokens{i}{tail}.npy", places=f"places{i}{tail}.npy")
+                _write_tokens(self.path, parts[i], Passages.open(self.path/s["passages"]).batches(1024), s["count"], counted)
+        m["tokens"] = dict(key=key, parts=parts)
+    return self
+
+# %% ../nbs/12_folder.ipynb #cell-60
+@patch
+def tokens_of(self:IndexFolder,
+    key:str,   # What has to have made them
+    rows,      # Row numbers
+    passages,  # The passages of these rows, as dicts; None where there is none
+)->list:       # for each row an int32 array, or None where no tokens of that key belong to that passage
+    "The tokens of passages, where they are stored and fit."
+    if (self.manifest.get("tokens") or {}).get("key") != key: return [None]*len(rows)
+    ends = np.cumsum([s["count"] for s in self.manifest["segments"]])
+    def one(row, passage):
+        n = int(np.searchsorted(ends, row, side="right")) if passage is not None and 0 <= row < ends[-1] else len(ends)
+        if n == len(ends) or self.tokens[n] is None: return None
+        (ids, places), i = self.tokens[n], row - int(ends[n] - self.manifest["segments"][n]["count"])
+        a, (b, mark) = int(places[i-1, 0]) if i else 0, map(int, places[i])
+        _need(0 <= a <= b <= len(ids), self.path, f"the tokens of passage {row} lie outside their file; store them again")
+        return np.array(ids[a:b]) if b > a and mark == _mark(passage) else None
+    return [one(int(r), p) for r, p in zip(rows, passages)]
+
+# %% ../nbs/12_folder.ipynb #cell-64
 def _shard_key(rows, encoder, dtype):
     "A hash of what a shard's vectors depend on."
     h = hashlib.sha256(json.dumps([encoder, str(dtype)], sort_keys=True, default=str).encode())
@@ -507,7 +596,7 @@ def _finish(shards, number, key, vectors, dtype):
     os.replace(beside, path); _sync(shards)
     return path
 
-# %% ../nbs/12_folder.ipynb #cell-55
+# %% ../nbs/12_folder.ipynb #cell-65
 def _encoded(encode, rows, bar):
     "Vectors (n, D) of passages, a few hundred at a time so that the bar moves; ValueError if the encoder gives something else."
     out = []
@@ -520,7 +609,7 @@ def _encoded(encode, rows, bar):
         out.append(v); bar.update(len(some))
     return np.concatenate(out)
 
-# %% ../nbs/12_folder.ipynb #cell-56
+# %% ../nbs/12_folder.ipynb #cell-66
 def build_folder(
     path,                    # Where the folder shall be
     passages:Passages,       # N passages
@@ -553,7 +642,7 @@ def build_folder(
         _publish(path, work/"folder", {**manifest, "source": _source([p.stem.split("-")[1] for p in made], index_kind, params)})
     return IndexFolder.open(path, verify=False)
 
-# %% ../nbs/12_folder.ipynb #cell-58
+# %% ../nbs/12_folder.ipynb #cell-68
 def _source(keys, kind, params):
     "What a build was made of."
     return hashlib.sha256(json.dumps([keys, kind, params], sort_keys=True, default=str).encode()).hexdigest()

@@ -334,6 +334,82 @@ def test_a_change_that_fails_anywhere_leaves_the_old_state_or_the_new(tmp_path, 
     assert points >= 8 and states == {len(old), len(new)}
 
 
+def spelled(rows): return [[ord(c) for c in r["text"]] if not r["text"].endswith("7") else None for r in rows]
+
+
+def told(folder, key="letters", rows=None):
+    "The tokens that a folder has, as text."
+    rows = range(len(folder)) if rows is None else rows
+    return [None if t is None else "".join(map(chr, t)) for t in folder.tokens_of(key, rows, [folder.passages[i] for i in rows])]
+
+
+def test_tokens_belong_to_their_passages(tmp_path):
+    f = create(tmp_path/"f").store_tokens("letters", spelled)
+    want = [None if i % 10 == 7 else f"document number {i}" for i in range(26)]
+    assert told(f) == told(IndexFolder.open(f.path, verify=True)) == want[:20] and told(f, "other") == [None]*20
+    before = f.manifest["tokens"]["parts"]
+    f.append(some(6, 20), encode(some(6, 20)))
+    assert told(f) == want[:20] + [None]*6 and told(f.store_tokens("letters", spelled)) == want and f.manifest["tokens"]["parts"][:1] == before
+    assert told(f.delete([0, 3])) == want                                                # rows keep their numbers
+    shutil.copytree(f.path, tmp_path/"moved")
+    assert told(IndexFolder.open(tmp_path/"moved")) == want
+    other = some(1, 5)[0]
+    assert f.tokens_of("letters", [4, 5, 5, -1, 26, 5], [other, other, {**other, "title": "T6"}, other, other, None]) == [None, pytest.approx(np.array([ord(c) for c in other["text"]])), None, None, None, None]
+    reader = IndexFolder.open(f.path)
+    f.store_tokens("other", lambda rows: [[1]]*len(rows))
+    assert told(f) == [None]*26 and f.tokens_of("other", [2], [f.passages[2]])[0].tolist() == [1] and told(reader) == want
+    assert not [n for n in os.listdir(f.path) if n not in f.manifest["files"] and n not in (".lock", "manifest.json")]
+    f.compact()
+    assert "tokens" not in f.manifest and told(f) == [None]*24 and told(f.store_tokens("letters", spelled))[:3] == [want[1], want[2], want[4]]
+
+
+def test_a_library_that_knows_no_tokens_reads_and_changes_the_folder(tmp_path):
+    "What version 1 did before there were tokens: files and parts that are not its own stay in the manifest, unlisted after a change."
+    f = create(tmp_path/"f").store_tokens("letters", spelled)
+    rewrite(f.path, lambda m: m.update(files={n: x for n, x in m["files"].items() if not n.startswith(("tokens", "places"))}))
+    again = IndexFolder.open(f.path, verify=True)
+    assert told(again) == [None]*20 and whole(again, range(20))
+    assert told(again.append(some(1, 20), encode(some(1, 20))).store_tokens("letters", spelled))[:2] == ["document number 0", "document number 1"]
+
+
+@pytest.mark.parametrize("error", [Killed, OSError(28, "No space left on device")], ids=["killed", "disk full"])
+def test_storing_tokens_is_all_or_nothing(tmp_path, monkeypatch, error):
+    points, states = 0, set()
+    while True:
+        points += 1
+        f = create(tmp_path/f"f{points}").append(some(3, 20), encode(some(3, 20)))
+        with monkeypatch.context() as m:
+            seen = die_at(m, points, error)
+            try: f.store_tokens("letters", spelled)
+            except (Killed, OSError): pass
+            if len(seen) < points: break
+        now = IndexFolder.open(f.path, verify=True)
+        states.add(tuple(told(now)))
+        assert whole(now, range(23)) and told(now.store_tokens("letters", spelled))[22] == "document number 22"
+        assert not [n for n in os.listdir(f.path) if n not in read_manifest(f.path)["files"] and n not in (".lock", "manifest.json", "manifest.json.new")]
+    assert points >= 6 and len(states) == 2
+
+
+@pytest.mark.parametrize("change,says", [
+    (lambda m: m.update(tokens=[]), "tokens"), (lambda m: m["tokens"].pop("key"), "tokens"), (lambda m: m["tokens"].update(parts=[None]*3), "tokens"), (lambda m: m["tokens"]["parts"].append({"ids": "x"}), "tokens"),
+    (lambda m: m["tokens"]["parts"][0].update(ids="embeddings.npy"), "one file twice"), (lambda m: m["tokens"]["parts"][0].update(places=m["tokens"]["parts"][0]["ids"]), "one file twice")])
+def test_forged_tokens(tmp_path, change, says):
+    f = create(tmp_path/"f").store_tokens("letters", spelled)
+    def forge(m): change(m)
+    rewrite(f.path, forge)
+    with pytest.raises(IndexFolderError, match=says): IndexFolder.open(f.path)
+
+
+def test_places_that_lie_outside(tmp_path):
+    f = create(tmp_path/"f").store_tokens("letters", spelled)
+    name = f.manifest["tokens"]["parts"][0]["places"]
+    for value in (10**9, -5):
+        x = np.load(f.path/name); x[2, 0] = value; np.save(f.path/name, x)
+        b = (f.path/name).read_bytes()
+        rewrite(f.path, lambda m: m["files"].update({name: {"size": len(b), "sha256": hashlib.sha256(b).hexdigest()}}))
+        with pytest.raises(IndexFolderError, match="tokens of passage 2 lie outside"): told(IndexFolder.open(f.path), rows=[2])
+
+
 def test_a_build_that_fails_anywhere_goes_on(tmp_path, monkeypatch):
     points = 0
     while True:
@@ -393,7 +469,7 @@ def test_a_bad_encoder_is_named(tmp_path):
 
 def test_every_file_truncated_flipped_missing_or_swapped(tmp_path):
     f = create(tmp_path/"f", index_kind="hnsw")
-    f.append(some(3, 20), encode(some(3, 20))).delete([1])
+    f.append(some(3, 20), encode(some(3, 20))).delete([1]).store_tokens("letters", spelled)
     good, rng = snapshot(f.path), np.random.default_rng(0)
     for name in good:
         file = f.path/name
