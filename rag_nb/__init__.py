@@ -12,6 +12,7 @@ _PUBLIC = {
     "passages": "Passages Hits read_documents split_words",
     "encoder": "TextEncoder",
     "toy": "toy_documents toy_questions toy_tokenizer toy_encoder toy_generator",
+    "lexical": "LexicalIndex words_of",
     "scan": "",
     "index": "Index ExactIndex INDEX_KINDS register_index make_index",
     "index_faiss": "FaissIndex",

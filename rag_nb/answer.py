@@ -254,7 +254,7 @@ def find(self:Rag,
     "Embed the questions as written and search once."
     questions, encoder = question_list(questions), self.encoder
     with evaluating(encoder.model): vectors = encoder(questions, "question") if questions else torch.zeros(0, encoder.dim)     # (B, D)
-    hits = self.retriever.search(vectors, self.model.config.n_docs if n_docs is None else n_docs)
+    hits = self.retriever.search(vectors, self.model.config.n_docs if n_docs is None else n_docs, questions, self.model.config.lexical_weight)
     return hits, self.model.rag.doc_scores(vectors, hits)
 
 # %% ../nbs/23_answer.ipynb #cell-28

@@ -29,6 +29,9 @@ def _check_smoothing(name, value):
 def _check_scale(name, value):
     if not 0 < _number(value) < float("inf"): raise ValueError(f"{name} multiplies the document scores and must be positive; got {value!r}")
 
+def _check_weight(name, value):
+    if not 0 <= _number(value) < float("inf"): raise ValueError(f"{name} is how much BM25 adds to an inner product, 0 or more; got {value!r}")
+
 # %% ../nbs/01_config.ipynb #cell-07
 POOLINGS = ("pooler", "mean", "cls")
 
@@ -53,7 +56,7 @@ def _check_encoder_record(name, value):
     if value is not None and not (isinstance(value, dict) and isinstance(value.get("name"), str)):
         raise ValueError(f"{name} is a record of an encoder, {{'name': …, 'probe': …}}, as an index folder keeps it; got {value!r}")
 
-_CHECKS = dict(n_docs=_check_n_docs, label_smoothing=_check_smoothing, score_scale=_check_scale, pooling=_check_pooling,
+_CHECKS = dict(n_docs=_check_n_docs, label_smoothing=_check_smoothing, score_scale=_check_scale, lexical_weight=_check_weight, pooling=_check_pooling,
                passage_template=_check_passage_template, context_template=_check_context_template, passage_encoder=_check_encoder_record)
 
 # %% ../nbs/01_config.ipynb #cell-14
@@ -99,8 +102,9 @@ class _PublishedConfig(PreTrainedConfig):
 # %% ../nbs/01_config.ipynb #cell-18
 class RagConfig(_PublishedConfig):
     "The configuration of a RAG model: the published fields, and how passages, questions and contexts are written."
-    # the document scores: p(z|x) = softmax(score_scale * <q, d>)
+    # the document scores: p(z|x) = softmax(score_scale * (<q, d> + lexical_weight * BM25(x, z)))
     score_scale: float = 1.0
+    lexical_weight: float = 0.0  # 0, as published: no words are counted
     # from a text to its vector
     pooling: str = "pooler"  # "pooler" | "mean" | "cls"
     normalize: bool = False

@@ -256,10 +256,11 @@ def doc_scores(self:RagModel,
     vectors:torch.Tensor, # (B, D) question vectors
     hits:Hits, # (B, K) with vectors
 ) -> torch.Tensor: # (B, K) float32, −∞ where no document was found
-    "Inner products of questions and documents, times the score scale."
+    "Inner products of questions and documents, with what shared words add to them, times the score scale."
     docs = hits.vectors.to(vectors.device, torch.float32)                                           # (B, K, D)
-    scores = torch.einsum("bd,bkd->bk", vectors.float(), docs) * self.config.score_scale
-    return scores.masked_fill(~hits.mask.to(vectors.device), float("-inf"))
+    scores = torch.einsum("bd,bkd->bk", vectors.float(), docs)
+    if hits.lexical is not None: scores = scores + hits.lexical.to(scores.device)
+    return (scores * self.config.score_scale).masked_fill(~hits.mask.to(vectors.device), float("-inf"))
 
 # %% ../nbs/20_model.ipynb #cell-24
 @patch
@@ -276,8 +277,8 @@ def retrieve(self:RagModel,
     if self.retriever is None: raise ValueError("no retriever: pass retriever= or call set_retriever(...), or give context_input_ids and doc_scores yourself")
     if questions is not None and len(questions) != len(input_ids): raise ValueError(f"{len(questions)} questions and {len(input_ids)} rows of input_ids: one text for each row is expected")
     vectors, output = self.embed_questions(input_ids, attention_mask, token_type_ids, with_output=True, **kwargs)
-    hits = self.retriever.search(vectors.detach().float(), self.config.n_docs if n_docs is None else n_docs)
     if questions is None: questions = self.tokenizer_for("question_encoder").batch_decode(input_ids, skip_special_tokens=True)
+    hits = self.retriever.search(vectors.detach().float(), self.config.n_docs if n_docs is None else n_docs, questions, self.config.lexical_weight)
     contexts = {k: v.to(input_ids.device) for k, v in self.retriever.contexts(questions, hits, prefix, self.config, self.tokenizer_for("generator")).items()}
     if self.context_encoder_training: hits = self._embed_again(hits)
     return self.doc_scores(vectors, hits), contexts, hits, vectors, output

@@ -172,14 +172,15 @@ def search(self: Objective,
     "The K documents of each question, from the index or from what was found before."
     K, new = self.plan.n_docs or self.config.n_docs, [i for i, q in enumerate(questions) if q not in self.cache]
     vectors = vectors.detach().float()
-    look = lambda v: self.retriever.index.search(v, K, exclude=self.retriever.deleted, return_vectors=True)
-    if not self.plan.cache_retrieval: return look(vectors)
-    if new: self.cache.update(zip([questions[i] for i in new], look(vectors[new]).ids.cpu()))
-    return self._hits_of(torch.stack([self.cache[q] for q in questions]), vectors)
+    look = lambda v, qs: self.retriever.rows(v, K, qs, self.config.lexical_weight)
+    if not self.plan.cache_retrieval: return look(vectors, questions)
+    if new: self.cache.update(zip([questions[i] for i in new], look(vectors[new], [questions[i] for i in new]).ids.cpu()))
+    return self._hits_of(torch.stack([self.cache[q] for q in questions]), vectors, questions)
 
 @patch
-def _hits_of(self: Objective, ids, vectors):
+def _hits_of(self: Objective, ids, vectors, questions):
     "Hits for given rows (B, K): their vectors, and scores against the questions' vectors (B, D)."
+    if self.config.lexical_weight: return self.retriever.with_words(vectors, questions, ids, self.config.lexical_weight)
     docs = self.retriever.index.vectors(ids).to(vectors.device)  # (B, K, D)
     scores = torch.einsum("bd,bkd->bk", vectors, docs.float()).masked_fill((ids < 0).to(vectors.device), -torch.inf)
     return Hits(ids.to(vectors.device), scores, vectors=docs)
@@ -193,13 +194,13 @@ def _rows_of(self: Objective, gold, vectors):
     return torch.tensor([-1 if not r else r[0] if len(r) == 1 else closest(r, v) for r, v in zip(rows, vectors.detach().float())])
 
 @patch
-def _with_gold(self: Objective, hits, vectors, gold):
+def _with_gold(self: Objective, hits, vectors, gold, questions):
     "Hits (B, K) in which a question's own document stands, in the last place where it was not found; and its column (B,), −1 for none."
     rows, ids = self._rows_of(gold, vectors), hits.ids.cpu()
     missing = (rows >= 0) & ~(ids == rows[:, None]).any(1)
     if self.plan.include_gold and missing.any():
         ids = torch.where(missing[:, None] & (torch.arange(ids.shape[1]) == ids.shape[1] - 1), rows[:, None], ids)
-        hits = self._hits_of(ids, vectors.detach().float())
+        hits = self._hits_of(ids, vectors.detach().float(), questions)
     there = (ids == rows[:, None]) & (rows >= 0)[:, None]  # (B, K)
     return hits, torch.where(there.any(1), there.int().argmax(1), -1)
 
@@ -235,7 +236,9 @@ def _with_passages(self: Objective, hits, most=2**17):
 def _scores(self: Objective, vectors, docs, hits):
     "Scaled inner products (B, K), −∞ where no document was found; in float32 whatever the precision around."
     with torch.autocast(vectors.device.type, enabled=False):
-        scores = torch.einsum("bd,bkd->bk", vectors.float(), docs.to(vectors.device).float()) * self.log_scale.exp()
+        scores = torch.einsum("bd,bkd->bk", vectors.float(), docs.to(vectors.device).float())
+        if hits.lexical is not None: scores = scores + hits.lexical.to(scores.device)
+        scores = scores * self.log_scale.exp()
     return scores.masked_fill(~hits.mask.to(scores.device), -torch.inf)
 
 # %% ../nbs/39_objective.ipynb #cell-29
@@ -294,7 +297,7 @@ def forward(self: Objective,
     "Search once, read once, sum over documents."
     vectors = self.model.rag.embed_questions(input_ids, attention_mask, token_type_ids)  # (B, D)
     found, stats = self.search(vectors, questions), {}
-    hits, gold = self._with_gold(found, vectors, document_ids or [[]]*len(questions))
+    hits, gold = self._with_gold(found, vectors, document_ids or [[]]*len(questions), questions)
     docs = self._doc_vectors(hits)
     scores = self._scores(vectors, docs, hits)  # (B, K)
     loss, token_lp = scores.new_zeros(()), None

@@ -408,15 +408,17 @@ def open(cls:Passages,
 class Hits:
     "What a search found for B questions, K places each; places where nothing was found are masked."
     ids: torch.Tensor            # (B, K) int64 row numbers, -1 where nothing was found
-    scores: torch.Tensor         # (B, K) float32 inner products, -inf where nothing was found
+    scores: torch.Tensor         # (B, K) float32 inner products, with what words add to them; -inf where nothing was found
     mask: torch.Tensor = None    # (B, K) bool, True where a passage was found; None: where ids are not negative
     vectors: torch.Tensor = None # (B, K, D) float32 embeddings of the passages, or None
     passages: list = None        # B lists of K dicts (None where nothing was found), or None
+    lexical: torch.Tensor = None # (B, K) float32 what shared words added to the inner products; None: nothing did
 
     def __post_init__(self):
         self.ids, self.scores = torch.as_tensor(self.ids).long(), torch.as_tensor(self.scores).float()
         self.mask = self.ids >= 0 if self.mask is None else torch.as_tensor(self.mask).bool()
         if self.vectors is not None: self.vectors = torch.as_tensor(self.vectors).float()
+        if self.lexical is not None: self.lexical = torch.as_tensor(self.lexical).float()
         self._check()
         self.ids, self.scores = self.ids.masked_fill(~self.mask, -1), self.scores.masked_fill(~self.mask, -torch.inf)
 
@@ -430,7 +432,7 @@ def _check(self:Hits):
     "Everything must have the shape of `ids`."
     shape = tuple(self.ids.shape)
     if len(shape) != 2: raise ValueError(f"hits are (questions, documents): ids must have two dimensions, not shape {shape}")
-    for name in ("scores", "mask", "vectors"):
+    for name in ("scores", "mask", "vectors", "lexical"):
         x = getattr(self, name)
         if x is not None and (tuple(x.shape[:2]) != shape or x.dim() != 2 + (name == "vectors")):
             raise ValueError(f"{name} of shape {tuple(x.shape)} does not fit ids of shape {shape}")
@@ -484,7 +486,7 @@ def __getitem__(self:Hits, b):
     which = torch.arange(len(self))[b].tolist()
     pick = lambda x: x if x is None else x[torch.tensor(which, dtype=torch.long, device=x.device)]
     passages = None if self.passages is None else [self.passages[i] for i in which]
-    return Hits(pick(self.ids), pick(self.scores), pick(self.mask), pick(self.vectors), passages)
+    return Hits(pick(self.ids), pick(self.scores), pick(self.mask), pick(self.vectors), passages, pick(self.lexical))
 
 @patch
 def keep(self:Hits,
@@ -495,7 +497,7 @@ def keep(self:Hits,
     which = torch.arange(self.shape[1])[columns if isinstance(columns, slice) else torch.as_tensor(columns)].tolist()
     pick = lambda x: x if x is None else x[:, torch.tensor(which, dtype=torch.long, device=x.device)]
     passages = None if self.passages is None else [[row[k] for k in which] for row in self.passages]
-    return Hits(pick(self.ids), pick(self.scores), pick(self.mask), pick(self.vectors), passages)
+    return Hits(pick(self.ids), pick(self.scores), pick(self.mask), pick(self.vectors), passages, pick(self.lexical))
 
 # %% ../nbs/02_passages.ipynb #cell-74
 @patch
@@ -520,7 +522,7 @@ def without(self:Hits,
 @patch
 def to(self:Hits, device)->Hits:
     "The same hits with their tensors on another device."
-    return Hits(*(x if x is None else x.to(device) for x in (self.ids, self.scores, self.mask, self.vectors)), self.passages)
+    return replace(self, **{k: x.to(device) for k in ("ids", "scores", "mask", "vectors", "lexical") if (x := getattr(self, k)) is not None})
 
 # %% ../nbs/02_passages.ipynb #cell-77
 @patch

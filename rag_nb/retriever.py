@@ -18,6 +18,7 @@ from transformers import AutoConfig, BatchEncoding, BitsAndBytesConfig, PreTrain
 from .config import RagConfig, EncoderSpec, unknown_argument
 from .passages import Passages, Hits, _LONE
 from .encoder import TextEncoder, _written, check_place
+from .lexical import LexicalIndex
 from .index import index_class, index_kinds, make_index
 from .folder import IndexFolder, build_folder, read_manifest, same_encoder, staging
 from .index_legacy import CanonicalHFIndex, CustomHFIndex, LegacyIndex, adapt_index
@@ -38,7 +39,7 @@ class RagRetriever:
         encoder:TextEncoder|None=None, # turned the passages into vectors; needed to add more
     ):
         self.question_encoder_tokenizer, self.generator_tokenizer = question_encoder_tokenizer, generator_tokenizer
-        self.config, self._encoder = config or RagConfig(), encoder
+        self.config, self._encoder, self._lexical = config or RagConfig(), encoder, None
         self.folder, self.deleted, self.device = None, None, "cpu"
         self.ctx_encoder_tokenizer, self.return_tokenized_docs = None, False
         self.index = adapt_index(index) if index is not None else index_named(config) if config is not None else None
@@ -226,11 +227,24 @@ def check_count(
 def search(self:RagRetriever,
     vectors, # (B, D) question vectors, tensor or array
     n_docs:int|None=None, # K; the configuration's where None
+    questions:list|None=None, # B strings as written, where words are to be counted as well
+    lexical_weight:float|None=None, # how much they count; the configuration's where None
 ) -> Hits: # (B, K), with passages and vectors
-    "The K passages closest to each question vector, best first."
+    "The K passages closest to each question vector, best first; by vectors and words where there are questions and a weight."
     n_docs = check_count("n_docs", n_docs if n_docs is not None else self.config.n_docs, "ask for at least one document")
     if len(self) == 0: raise ValueError("the index is empty: every document was deleted; add some with retriever.add(...)")
-    return self.index.search(vectors, n_docs, exclude=self.deleted, return_vectors=True).with_passages(self.passages)
+    return self.rows(vectors, n_docs, questions, self.config.lexical_weight if lexical_weight is None else lexical_weight).with_passages(self.passages)
+
+@patch
+def rows(self:RagRetriever,
+    vectors, # (B, D) question vectors
+    n_docs:int, # K
+    questions:list|None=None, # B strings, for counting words
+    lexical_weight:float=0.0, # how much they count
+) -> Hits: # (B, K), with vectors and without passages
+    "The search itself."
+    if lexical_weight and questions: return self._hybrid(vectors, n_docs, questions, lexical_weight)
+    return self.index.search(vectors, n_docs, exclude=self.deleted, return_vectors=True)
 
 @patch
 def find(self:RagRetriever,
@@ -238,7 +252,8 @@ def find(self:RagRetriever,
     n_docs:int|None=None, # K
 ) -> Hits:
     "Search by text, with the retriever's own encoder (of a pair such as DPR, use the model: its question encoder is another one)."
-    return self.search(torch.from_numpy(self.encoder.encode(question_list(questions), "question")), n_docs)
+    questions = question_list(questions)
+    return self.search(torch.from_numpy(self.encoder.encode(questions, "question")), n_docs, questions)
 
 def question_list(
     questions, # a string, or several of them
@@ -261,6 +276,51 @@ def check_question(
     if _LONE.search(q): raise ValueError(f"{name}: half of a surrogate pair stands in it, which is not valid Unicode")
 
 # %% ../nbs/16_retriever.ipynb #cell-26
+@patch(as_prop=True)
+def lexical(self:RagRetriever) -> LexicalIndex:
+    "The passages by their words, counted at first use and again after documents came or went."
+    if not isinstance(self.passages, Passages):
+        raise ValueError(f"counting words needs the texts of all passages, and {type(self.passages).__name__} gives them only row by row: set lexical_weight=0")
+    if self._lexical is None or self._lexical[0] is not self.passages: self._lexical = self.passages, LexicalIndex(self.passages)
+    return self._lexical[1]
+
+@patch
+def with_words(self:RagRetriever,
+    vectors:torch.Tensor, # (B, D) of the questions
+    questions:list, # B strings
+    ids:torch.Tensor, # (B, K) rows, −1 for nobody
+    lexical_weight:float, # what one unit of BM25 adds to an inner product
+) -> Hits: # (B, K) in the order of `ids`, with vectors
+    "Scores of certain passages: inner products plus weighted BM25."
+    docs = torch.as_tensor(self.index.vectors(ids)).float().to(vectors.device)                       # (B, K, D)
+    words = (lexical_weight*self.lexical.scores_at(questions, ids)).to(vectors.device)               # (B, K)
+    scores = torch.einsum("bd,bkd->bk", vectors.float(), docs) + words
+    return Hits(ids.to(vectors.device), scores, vectors=docs, lexical=words)
+
+# %% ../nbs/16_retriever.ipynb #cell-28
+@patch
+def _hybrid(self:RagRetriever, vectors, n_docs, questions, weight):
+    "The K passages with the highest sum of inner product and weighted BM25, by Fagin's threshold algorithm; without passages."
+    vectors, n = torch.as_tensor(vectors), max(64, 4*n_docs)
+    while True:
+        near, said = self.index.search(vectors, n, exclude=self.deleted), self.lexical.search(questions, n, self.deleted)
+        hits = self.with_words(vectors, questions, _union(near.ids.cpu(), said.ids), weight)
+        order = hits.scores.sort(dim=1, descending=True, stable=True).indices[:, :n_docs]             # of equals the lowest row
+        best = hits.scores.gather(1, order)
+        unseen = near.scores[:, -1].to(best.device) + weight*said.scores[:, -1].clamp(min=0).to(best.device)   # (B,) nobody outside both lists has more
+        if n >= len(self.index) or bool((best[:, -1] > unseen).all()): break
+        n *= 4
+    pick = lambda x: x.gather(1, order)
+    return Hits(pick(hits.ids), best, pick(hits.mask), hits.vectors.gather(1, order[..., None].expand(-1, -1, hits.vectors.shape[-1])), None, pick(hits.lexical))
+
+def _union(a, b):
+    "Rows of either list, ascending, each once: (B, K_a + K_b), −1 where it stood twice."
+    ids = torch.cat([a, b], 1).sort(dim=1).values
+    again = torch.zeros_like(ids, dtype=torch.bool)
+    again[:, 1:] = ids[:, 1:] == ids[:, :-1]
+    return ids.masked_fill(again, -1)
+
+# %% ../nbs/16_retriever.ipynb #cell-33
 @patch
 def contexts(self:RagRetriever,
     questions:list, # B strings
@@ -278,7 +338,7 @@ def _prefix(prefix, config):
     "What stands before each context: what was said, the configuration's, or the generator's own."
     return next((p for p in (prefix, config.prefix, getattr(config.generator, "prefix", None)) if p is not None), None)
 
-# %% ../nbs/16_retriever.ipynb #cell-29
+# %% ../nbs/16_retriever.ipynb #cell-36
 @patch
 def retrieve(self:RagRetriever,
     question_hidden_states, # (B, D) array or tensor
@@ -315,7 +375,7 @@ def _numbers(x, kind):
     if kind not in (None, "np", "pt"): raise ValueError(f"return_tensors is 'pt', 'np' or None, not {kind!r}")
     return x.cpu() if kind == "pt" else x.cpu().numpy() if kind == "np" else x.tolist()
 
-# %% ../nbs/16_retriever.ipynb #cell-31
+# %% ../nbs/16_retriever.ipynb #cell-38
 @patch
 def set_ctx_encoder_tokenizer(self:RagRetriever,
     ctx_encoder_tokenizer, # of a passage encoder that is trained
@@ -331,7 +391,7 @@ def _tokenized_docs(self:RagRetriever, docs, n_docs):
     out = self.ctx_encoder_tokenizer(*map(list, texts), truncation=True, padding="longest", return_tensors="pt")
     return dict(tokenized_doc_ids=out["input_ids"], tokenized_doc_attention_mask=out["attention_mask"])
 
-# %% ../nbs/16_retriever.ipynb #cell-32
+# %% ../nbs/16_retriever.ipynb #cell-39
 @patch
 def __call__(self:RagRetriever,
     question_input_ids, # (B, S) token ids: lists, array or tensor
@@ -350,7 +410,7 @@ def __call__(self:RagRetriever,
     if self.return_tokenized_docs: out.update({k: _numbers(v, return_tensors) for k, v in self._tokenized_docs(docs, n_docs).items()})
     return BatchEncoding(out)
 
-# %% ../nbs/16_retriever.ipynb #cell-35
+# %% ../nbs/16_retriever.ipynb #cell-42
 class AutoTokenizer(transformers.AutoTokenizer):
     "Transformers' `AutoTokenizer`, with the `RagTokenizer` of this library for RAG checkpoints."
     @classmethod
@@ -358,7 +418,7 @@ class AutoTokenizer(transformers.AutoTokenizer):
         made = transformers.AutoTokenizer.from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
         return RagTokenizer(made.question_encoder, made.generator) if isinstance(made, transformers.RagTokenizer) else made
 
-# %% ../nbs/16_retriever.ipynb #cell-37
+# %% ../nbs/16_retriever.ipynb #cell-44
 @patch
 def save_pretrained(self:RagRetriever,
     save_directory:str|os.PathLike, # made where it does not exist
@@ -387,7 +447,7 @@ def _save_folder(self:RagRetriever, path, place, overwrite):
     IndexFolder.create(place, self.passages, self.index.stored, self.made_by or dict(name=""), index_kind=self.index.kind, dtype="float16" if small else "float32",
                        overwrite=overwrite, keep=None if self.deleted is None else ~self.deleted, **self.index.params)
 
-# %% ../nbs/16_retriever.ipynb #cell-39
+# %% ../nbs/16_retriever.ipynb #cell-46
 @patch(cls_method=True)
 def from_pretrained(cls:RagRetriever,
     retriever_name_or_path:str|os.PathLike, # an index folder, or one in which a Rag was saved; or the name or folder of a published checkpoint
@@ -424,7 +484,7 @@ def _check_names(given):
     wrong = [k for k in given if k not in known and get_close_matches(k, known, 1, .8)]
     if wrong: raise unknown_argument("RagRetriever.from_pretrained()", wrong, known)
 
-# %% ../nbs/16_retriever.ipynb #cell-40
+# %% ../nbs/16_retriever.ipynb #cell-47
 @patch(cls_method=True)
 def _over(cls:RagRetriever, folder, config, encoder=None, device="cpu", tokenizer=None):
     "A retriever over an open folder."
@@ -447,7 +507,7 @@ def _config_in(path, folder, **kwargs):
     spec = EncoderSpec.from_dict(folder.manifest["encoder"]["spec"])
     return RagConfig(**{**spec.to_dict(), "retrieval_vector_size": folder.manifest["dim"], "score_scale": 20.0 if spec.normalize else 1.0, **kwargs})
 
-# %% ../nbs/16_retriever.ipynb #cell-42
+# %% ../nbs/16_retriever.ipynb #cell-49
 @patch(cls_method=True)
 def _published(cls:RagRetriever, name, config=None, indexed_dataset=None, **kwargs):
     "The retriever of a checkpoint: its configuration with `kwargs` put in, its tokenizers, and the index that it names."
@@ -470,7 +530,7 @@ def _has_tokenizers(name):
     from transformers.utils import cached_file
     return cached_file(name, "question_encoder_tokenizer/tokenizer_config.json", _raise_exceptions_for_missing_entries=False) is not None
 
-# %% ../nbs/16_retriever.ipynb #cell-50
+# %% ../nbs/16_retriever.ipynb #cell-57
 @patch
 def add(self:RagRetriever,
     docs, # whatever `from_documents` takes
@@ -509,7 +569,7 @@ def _documents(self:RagRetriever):
     ids = np.asarray(self.passages.column("document"), dtype=object)
     return set(ids if self.deleted is None else ids[~self.deleted])
 
-# %% ../nbs/16_retriever.ipynb #cell-51
+# %% ../nbs/16_retriever.ipynb #cell-58
 @patch
 def delete(self:RagRetriever,
     ids:str|list, # document ids
@@ -531,7 +591,7 @@ def _ids(ids):
     if wrong != "": raise TypeError(f"documents are deleted by their ids, which are strings; this is a {type(wrong).__name__}")
     return [str(i) for i in ids]
 
-# %% ../nbs/16_retriever.ipynb #cell-53
+# %% ../nbs/16_retriever.ipynb #cell-60
 @patch
 def compact(self:RagRetriever):
     "Rewrite the index without its deleted passages; the rows get new numbers."
