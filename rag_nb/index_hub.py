@@ -237,13 +237,13 @@ def footer(self:_Shard):
     if not self.local and not _readable(path):
         with self.files.open(self.name, self.size) as f: self._remote(lambda: _whole(path, pq.ParquetFile(f).metadata.write_metadata_file))
     try: return pq.read_metadata(path)
-    except (pa.ArrowException, OSError) as e: raise ValueError(f"{path}: not a readable Parquet file ({e})") from None
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as e: raise ValueError(f"{path}: not a readable Parquet file ({e})") from None
 
 def _readable(path):
     "Whether a Parquet file is there with its end, so that it was not cut short."
     pa, pq = _arrow()
     try: return pq.read_metadata(path) is not None
-    except (pa.ArrowException, OSError): return False
+    except (pa.ArrowException, OSError, UnicodeDecodeError): return False
 
 @patch
 def _remote(self:_Shard, read):
