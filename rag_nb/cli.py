@@ -74,17 +74,25 @@ def index(
     overlap: _Number = 0,     # Words that neighbouring passages share
     overwrite: bool = False,  # Replace an index that is there
     device: _Name = None,     # Where the encoder runs, such as cpu or cuda
+    ray: Annotated[str, {"nargs": "?", "const": "", "metavar": "ADDRESS"}] = None, # Embed with all machines of a Ray cluster: host:port or auto; without an address one is started here
     check: _Folder = None,    # Build nothing: verify the index in this folder
     json: bool = False,       # Print one JSON object
 ):
     "Turn documents into an index that `rag-nb ask` can open, or --check one"
     if check is not None: return _report(_checked(check), json)
-    if documents is None or out is None: raise ValueError("rag-nb index needs documents and --out FOLDER (or --check FOLDER)")
+    if documents is None or out is None: raise ValueError("rag-nb index needs documents and --out FOLDER (or --check FOLDER)" + (f"; {ray!r} was taken for the address of --ray: write --ray last" if ray else ""))
     if not os.path.exists(documents): raise FileNotFoundError(f"no file or folder {documents!r}")
     from rag_nb.demo import RagRetriever, TextEncoder
     embed = RagRetriever.default_encoder(device) if encoder is None else TextEncoder.from_pretrained(encoder, device=device)
-    retriever = RagRetriever.from_documents(documents, question_encoder=embed, path=out, index_kind=kind, n_words=n_words, overlap=overlap, overwrite=overwrite)
-    _report(_summary(retriever.folder, out), json)
+    how = dict(index_kind=kind, n_words=n_words, overlap=overlap, overwrite=overwrite)
+    folder = RagRetriever.from_documents(documents, question_encoder=embed, path=out, **how).folder if ray is None else _with_ray(out, documents, embed, ray, how)
+    _report(_summary(folder, out), json)
+
+def _with_ray(out, documents, embed, address, how):
+    "The folder, built on a Ray cluster; what Ray says goes to standard error."
+    import contextlib
+    from rag_nb.index_ray import build_folder_with_ray
+    with contextlib.redirect_stdout(sys.stderr): return build_folder_with_ray(out, documents, embed, address or None, **how)
 
 # %% ../nbs/51_cli.ipynb #cell-20
 def _summary(folder, name):
