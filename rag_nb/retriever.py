@@ -7,7 +7,7 @@ __all__ = ['RagRetriever', 'index_named', 'encoder_of', 'encoder_record', 'confi
            'check_question', 'AutoTokenizer']
 
 # %% ../nbs/16_retriever.ipynb #cell-02
-import copy, os
+import copy, os, warnings
 from difflib import get_close_matches
 from inspect import signature
 from pathlib import Path
@@ -22,7 +22,7 @@ from .lexical import LexicalIndex
 from .index import index_class, index_kinds, make_index
 from .folder import IndexFolder, build_folder, read_manifest, same_encoder, staging
 from .index_legacy import CanonicalHFIndex, CustomHFIndex, LegacyIndex, adapt_index
-from .tokenizer import FOLDERS, RagTokenizer, assemble_contexts
+from .tokenizer import FOLDERS, RagTokenizer, _Layout, assemble_contexts
 
 # %% ../nbs/16_retriever.ipynb #cell-05
 class RagRetriever:
@@ -41,7 +41,7 @@ class RagRetriever:
         self.question_encoder_tokenizer, self.generator_tokenizer = question_encoder_tokenizer, generator_tokenizer
         self.config, self._encoder, self._lexical = config or RagConfig(), encoder, None
         self.folder, self.deleted, self.device = None, None, "cpu"
-        self.ctx_encoder_tokenizer, self.return_tokenized_docs = None, False
+        self.ctx_encoder_tokenizer, self.return_tokenized_docs, self.told = None, False, False
         self.index = adapt_index(index) if index is not None else index_named(config) if config is not None else None
         self.made_by = encoder_record(encoder) if encoder is not None else _published_encoder(self.index) # whose vectors these are; None: not known
         self.passages = passages if passages is not None else getattr(self.index, "passages", None)
@@ -332,13 +332,41 @@ def contexts(self:RagRetriever,
     "One context for each question and document."
     tokenizer = tokenizer or self.generator_tokenizer
     if tokenizer is None: raise ValueError("no generator tokenizer: give the retriever to a model with its tokenizer (Rag does), or pass generator_tokenizer=")
-    return assemble_contexts(tokenizer, config or self.config, questions, hits.passages, _prefix(prefix, config or self.config))
+    return assemble_contexts(tokenizer, config or self.config, questions, hits.passages, _prefix(prefix, config or self.config), self._stored(hits))
+
+@patch
+def _stored(self:RagRetriever, hits):
+    "What gives the tokens that the folder keeps of these passages; None where it keeps none."
+    if self.folder is None or not self.folder.manifest.get("tokens"): return None
+    def stored(key):
+        if key != self.folder.manifest["tokens"]["key"]:
+            if not self.told: warnings.warn("the tokens in this index folder were made for another tokenizer or template and are not used; retriever.tokenise() makes them for this one")
+            self.told = True
+        return self.folder.tokens_of(key, hits.ids.flatten().tolist(), [p for row in hits.passages for p in row])
+    return stored
 
 def _prefix(prefix, config):
     "What stands before each context: what was said, the configuration's, or the generator's own."
     return next((p for p in (prefix, config.prefix, getattr(config.generator, "prefix", None)) if p is not None), None)
 
 # %% ../nbs/16_retriever.ipynb #cell-36
+@patch
+def tokenise(self:RagRetriever,
+    tokenizer=None, # the generator's; the retriever's own where None
+    config:RagConfig|None=None, # the model's; the retriever's own where None
+    prefix:str|None=None, # before every context
+    progress:bool=True, # show a progress bar
+):
+    "Keep in the index folder what a generator's tokenizer makes of each passage; passages added later are tokenised by another call."
+    tokenizer, config = tokenizer or self.generator_tokenizer, config or self.config
+    if tokenizer is None: raise ValueError("no generator tokenizer: pass the one of the model that will read, as rag.retriever.tokenise(rag.tokenizer.generator, rag.model.config)")
+    if self.folder is None: raise ValueError("there is no folder to keep tokens in: build the index with path=, or save it and open it")
+    layout = _Layout.of(tokenizer, config, _prefix(prefix, config))
+    if layout.key is None: raise ValueError("passages cannot be tokenised beforehand for this tokenizer or template: its tokens may reach from the passage into the question, or the question stands first")
+    self._open(self.folder.store_tokens(layout.key, layout.heads, progress), self.device)
+    return self
+
+# %% ../nbs/16_retriever.ipynb #cell-38
 @patch
 def retrieve(self:RagRetriever,
     question_hidden_states, # (B, D) array or tensor
@@ -375,7 +403,7 @@ def _numbers(x, kind):
     if kind not in (None, "np", "pt"): raise ValueError(f"return_tensors is 'pt', 'np' or None, not {kind!r}")
     return x.cpu() if kind == "pt" else x.cpu().numpy() if kind == "np" else x.tolist()
 
-# %% ../nbs/16_retriever.ipynb #cell-38
+# %% ../nbs/16_retriever.ipynb #cell-40
 @patch
 def set_ctx_encoder_tokenizer(self:RagRetriever,
     ctx_encoder_tokenizer, # of a passage encoder that is trained
@@ -391,7 +419,7 @@ def _tokenized_docs(self:RagRetriever, docs, n_docs):
     out = self.ctx_encoder_tokenizer(*map(list, texts), truncation=True, padding="longest", return_tensors="pt")
     return dict(tokenized_doc_ids=out["input_ids"], tokenized_doc_attention_mask=out["attention_mask"])
 
-# %% ../nbs/16_retriever.ipynb #cell-39
+# %% ../nbs/16_retriever.ipynb #cell-41
 @patch
 def __call__(self:RagRetriever,
     question_input_ids, # (B, S) token ids: lists, array or tensor
@@ -410,7 +438,7 @@ def __call__(self:RagRetriever,
     if self.return_tokenized_docs: out.update({k: _numbers(v, return_tensors) for k, v in self._tokenized_docs(docs, n_docs).items()})
     return BatchEncoding(out)
 
-# %% ../nbs/16_retriever.ipynb #cell-42
+# %% ../nbs/16_retriever.ipynb #cell-44
 class AutoTokenizer(transformers.AutoTokenizer):
     "Transformers' `AutoTokenizer`, with the `RagTokenizer` of this library for RAG checkpoints."
     @classmethod
@@ -418,7 +446,7 @@ class AutoTokenizer(transformers.AutoTokenizer):
         made = transformers.AutoTokenizer.from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
         return RagTokenizer(made.question_encoder, made.generator) if isinstance(made, transformers.RagTokenizer) else made
 
-# %% ../nbs/16_retriever.ipynb #cell-44
+# %% ../nbs/16_retriever.ipynb #cell-46
 @patch
 def save_pretrained(self:RagRetriever,
     save_directory:str|os.PathLike, # made where it does not exist
@@ -447,7 +475,7 @@ def _save_folder(self:RagRetriever, path, place, overwrite):
     IndexFolder.create(place, self.passages, self.index.stored, self.made_by or dict(name=""), index_kind=self.index.kind, dtype="float16" if small else "float32",
                        overwrite=overwrite, keep=None if self.deleted is None else ~self.deleted, **self.index.params)
 
-# %% ../nbs/16_retriever.ipynb #cell-46
+# %% ../nbs/16_retriever.ipynb #cell-48
 @patch(cls_method=True)
 def from_pretrained(cls:RagRetriever,
     retriever_name_or_path:str|os.PathLike, # an index folder, or one in which a Rag was saved; or the name or folder of a published checkpoint
@@ -484,7 +512,7 @@ def _check_names(given):
     wrong = [k for k in given if k not in known and get_close_matches(k, known, 1, .8)]
     if wrong: raise unknown_argument("RagRetriever.from_pretrained()", wrong, known)
 
-# %% ../nbs/16_retriever.ipynb #cell-47
+# %% ../nbs/16_retriever.ipynb #cell-49
 @patch(cls_method=True)
 def _over(cls:RagRetriever, folder, config, encoder=None, device="cpu", tokenizer=None):
     "A retriever over an open folder."
@@ -507,7 +535,7 @@ def _config_in(path, folder, **kwargs):
     spec = EncoderSpec.from_dict(folder.manifest["encoder"]["spec"])
     return RagConfig(**{**spec.to_dict(), "retrieval_vector_size": folder.manifest["dim"], "score_scale": 20.0 if spec.normalize else 1.0, **kwargs})
 
-# %% ../nbs/16_retriever.ipynb #cell-49
+# %% ../nbs/16_retriever.ipynb #cell-51
 @patch(cls_method=True)
 def _published(cls:RagRetriever, name, config=None, indexed_dataset=None, **kwargs):
     "The retriever of a checkpoint: its configuration with `kwargs` put in, its tokenizers, and the index that it names."
@@ -530,7 +558,7 @@ def _has_tokenizers(name):
     from transformers.utils import cached_file
     return cached_file(name, "question_encoder_tokenizer/tokenizer_config.json", _raise_exceptions_for_missing_entries=False) is not None
 
-# %% ../nbs/16_retriever.ipynb #cell-57
+# %% ../nbs/16_retriever.ipynb #cell-61
 @patch
 def add(self:RagRetriever,
     docs, # whatever `from_documents` takes
@@ -569,7 +597,7 @@ def _documents(self:RagRetriever):
     ids = np.asarray(self.passages.column("document"), dtype=object)
     return set(ids if self.deleted is None else ids[~self.deleted])
 
-# %% ../nbs/16_retriever.ipynb #cell-58
+# %% ../nbs/16_retriever.ipynb #cell-62
 @patch
 def delete(self:RagRetriever,
     ids:str|list, # document ids
@@ -591,7 +619,7 @@ def _ids(ids):
     if wrong != "": raise TypeError(f"documents are deleted by their ids, which are strings; this is a {type(wrong).__name__}")
     return [str(i) for i in ids]
 
-# %% ../nbs/16_retriever.ipynb #cell-60
+# %% ../nbs/16_retriever.ipynb #cell-64
 @patch
 def compact(self:RagRetriever):
     "Rewrite the index without its deleted passages; the rows get new numbers."

@@ -7,7 +7,7 @@ __all__ = ['HOLE', 'PLAIN_TEMPLATE', 'FOLDERS', 'context_template', 'fill', 'pad
            'RagTokenizer', 'chat_template_of']
 
 # %% ../nbs/15_tokenizer.ipynb #cell-02
-import os, re
+import hashlib, json, os, re, unicodedata, weakref
 from dataclasses import dataclass
 from pathlib import Path
 import torch
@@ -116,11 +116,14 @@ class _Layout:
 @patch
 def ids(self:_Layout, passages, questions):
     "Token ids of each passage's context (list of lists), cut to the room there is."
+    return [self.frame[0] + row + self.frame[1] for row in self._from_text(passages, questions)]
+
+@patch
+def _from_text(self:_Layout, passages, questions):
     whole = self._coded([(self.pieces, d, q) for d, q in zip(passages, questions)])
     long = {i for i, ids in enumerate(whole) if len(ids) > self.room}
     again = iter(self._coded([(stretch, passages[i], questions[i]) for i in sorted(long) for stretch in _stretches(self.pieces)]))
-    rows = [_cut(next(again), next(again), next(again), self.room, questions[i]) if i in long else ids for i, ids in enumerate(whole)]
-    return [self.frame[0] + row + self.frame[1] for row in rows]
+    return [_cut(next(again), next(again), next(again), self.room, questions[i]) if i in long else ids for i, ids in enumerate(whole)]
 
 @patch
 def _coded(self:_Layout, filled):
@@ -130,6 +133,101 @@ def _coded(self:_Layout, filled):
     return [[i for t in row for i in ([t] if isinstance(t, int) else next(coded))] for row in texts]
 
 # %% ../nbs/15_tokenizer.ipynb #cell-30
+def _steady(p):
+    "Whether the splitting of a text at one place depends only on what follows the piece before."
+    if p is None: return False
+    if p["type"] == "Sequence": return all(map(_steady, p["pretokenizers"]))
+    if p["type"] == "ByteLevel": return not p["add_prefix_space"]
+    if p["type"] == "Split": return p["behavior"] in ("Isolated", "Removed") and "(?<" not in p["pattern"].get("Regex", "")
+    return p["type"] in ("Digits", "WhitespaceSplit") or (p["type"] == "Punctuation" and p["behavior"] == "Isolated")
+
+_FACTS = weakref.WeakKeyDictionary()
+
+def _facts(tokenizer):
+    "How a fast tokenizer works: its fingerprint, whether it can be taken apart, whether each byte is a token, and which words it knows beside its vocabulary."
+    if not getattr(tokenizer, "is_fast", False): return dict(steady=False)
+    if tokenizer not in _FACTS or _FACTS[tokenizer]["size"] != len(tokenizer):
+        d = {**json.loads(tokenizer.backend_tokenizer.to_str()), "truncation": None, "padding": None}
+        alone = d["model"].get("type") == "BPE" and not d["model"]["merges"] and (d["pre_tokenizer"] or {}).get("type") == "ByteLevel"
+        steady = _steady(d["pre_tokenizer"]) and (d["normalizer"] or {}).get("type") in (None, "NFC") and not d["model"].get("dropout")
+        _FACTS[tokenizer] = dict(size=len(tokenizer), steady=steady, alone=alone, words=[t["content"] for t in d["added_tokens"] if not t["special"]],
+                                 fingerprint=hashlib.sha256(json.dumps(d, sort_keys=True).encode()).hexdigest())
+    return _FACTS[tokenizer]
+
+def _breaks(tokenizer, text):
+    "The places in a text at which a piece begins."
+    if _facts(tokenizer)["alone"]: return range(len(text) + 1)
+    if unicodedata.normalize("NFC", text) != text: return ()
+    return {start for _, (start, _) in tokenizer.backend_tokenizer.pre_tokenizer.pre_tokenize_str(text)}
+
+# %% ../nbs/15_tokenizer.ipynb #cell-32
+@dataclass
+class _Parted:
+    "A template's piece that holds the document, in two: what stands before the question, and the rest; and the end of the first, which is the template's own."
+    at: int
+    head: str
+    tail: str
+    seam: str
+
+@patch
+def parted(self:_Layout):
+    "The parted template, or None where it, or the tokenizer, cannot be taken apart."
+    holes = {i: [m for m in HOLE.finditer(p) if m[1]] for i, p in enumerate(self.pieces) if isinstance(p, str)}
+    at = [i for i, ms in holes.items() if any(m[1] != "question" for m in ms)]
+    if len(at) != 1 or not _facts(self.tokenizer)["steady"]: return None
+    piece, last = self.pieces[at[0]], max(m.end() for m in holes[at[0]] if m[1] != "question")
+    asks = [m.start() for m in holes[at[0]] if m[1] == "question"]
+    if not asks: return _Parted(at[0], piece, "", "")
+    end = last + len(piece[last:asks[0]].rstrip())
+    seam = self.text(piece[last:end], {}, "")
+    words = _facts(self.tokenizer)["words"]
+    crossing = any(seam.endswith(w[:k]) for w in words for k in range(1, len(w)))
+    return None if asks[0] < last or not seam or crossing else _Parted(at[0], piece[:end], piece[end:], seam)
+
+# %% ../nbs/15_tokenizer.ipynb #cell-35
+@patch
+def heads(self:_Layout, passages):
+    "Token ids of all that stands before the question, for each passage, or None where they would not be a part of the whole."
+    p = self.parted()
+    if p is None: return [None]*len(passages)
+    texts = [self.text(p.head, d, "") for d in passages]
+    back = len(p.seam) - max(_breaks(self.tokenizer, p.seam), default=0) if p.seam else 0
+    fits = lambda t: not p.tail or (len(t) - back in _breaks(self.tokenizer, t) and not any(w in t for w in _facts(self.tokenizer)["words"]))
+    return [ids if fits(t) and ids else None for t, ids in zip(texts, _encode(self.tokenizer, texts))]
+
+@patch(as_prop=True)
+def key(self:_Layout):
+    "What makes heads what they are: the tokenizer, and the template up to the question."
+    p = self.parted()
+    return None if p is None else hashlib.sha256(json.dumps([_facts(self.tokenizer)["fingerprint"], p.head, p.tail == "", self.tidy]).encode()).hexdigest()[:32]
+
+# %% ../nbs/15_tokenizer.ipynb #cell-37
+@patch
+def _from_heads(self:_Layout, heads, questions):
+    "Rows of ids made of stored heads; None for those that have to be made from text."
+    p, asked = self.parted(), list(dict.fromkeys(q for q, h in zip(questions, heads) if h is not None))
+    if p is None or not asked: return [None]*len(heads)
+    sides = iter(self._coded([(ps, {}, q) for q in asked for ps in (self.pieces[:p.at], self.pieces[p.at+1:])]))
+    seam, *tails = _encode(self.tokenizer, [p.seam] + [p.seam + self.text(p.tail, {}, q) for q in asked])
+    parts = {q: (next(sides), next(sides), t[len(seam):] if t[:len(seam)] == seam else None) for q, t in zip(asked, tails)}
+    special, size = {*self.tokenizer.all_special_ids, *(i for i, t in self.tokenizer.added_tokens_decoder.items() if t.special)}, len(self.tokenizer)
+    def row(h, q):
+        if h is None or parts[q][2] is None: return None
+        before, after, tail = parts[q]
+        h = [int(i) for i in h]
+        whole = before + h + tail + after
+        return whole if len(whole) <= self.room and special.isdisjoint(h) and 0 <= min(h) and max(h) < size else None
+    return [row(h, q) for h, q in zip(heads, questions)]
+
+@patch
+def ids(self:_Layout, passages, questions, heads=None):
+    "Token ids of each passage's context (list of lists), cut to the room there is; from stored heads where there are any."
+    rows = [None]*len(passages) if heads is None else self._from_heads(heads, questions)
+    rest = [i for i, r in enumerate(rows) if r is None]
+    for i, row in zip(rest, self._from_text([passages[i] for i in rest], [questions[i] for i in rest])): rows[i] = row
+    return [self.frame[0] + row + self.frame[1] for row in rows]
+
+# %% ../nbs/15_tokenizer.ipynb #cell-40
 def pad_rows(
     rows:list, # lists of token ids
     pad_id:int, # what fills the gaps
@@ -145,21 +243,23 @@ def pad_id_of(tokenizer):
     "The tokenizer's padding id, or its end token where it has none."
     return tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
 
-# %% ../nbs/15_tokenizer.ipynb #cell-33
+# %% ../nbs/15_tokenizer.ipynb #cell-43
 def assemble_contexts(
     tokenizer, # the generator's tokenizer
     config:RagConfig, # template and `max_combined_length`
     questions:list, # B strings, as the user wrote them
     passages:list, # B lists of K passages (dict with title and text, or None where none was found)
     prefix:str|None=None, # as for `context_template`
+    stored=None, # asked with a layout's key, gives for all B·K passages the heads that were stored, or None
 ) -> BatchEncoding: # context_input_ids and context_attention_mask, (B·K, S)
     "One context for every question and document, cut in the document and padded: left for decoder-only generators."
     layout = _Layout.of(tokenizer, config, prefix)
-    rows = layout.ids([p or {} for ps in passages for p in ps], [q for q, ps in zip(questions, passages) for _ in ps])
+    heads = stored(layout.key) if stored is not None else None
+    rows = layout.ids([p or {} for ps in passages for p in ps], [q for q, ps in zip(questions, passages) for _ in ps], heads)
     ids, mask = pad_rows(rows, pad_id_of(tokenizer), left=config.generator_is_decoder_only)      # (B·K, S)
     return BatchEncoding(dict(context_input_ids=ids, context_attention_mask=mask))
 
-# %% ../nbs/15_tokenizer.ipynb #cell-38
+# %% ../nbs/15_tokenizer.ipynb #cell-48
 class RagTokenizer:
     "The question encoder's tokenizer and the generator's, as one."
     def __init__(self,
@@ -190,7 +290,7 @@ class RagTokenizer:
     def _switch_to_target_mode(self): self.current_tokenizer = self.generator
     def __repr__(self): return f"RagTokenizer({type(self.question_encoder).__name__}, {type(self.generator).__name__})"
 
-# %% ../nbs/15_tokenizer.ipynb #cell-40
+# %% ../nbs/15_tokenizer.ipynb #cell-50
 @patch
 def _rows(self:RagTokenizer, answers, config=None):
     "Token ids of each answer that follows a context, with its end token; None for a generator whose tokenizer frames answers itself."
@@ -211,7 +311,7 @@ def _answers(self:RagTokenizer, answers, padding=False, truncation=None, max_len
     gaps, empty = [max(0, width - len(r)) for r in rows], pad_id_of(self.generator) if empty is None else empty
     return BatchEncoding(dict(input_ids=[r + [empty]*g for r, g in zip(rows, gaps)], attention_mask=[[1]*len(r) + [0]*g for r, g in zip(rows, gaps)]), tensor_type=return_tensors)
 
-# %% ../nbs/15_tokenizer.ipynb #cell-43
+# %% ../nbs/15_tokenizer.ipynb #cell-53
 @patch
 def prepare_seq2seq_batch(self:RagTokenizer,
     src_texts:list, # questions
@@ -229,7 +329,7 @@ def prepare_seq2seq_batch(self:RagTokenizer,
     if tgt_texts is not None: out["labels"] = self._answers(tgt_texts, max_length=max_target_length or max_length, empty=-100, **shape)["input_ids"]
     return out
 
-# %% ../nbs/15_tokenizer.ipynb #cell-46
+# %% ../nbs/15_tokenizer.ipynb #cell-56
 FOLDERS = dict(question_encoder="question_encoder_tokenizer", generator="generator_tokenizer")
 
 @patch
@@ -253,7 +353,7 @@ def from_pretrained(cls:RagTokenizer,
                                                       subfolder=FOLDERS[part], **kwargs)
     return cls(load("question_encoder"), load("generator"), config if isinstance(config, RagConfig) else None)
 
-# %% ../nbs/15_tokenizer.ipynb #cell-49
+# %% ../nbs/15_tokenizer.ipynb #cell-59
 @patch
 def targets(self:RagTokenizer,
     answers:list, # B strings
@@ -263,7 +363,7 @@ def targets(self:RagTokenizer,
     rows = self._rows(answers, config if config is not None else self.config)
     return pad_rows(self.generator(text_target=list(answers)).input_ids if rows is None else rows, -100)[0]
 
-# %% ../nbs/15_tokenizer.ipynb #cell-52
+# %% ../nbs/15_tokenizer.ipynb #cell-62
 def chat_template_of(
     tokenizer, # of an instruction-tuned model
     instruction:str="{title}\n{text}\n\nQuestion: {question}\nAnswer in a few words.", # what the user says, with holes
