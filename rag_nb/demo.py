@@ -390,7 +390,7 @@ def default_retriever(
     "The knowledge that comes with the package: 2,067 paragraphs of 48 Wikipedia articles; changes to it stay in memory."
     knowledge = Path(str(files("rag_nb")))/"knowledge"/"squad48"
     retriever = RagRetriever.from_pretrained(knowledge, question_encoder=default_encoder() if encoder is None else encoder)
-    retriever.folder = None
+    retriever.folder, retriever.config.lexical_weight = None, SETTINGS["lexical_weight"]
     return retriever
 
 # %% ../nbs/50_demo.ipynb #cell-75
@@ -414,7 +414,7 @@ def demo(
 
 # %% ../nbs/50_demo.ipynb #cell-77
 QUESTIONS = [
-    "Where was Nikola Tesla's property sent after his death?",
+    "Where was Nikola Tesla's property sent?",
     "Which river flows through Warsaw?",
     "Who founded the Yuan dynasty?",
     "When did the Normans conquer England?",
