@@ -330,6 +330,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                 'rag_nb/encoder.py'),
                                 'rag_nb.encoder.TextEncoder.to': ('encoder.html#textencoder.to', 'rag_nb/encoder.py'),
                                 'rag_nb.encoder.TextEncoder.tokenize': ('encoder.html#textencoder.tokenize', 'rag_nb/encoder.py'),
+                                'rag_nb.encoder._alike': ('encoder.html#_alike', 'rag_nb/encoder.py'),
                                 'rag_nb.encoder._called': ('encoder.html#_called', 'rag_nb/encoder.py'),
                                 'rag_nb.encoder._find_spec': ('encoder.html#_find_spec', 'rag_nb/encoder.py'),
                                 'rag_nb.encoder._json': ('encoder.html#_json', 'rag_nb/encoder.py'),

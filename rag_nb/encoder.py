@@ -150,9 +150,26 @@ def __call__(
     kind: str = "question",  # "question" or "passage"
 ):  # (B, D) float32, on the model's device
     "The vectors of one batch, with gradient."
-    return self._embed(self.tokenize(items, kind))
+    rows = self.tokenize(items, kind)
+    parts = _alike([len(r["input_ids"]) for r in rows], 64 if self.device.type == "cpu" else 8192)
+    if len(parts) == 1: return self._embed(rows)
+    vectors = torch.cat([self._embed([rows[i] for i in part]) for part in parts])
+    return vectors[torch.tensor(sum(parts, [])).argsort().to(vectors.device)]
 
 # %% ../nbs/03_encoder.ipynb #cell-30
+def _alike(
+    lengths, # of the texts, in tokens
+    cost, # of one more batch, in tokens
+) -> list: # lists of the texts' numbers
+    "Texts in batches of similar length."
+    order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
+    out = [order[:1]]
+    for at, i in enumerate(order[1:], 1):
+        if (lengths[out[-1][0]] - lengths[i])*(len(order) - at) > cost: out.append([])
+        out[-1].append(i)
+    return out
+
+# %% ../nbs/03_encoder.ipynb #cell-33
 @patch
 @torch.no_grad()
 def encode(
@@ -175,7 +192,7 @@ def encode(
     finally: self.model.train(training)
     return out
 
-# %% ../nbs/03_encoder.ipynb #cell-34
+# %% ../nbs/03_encoder.ipynb #cell-37
 _PROBE = {"title": "Aachen", "text": "Aachen is a spa town in the west of Germany, near the borders with Belgium and the Netherlands."}
 
 @patch
@@ -183,7 +200,7 @@ def probe(self: TextEncoder) -> list:
     "The first numbers of a fixed passage's vector, to four decimals: what an index folder knows its encoder by."
     return [round(float(x), 4) for x in self.encode([_PROBE], kind="passage")[0, :16]]
 
-# %% ../nbs/03_encoder.ipynb #cell-37
+# %% ../nbs/03_encoder.ipynb #cell-40
 def _json(source, name, **kwargs):
     "A small JSON file of a checkpoint, from a folder or the hub; None where there is none."
     path = cached_file(source, name, _raise_exceptions_for_missing_entries=False, **kwargs)
@@ -199,7 +216,7 @@ def _st_pooling(source, config):
     if not config.get("include_prompt", True): raise ValueError(f"{source} leaves its prompt out of the mean, which rag_nb does not")
     return modes[0]
 
-# %% ../nbs/03_encoder.ipynb #cell-40
+# %% ../nbs/03_encoder.ipynb #cell-43
 def _prompt(prompts, *names): return next((prompts[n] for n in names if prompts.get(n)), "")
 
 def _st_spec(source, **kwargs):
@@ -220,7 +237,7 @@ def _st_described(source, modules, **kwargs):
                        question_prefix=_prompt(prompts, "query", "question"), passage_prefix=_prompt(prompts, "document", "passage", "corpus"),
                        question_max_length=length, passage_max_length=length)
 
-# %% ../nbs/03_encoder.ipynb #cell-42
+# %% ../nbs/03_encoder.ipynb #cell-45
 def check_place(
     name,  # a name on the hub, or a folder
     what: str,  # what should be there
@@ -229,7 +246,7 @@ def check_place(
     looks_local = not isinstance(name, str) or name.startswith((".", "/", "~", "\\")) or name.count("/") > 1
     if looks_local and not Path(name).exists(): raise FileNotFoundError(f"there is no {what} at {name}")
 
-# %% ../nbs/03_encoder.ipynb #cell-44
+# %% ../nbs/03_encoder.ipynb #cell-47
 _SPEC_FILE = "encoder_spec.json"
 _DPR = ("DPRContextEncoder", "DPRQuestionEncoder")
 
@@ -245,7 +262,7 @@ def _find_spec(source, architecture, **kwargs):
             warnings.warn(f"{source} could not be asked how it pools (not in the cache, no network); mean pooling is assumed. Pass spec=EncoderSpec(...) to say it")
         return plain
 
-# %% ../nbs/03_encoder.ipynb #cell-45
+# %% ../nbs/03_encoder.ipynb #cell-48
 @patch(cls_method=True)
 def from_pretrained(
     cls: TextEncoder,
@@ -266,7 +283,7 @@ def from_pretrained(
     with readable(source): model = model_class.from_pretrained(source, dtype=dtype or torch.float32, **kwargs).eval()
     return cls(model.to(device or "cpu"), AutoTokenizer.from_pretrained(source, **kwargs), spec, source)
 
-# %% ../nbs/03_encoder.ipynb #cell-47
+# %% ../nbs/03_encoder.ipynb #cell-50
 @patch
 def save_pretrained(
     self: TextEncoder,
