@@ -125,10 +125,11 @@ def row(kind, B, M, a, limits):
     long, short = calls(kind, B, M, theirs, ours, generator, x, a.new), calls(kind, B, M, theirs, ours, generator, x, 2)
     equal = agreement(long[0](), long[1]())
     if dtype == torch.float32 and equal < 1 and not a.force: raise ValueError(f"the two sides differ in {1-equal:.0%} of the answers")
-    if a.repeat > 1: short[0](), short[1]()
-    t = alternate(dict(theirs=long[0], ours=long[1], theirs2=short[0], ours2=short[1]), a.repeat, a.device, warm=False)
+    sides = dict(theirs=long[0], ours=long[1])
+    if kind != "sequence": sides |= dict(theirs2=short[0], ours2=short[1]); short[0](), short[1]()  # steps of a search and scoring cannot be told apart
+    t = alternate(sides, a.repeat, a.device, warm=False)
     wall, cpu = ({k: 1e3*v[which] for k, v in t.items()} for which in ("wall", "cpu"))
-    step = [(wall[k] - wall[k + "2"]) / (a.new - 2) for k in ("theirs", "ours")]
+    step = [(wall[k] - wall[k + "2"]) / (a.new - 2) if kind != "sequence" else None for k in ("theirs", "ours")]
     least = [1e3*f for f in floor(kind, generator, B, K, M, S, a.new, limits)]
     memory = []
     for call in long:
