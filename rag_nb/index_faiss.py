@@ -6,7 +6,7 @@
 __all__ = ['FaissIndex', 'FlatIndex', 'HNSWIndex', 'IVFPQIndex']
 
 # %% ../nbs/11_index_faiss.ipynb #cell-02
-import re, threading, warnings
+import re, struct, threading, warnings
 from pathlib import Path
 import faiss, numpy as np, torch
 from fastcore.basics import patch
@@ -99,6 +99,7 @@ def _candidates(self:FaissIndex, queries, k, exclude):
     for effort in (1, 8):
         short = (ids >= 0).sum(1) < min(k, free)                              # (B,)
         if short.any(): ids[short] = torch.from_numpy(self.index.search(np.ascontiguousarray(q[short]), ids.shape[1], params=self._how(self.index, effort, selector))[1])
+    if ids.numel() and (ids.max() >= n or ids.min() < -1): raise ValueError(f"the FAISS index finds vectors {int(ids.min())} to {int(ids.max())} of {n}: its file is damaged; build the index again")
     short = (ids >= 0).sum(1) < min(k, free)
     if short.any(): ids = _beside(ids, _exactly(self.stored, q[short], k, exclude), short)
     tail = self.stored.since(n)
@@ -146,6 +147,47 @@ def _ivfpq(n, dim):
     return f"IVF{lists},PQ{max(m for m in range(1, max(1, dim//6) + 1) if dim % m == 0)}"
 
 # %% ../nbs/11_index_faiss.ipynb #cell-26
+def _check_header(path, vectors):
+    "ValueError where the beginning of a FAISS file is not that of an index over these vectors, or over the first of them."
+    with open(path, "rb") as f: head = f.read(37)
+    if len(head) < 37 or not head[:4].isalnum(): raise ValueError(f"{path}: not a FAISS index, or cut short")
+    dim, n, metric = *struct.unpack("<iq", head[4:16]), int.from_bytes(head[33:37], "little")
+    if dim != vectors.dim or not 0 <= n <= len(vectors) or metric != faiss.METRIC_INNER_PRODUCT:
+        raise ValueError(f"{path} holds {n:,} vectors of {dim} numbers{' by another metric'*(metric != 0)}, which does not fit {len(vectors):,} of {vectors.dim}; build the index again")
+
+# %% ../nbs/11_index_faiss.ipynb #cell-28
+def _sound(given, path, whole=True):
+    "ValueError where the parts of a FAISS index do not fit together; with `whole`, every link of a graph is looked at."
+    need = lambda ok, what: ok or _damaged(path, what)
+    index = faiss.downcast_index(given)                        # a view: what was given has to stay
+    if isinstance(index, faiss.IndexPreTransform):
+        dims = [(t.d_in, t.d_out) for t in (index.chain.at(i) for i in range(index.chain.size()))]
+        need([index.d, *(o for _, o in dims)] == [*(i for i, _ in dims), index.index.d] and index.index.ntotal == index.ntotal, "its transforms do not fit")
+        _sound(index.index, path, whole)
+    elif isinstance(index, faiss.IndexHNSW):
+        need(index.storage is not None and (index.storage.ntotal, index.storage.d) == (index.ntotal, index.d), "its graph and vectors differ")
+        _sound_graph(index.hnsw, index.ntotal, need, whole)
+        _sound(index.storage, path, whole)
+    elif isinstance(index, faiss.IndexIVF):
+        lists = index.invlists
+        need(index.quantizer is not None and (index.quantizer.ntotal, index.quantizer.d, lists.nlist, lists.code_size) == (index.nlist, index.d, index.nlist, index.code_size), "its lists do not fit")
+        need(lists.compute_ntotal() == index.ntotal, "its lists do not hold as many vectors as it says")
+        _sound(index.quantizer, path, whole)
+    elif isinstance(index, faiss.IndexFlatCodes): need(index.codes.size() == index.ntotal*index.code_size, "its codes are not as many as its vectors")
+    if pq := getattr(index, "pq", None): need(pq.d == index.d == pq.M*pq.dsub and pq.centroids.size() == pq.d*pq.ksub, "its codebook does not fit")
+
+def _damaged(path, what): raise ValueError(f"{path}: damaged FAISS index ({what}); build it again")
+
+def _sound_graph(g, n, need, whole):
+    "The same for a graph over `n` rows."
+    need((g.levels.size(), g.offsets.size()) == (n, n + 1) and -1 <= g.entry_point < max(n, 1) and g.max_level + 1 < g.cum_nneighbor_per_level.size(), "its graph has not a row for each vector")
+    if not whole or not n: return
+    levels, offsets, links, room = (faiss.vector_to_array(v) for v in (g.levels, g.offsets, g.neighbors, g.cum_nneighbor_per_level))
+    need(levels.min() >= 1 and levels.max() <= g.max_level + 1 and g.entry_point >= 0 and levels[g.entry_point] == levels.max(), "the levels of its graph do not fit")
+    need(offsets[0] == 0 and (np.diff(offsets.astype(np.int64)) == room[levels]).all() and offsets[-1] == len(links), "the rows of its graph do not fit")
+    need(links.min(initial=-1) >= -1 and links.max(initial=-1) < n, "its graph leads to vectors that are not there")
+
+# %% ../nbs/11_index_faiss.ipynb #cell-29
 _reading = threading.Lock()
 
 def _read(path, mapped=True):
@@ -160,7 +202,7 @@ def _read(path, mapped=True):
         finally:
             if limit is not None: faiss.set_deserialization_vector_byte_limit(limit)
 
-# %% ../nbs/11_index_faiss.ipynb #cell-27
+# %% ../nbs/11_index_faiss.ipynb #cell-30
 @patch
 def save(self:FaissIndex, folder, prefix="index")->list:
     "Write the FAISS index into `folder`; its file's name begins with `prefix`."
@@ -173,7 +215,9 @@ def load(cls:FaissIndex, folder, names, vectors, **params):
     vectors = vectors if isinstance(vectors, Vectors) else Vectors(vectors, check=False)
     if len(names) != 1: raise ValueError(f"a FAISS index is one file, not {len(names)}")
     path = Path(folder)/names[0]
+    _check_header(path, vectors)
     index = _read(path)
+    _sound(index, path, path.stat().st_size < 2**28)
     if index.d != vectors.dim or index.ntotal > len(vectors) or index.metric_type != faiss.METRIC_INNER_PRODUCT:
         raise ValueError(f"{path} holds {index.ntotal:,} vectors of {index.d} numbers, which does not fit {len(vectors):,} of {vectors.dim}; build the index again")
     self = cls(vectors, index=index, **params)

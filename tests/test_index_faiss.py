@@ -129,3 +129,70 @@ def test_a_small_file_that_claims_to_be_huge(factory, tmp_path):
         (tmp_path/"g.faiss").write_bytes(content[:at] + (2**38).to_bytes(8, "little") + content[at+8:])
         try: FaissIndex.load(tmp_path, ["g.faiss"], x, factory=factory)
         except ValueError: pass
+
+
+# Files that were made to harm
+
+def _written(tmp_path, factory, n=60, d=8):
+    import faiss
+    from rag_nb.index_faiss import _plainly
+    v = np.random.default_rng(0).standard_normal((n, d)).astype(np.float32)
+    index = faiss.index_factory(d, factory, faiss.METRIC_INNER_PRODUCT); _plainly(index)
+    index.train(v); index.add(v)
+    return index, v
+
+
+@pytest.mark.parametrize("at, value, says", [(4, 9, "which does not fit"), (8, 61, "which does not fit"), (14, 1, "which does not fit"), (33, 1, "by another metric"), (0, 0, "not a FAISS index")])
+def test_a_forged_header_is_refused_before_faiss_reads_it(tmp_path, monkeypatch, at, value, says):
+    import faiss
+    index, v = _written(tmp_path, "HNSW8")
+    faiss.write_index(index, str(tmp_path/"i.faiss"))
+    FaissIndex.load(tmp_path, ["i.faiss"], v)
+    data = bytearray((tmp_path/"i.faiss").read_bytes()); data[at] = value
+    (tmp_path/"i.faiss").write_bytes(data)
+    monkeypatch.setattr(faiss, "read_index", lambda *a: pytest.fail("FAISS has read it"))
+    with pytest.raises(ValueError, match=says): FaissIndex.load(tmp_path, ["i.faiss"], v)
+    (tmp_path/"i.faiss").write_bytes(data[:20])
+    with pytest.raises(ValueError, match="cut short"): FaissIndex.load(tmp_path, ["i.faiss"], v)
+
+
+@pytest.mark.parametrize("factory", ["Flat", "HNSW8", "HNSW8_SQ8", "IVF4,Flat", "IVF4,PQ4x4", "PCA6,IVF2,SQ8", "IVF4_HNSW4,Flat"])
+def test_every_kind_that_is_whole_is_sound(tmp_path, factory):
+    import faiss
+    from rag_nb.index_faiss import _sound
+    index, v = _written(tmp_path, factory)
+    _sound(index, "i")
+    faiss.write_index(index, str(tmp_path/"i.faiss"))
+    FaissIndex.load(tmp_path, ["i.faiss"], v).search(torch.from_numpy(v[:2]), 3)
+
+
+def test_a_graph_that_leads_nowhere_is_refused():
+    "Links, rows, levels and the entry of a graph, each made wrong in memory, where no checksum could see it."
+    import faiss
+    from rag_nb.index_faiss import _sound
+    def harm(what):
+        index, _ = _written(None, "HNSW8"); g = index.hnsw
+        if what == "links": a = faiss.vector_to_array(g.neighbors); a[3] = 60; faiss.copy_array_to_vector(a, g.neighbors)
+        if what == "negative": a = faiss.vector_to_array(g.neighbors); a[3] = -2; faiss.copy_array_to_vector(a, g.neighbors)
+        if what == "rows": a = faiss.vector_to_array(g.offsets); a[5] += 10**6; faiss.copy_array_to_vector(a, g.offsets)
+        if what == "levels": a = faiss.vector_to_array(g.levels); a[5] = 9; faiss.copy_array_to_vector(a, g.levels)
+        if what == "entry": g.entry_point = 60
+        if what == "storage": index.storage.ntotal = 59
+        return index
+    _sound(harm("nothing"), "i.faiss")
+    for what in ("links", "negative", "rows", "levels", "entry", "storage"):
+        with pytest.raises(ValueError, match="i.faiss: damaged FAISS index"): _sound(harm(what), "i.faiss")
+
+
+def test_lists_with_rows_that_are_not_there(tmp_path):
+    import faiss
+    index, v = _written(tmp_path, "IVF4,Flat")
+    faiss.write_index(index, str(tmp_path/"i.faiss"))
+    data = (tmp_path/"i.faiss").read_bytes()
+    for bad in (60, 2**40, 2**64 - 5):
+        lists = faiss.extract_index_ivf(index).invlists
+        some = faiss.rev_swig_ptr(lists.get_ids(0), lists.list_size(0)).astype("<i8").tobytes()
+        spoilt = data.replace(some, (bad.to_bytes(8, "little"))*(len(some)//8))
+        assert spoilt != data
+        (tmp_path/"i.faiss").write_bytes(spoilt)
+        with pytest.raises(ValueError, match="damaged"): FaissIndex.load(tmp_path, ["i.faiss"], v, nprobe=4).search(torch.from_numpy(v[:4]), 5)
