@@ -46,7 +46,7 @@ def parts(what, device):
     head = RagSequenceForGeneration if "RagSequenceForGeneration" in (RagConfig.from_pretrained(what).architectures or []) else RagTokenForGeneration
     model = head.from_pretrained(what).to(device)
     tokenizer, config = RagTokenizer.from_pretrained(what, config=model.config), model.config
-    keep = ("context_template", "answer_prefix", "max_combined_length", "score_scale", "eos_token_id", "n_docs", "title_sep", "doc_sep", "prefix")
+    keep = ("context_template", "answer_prefix", "max_combined_length", "score_scale", "lexical_weight", "eos_token_id", "n_docs", "title_sep", "doc_sep", "prefix")
     return TextEncoder(model.question_encoder, tokenizer.question_encoder, config.encoder_spec(), what), (model.generator, tokenizer.generator), {k: getattr(config, k) for k in keep if getattr(config, k) is not None}
 
 

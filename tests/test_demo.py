@@ -257,13 +257,13 @@ def test_default_question_is_answered_right(rag):
 
 
 def test_twenty_questions_are_answered_at_the_rate_that_is_stated(rag):
-    "Drawn from SQuAD's development questions (CC BY-SA 4.0) by a seed. With EM .55, fewer than 7 of 20 come up once in 60 draws."
+    "Drawn from SQuAD's development questions (CC BY-SA 4.0) by a seed. With the EM of the README's table 12 of 20 are expected; these are 11, and rounding on another machine may cost one."
     from rag_nb import exact_match, read_questions
     asked = read_questions(Path(__file__).parent/"squad20.jsonl")
     answers = rag.ask(asked.column("question"), max_new_tokens=24)
     right = sum(exact_match(a.text, q) for a, q in zip(answers, asked.column("answers")))
     found = sum(bool({p["id"] for p in a.hits.passages[0]} & {*q}) for a, q in zip(answers, asked.column("document_ids")))
-    assert right >= 7 and found >= 16, (right, found, [a.text for a in answers])
+    assert right >= 10 and found >= 19, (right, found, [a.text for a in answers])
 
 
 def test_streaming_the_default_is_rag_token(rag):
