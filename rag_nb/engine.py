@@ -827,7 +827,7 @@ class Engine:
         B, C, L = tokens.shape
         T = int(lengths.max())
         targets = tokens[:, :, 1:1+T].masked_fill(torch.arange(T, device=tokens.device) >= lengths[..., None], -100)
-        each = score(self.net, self.shelf, targets[:, None].expand(B, K, C, T).reshape(B*K, C, T), self.gc.decoder_start_token_id)
+        each = score(self.net, self.shelf, targets[:, None].expand(B, K, C, T).reshape(B*K, C, T), self.gc.decoder_start_token_id, 2**29 if tokens.is_cuda else 2**27)
         return F.pad(each, (0, L - 1 - T)).view(B, K, C, L-1)
 
 # %% ../nbs/22_engine.ipynb #cell-68

@@ -157,6 +157,30 @@ def test_prefixes():
     equal(shared_prefix([row, torch.cat([row[:15], row[:9]])]), 0)
 
 
+@pytest.mark.parametrize("kind", ["bart", "llama"])
+def test_all_candidates_of_all_questions_are_scored_in_one_pass(kind, monkeypatch):
+    "One run of the decoder over the documents that were read once, and no row for what is only padding."
+    model = HEADS["sequence"](question_encoder=toy_encoder().model, generator=toy_generator(kind), n_docs=3).eval()
+    ids, mask = pad_rows([[5 + i, 6, 7 + i, 8] for i in range(12)], 0, left=model.config.generator_is_decoder_only)
+    kw = dict(context_input_ids=ids, context_attention_mask=mask, doc_scores=torch.randn(4, 3), num_beams=2, max_new_tokens=6, return_dict_in_generate=True)
+    rows, reads, run, score = [], [], engine.run, engine.score
+    def scoring(net, shelf, targets, *args):
+        monkeypatch.setattr(engine, "run", lambda net, x, *a: (rows.append(len(x)), run(net, x, *a))[1])
+        reads.append((shelf.R, targets.shape, int((targets >= 0).sum())))
+        out = score(net, shelf, targets, *args)
+        monkeypatch.setattr(engine, "run", run)
+        return out
+    monkeypatch.setattr(engine, "score", scoring)
+    out = model.generate(**kw)
+    (R, shape, real), = reads
+    first = shape[0]*shape[1] if kind == "llama" else 0                      # a decoder-only generator has said the first tokens while it read
+    assert R == 12 and len(rows) == 1 and real - first <= rows[0] <= real and rows[0] <= real
+    monkeypatch.undo()
+    slow = model.generate(**kw, engine="general")
+    n = min(out.sequences.shape[1], slow.sequences.shape[1])
+    assert torch.equal(out.sequences[:, :n], slow.sequences[:, :n])
+
+
 def test_both_directions_of_the_door():
     assert engine.engine_for in DOOR
     model, inputs, _ = case("token", "bart", 0)
