@@ -18,7 +18,7 @@ export PATH := $(BIN):$(PATH)
 export TOKENIZERS_PARALLELISM ?= false
 export Q
 
-.PHONY: help demo test install dev export notebooks check readme docs serve lint hooks dist clean
+.PHONY: help demo test install dev export notebooks check readme docs serve lint hooks dist distcheck clean
 .DEFAULT_GOAL := help
 
 help:             ## these lines
@@ -72,6 +72,9 @@ hooks: $(VENV)/.installed-dev      ## git and Jupyter hooks that keep notebooks 
 
 dist: $(VENV)/.installed-dev       ## a wheel and a source archive in dist/
 	@rm -rf build dist && python -m build --no-isolation
+
+distcheck:        ## install the archives of make dist with the oldest and the newest versions, and ask (CHECK="--only oldest" ...)
+	@$(PYTHON) tools/dist_check.py $(CHECK)
 
 clean:            ## remove what was made, but not .venv
 	rm -rf build dist *.egg-info _proc _docs _site .pytest_cache .ruff_cache .hypothesis
