@@ -33,7 +33,7 @@ class LexicalIndex:
         progress: bool = True, # show a progress bar
     ):
         self.k1, self.b, self.vocabulary, flat, ends = k1, b, {}, array("i"), array("q", [0])
-        for p in tqdm(passages, desc="counting words", unit=" passages", delay=2, leave=False, disable=not progress):
+        for p in tqdm(passages, desc="counting words", unit=" passages", delay=2, leave=False, **({} if progress else dict(disable=True))):
             flat.extend(self.vocabulary.setdefault(w, len(self.vocabulary)) for w in words_of(f"{p.get('title') or ''}\n{p['text']}"))
             ends.append(len(flat))
         self._weigh(np.frombuffer(flat, np.int32) if len(flat) else np.zeros(0, np.int32), np.diff(np.frombuffer(ends, np.int64)))
