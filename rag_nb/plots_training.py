@@ -23,7 +23,7 @@ _PANELS = {"loss": (r"(eval_|train_)?loss", ""),
            "moved": (r".*moved.*", "share"),
            "exact match, F1": (r"(eval_|train_)?(em|exact_match|f1)", "share"),
            "gradient norm": (r".*grad(ient)?_norm.*", ""),
-           "score scale": (r".*score_scale.*", "")}
+           "score scale": (r"(?!.*norm).*score_scale.*", "")}
 
 def _number(x): return isinstance(x, (int, float)) and not isinstance(x, bool) and math.isfinite(x)
 
@@ -38,6 +38,10 @@ def _series(log, pattern):
 # %% ../nbs/34_plots_training.ipynb #cell-11
 _DASHES = ("-", "--", ":", "-.")
 
+def _said(key, panel):
+    "A curve's name beside others of its panel: of norms the part that they belong to."
+    return key if panel != "gradient norm" else re.sub("grad(ient)?_norm_?", "", key).replace("_", " ") or "all parts"
+
 def _panel(ax, ink, series, name, unit):
     "Draw the curves of one panel."
     _bare(ax, ink)
@@ -45,11 +49,11 @@ def _panel(ax, ink, series, name, unit):
     for key, (steps, values) in series.items():
         seldom = key.startswith("eval_")
         few = "o" if seldom or len(steps) < 3 else None
-        ax.plot(steps, values, _DASHES[count[seldom] % 4], color=_ORANGE if seldom else _BLUE, marker=few, markersize=4, linewidth=1.6, label=key)
+        ax.plot(steps, values, _DASHES[count[seldom] % 4], color=_ORANGE if seldom else _BLUE, marker=few, markersize=4, linewidth=1.6, label=_said(key, name))
         count[seldom] += 1
-    ax.set_title(name, color=ink, fontsize=10, loc="left", pad=18); ax.set_ylabel(unit, color=ink, fontsize=8)
+    ax.set_title(name, color=ink, fontsize=10, loc="left", pad=6 + 12*math.ceil(len(series)/2)); ax.set_ylabel(unit, color=ink, fontsize=8)
     ax.tick_params(labelsize=8); ax.grid(axis="y", color=_GREY, alpha=.25, linewidth=.8)
-    ax.legend(loc="lower left", bbox_to_anchor=(0, .99), ncols=3, frameon=False, labelcolor=ink, fontsize=7.5, borderaxespad=.2, columnspacing=1., handlelength=2.6)
+    ax.legend(loc="lower left", bbox_to_anchor=(0, .99), ncols=2, frameon=False, labelcolor=ink, fontsize=7.5, borderaxespad=.2, columnspacing=1., handlelength=2.6)
 
 # %% ../nbs/34_plots_training.ipynb #cell-13
 def plot_training(
