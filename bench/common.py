@@ -71,8 +71,15 @@ def machine(device, dtype):
     name = torch.cuda.get_device_name() if device == "cuda" else _processor()
     import transformers
     facts = dict(machine=name, cores=os.cpu_count(), threads=torch.get_num_threads(), load=round(os.getloadavg()[0], 1), torch=torch.__version__, transformers=transformers.__version__,
-                 dtype=str(dtype).removeprefix("torch."), copy_gb_s=round(2*n/statistics.median(copies)/1e9, 1), matmul_tflop_s=round(2*m**3/statistics.median(products)/1e12, 3), command=" ".join(["python", *sys.argv]))
+                 dtype=str(dtype).removeprefix("torch."), copy_gb_s=round(2*n/statistics.median(copies)/1e9, 1), matmul_tflop_s=round(2*m**3/statistics.median(products)/1e12, 3), command=_command())
     return Machine(device, 2*n/statistics.median(copies), 2*m**3/statistics.median(products), facts)
+
+
+def _command():
+    "The command as anybody would give it: without the place of its results."
+    said = [Path(sys.argv[0]).parent.name + "/" + Path(sys.argv[0]).name, *sys.argv[1:]]
+    if "--out" in said: del said[said.index("--out"):said.index("--out") + 2]
+    return " ".join(["python", *(f'"{x}"' if " " in x else x for x in said)])
 
 
 def _processor():

@@ -27,7 +27,7 @@ LLAMA = dict(large=dict(hidden_size=576, intermediate_size=1536, num_hidden_laye
              tiny=dict(hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, vocab_size=1000))
 ROWS = {"token B=1 M=4": ("token", 1, 4), "token B=8 M=1": ("token", 8, 1), "token B=8 M=4": ("token", 8, 4), "token B=32 M=4": ("token", 32, 4),
         "sequence B=8 M=4": ("sequence", 8, 4), "decoder-only B=1 greedy": ("causal", 1, 1)}
-CPU_ROWS = {"token B=1 M=4": ("token", 1, 4), "sequence B=4 M=4": ("sequence", 4, 4), "decoder-only B=1 greedy": ("causal", 1, 1)}
+CPU_ROWS = {"token B=1 M=4": ("token", 1, 4), "sequence B=4 M=4": ("sequence", 4, 4), "sequence B=1 M=4": ("sequence", 1, 4), "decoder-only B=1 greedy": ("causal", 1, 1)}
 PAD, BOS, EOS = 1, 0, 2
 
 
