@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['MINILM', 'SMOLLM2', 'ENCODER_SPEC', 'TRAINED', 'SETTINGS', 'ENCODER_NAME', 'EXAMPLES', 'PROMPT', 'UNTRAINED',
            'QUESTIONS', 'Package', 'FetchError', 'unpack', 'cache_dir', 'find_wheel', 'is_whole', 'keep',
-           'convert_gguf', 'minilm_folder', 'smollm2_folder', 'add_adapters', 'default_encoder', 'default_generator',
-           'default_retriever']
+           'convert_gguf', 'minilm_folder', 'smollm2_folder', 'add_adapters', 'default_encoder', 'native_dtype',
+           'default_generator', 'default_retriever']
 
 # %% ../nbs/50_demo.ipynb #cell-03
 import errno, hashlib, json, os, shutil, struct, subprocess, sys, time, warnings, zipfile, zlib
@@ -367,9 +367,16 @@ def _line_ends(tokenizer):
     return sorted(i for token, i in tokenizer.get_vocab().items() if "Ċ" in token)
 
 # %% ../nbs/50_demo.ipynb #cell-67
+def native_dtype(
+    device=None, # the CPU if None
+) -> torch.dtype:
+    "bfloat16 where the device multiplies it directly (processors with AMX, GPUs since 2020), else float32."
+    if torch.device(device or "cpu").type == "cuda": return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+    return torch.bfloat16 if torch.device(device or "cpu").type == "cpu" and getattr(torch.cpu, "_is_amx_tile_supported", bool)() else torch.float32
+
 def default_generator(
     device=None,           # where it runs; the CPU if None
-    dtype=None,            # of the weights in memory; float32 if None
+    dtype=None,            # of the weights in memory; float32 if None, "auto" for `native_dtype`
     source: str = "pip",   # "pip": from the package index, kept in the cache; "hub": from the model hub, by name
     trained: bool = True,  # with what this library trained; False: SmolLM2-135M-Instruct as it comes
 ) -> tuple:                # model, tokenizer
@@ -381,7 +388,7 @@ def default_generator(
     if trained: add_adapters(model, TRAINED/"generator")
     tokenizer.eos_token = "<|im_end|>"  # some releases of Transformers read another one out of the GGUF file
     model.rag_config = SETTINGS if trained else dict(UNTRAINED, eos_token_id=[tokenizer.eos_token_id, *_line_ends(tokenizer)])
-    return model.to(device or "cpu", dtype or torch.float32).eval(), tokenizer
+    return model.to(device or "cpu", native_dtype(device) if dtype == "auto" else dtype or torch.float32).eval(), tokenizer
 
 # %% ../nbs/50_demo.ipynb #cell-72
 def default_retriever(
@@ -402,7 +409,7 @@ def demo(
     cls: Rag,
     kind: str = "sequence",  # "token" or "sequence": where the sum over documents stands
     device=None,             # where the models run; the CPU if None
-    dtype=None,              # of the generator's weights; float32 if None
+    dtype=None,              # of the generator's weights; float32 if None, "auto" for what the device is quickest with
     source: str = "pip",     # where the models come from: "pip" (the package index) or "hub" (the model hub)
     trained: bool = True,    # with what this library trained; False: both networks as they come
     **config,                # fields of `RagConfig` to set otherwise, such as `n_docs`

@@ -319,3 +319,10 @@ def test_source_hub_asks_for_the_published_names(monkeypatch, real):
     monkeypatch.setattr(demo.AutoTokenizer, "from_pretrained", lambda name, **k: asked.append(name) or tokenizer)
     demo.default_encoder(source="hub"), demo.default_generator(source="hub")
     assert asked == ["sentence-transformers/all-MiniLM-L6-v2"] + ["HuggingFaceTB/SmolLM2-135M-Instruct"]*2
+
+
+def test_the_numbers_that_a_device_is_quick_with():
+    assert demo.native_dtype("meta") == torch.float32 and demo.native_dtype() in (torch.float32, torch.bfloat16)
+    quick = Rag.demo(dtype="auto")
+    assert quick.model.generator.dtype == demo.native_dtype("cpu") and quick.model.question_encoder.dtype == torch.float32
+    assert quick.ask(demo.QUESTIONS[0]).text == "Belgrade"
