@@ -323,6 +323,6 @@ def test_source_hub_asks_for_the_published_names(monkeypatch, real):
 
 def test_the_numbers_that_a_device_is_quick_with():
     assert demo.native_dtype("meta") == torch.float32 and demo.native_dtype() in (torch.float32, torch.bfloat16)
-    quick = Rag.demo(dtype="auto")
+    quick = demo.Rag.demo(dtype="auto")
     assert quick.model.generator.dtype == demo.native_dtype("cpu") and quick.model.question_encoder.dtype == torch.float32
     assert quick.ask(demo.QUESTIONS[0]).text == "Belgrade"
