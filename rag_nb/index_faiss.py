@@ -150,7 +150,7 @@ def _ivfpq(n, dim):
 def _check_header(path, vectors):
     "ValueError where the beginning of a FAISS file is not that of an index over these vectors, or over the first of them."
     with open(path, "rb") as f: head = f.read(37)
-    if len(head) < 37 or not head[:4].isalnum(): raise ValueError(f"{path}: not a FAISS index, or cut short")
+    if len(head) < 37 or not head[:4].isalnum(): raise ValueError(f"{path}: not a readable FAISS index (its header is none, or cut short)")
     dim, n, metric = *struct.unpack("<iq", head[4:16]), int.from_bytes(head[33:37], "little")
     if dim != vectors.dim or not 0 <= n <= len(vectors) or metric != faiss.METRIC_INNER_PRODUCT:
         raise ValueError(f"{path} holds {n:,} vectors of {dim} numbers{' by another metric'*(metric != 0)}, which does not fit {len(vectors):,} of {vectors.dim}; build the index again")
@@ -170,7 +170,8 @@ def _sound(given, path, whole=True):
         _sound(index.storage, path, whole)
     elif isinstance(index, faiss.IndexIVF):
         lists = index.invlists
-        need(index.quantizer is not None and (index.quantizer.ntotal, index.quantizer.d, lists.nlist, lists.code_size) == (index.nlist, index.d, index.nlist, index.code_size), "its lists do not fit")
+        packed = isinstance(index, faiss.IndexIVFFastScan)                   # whose codes lie in blocks of several vectors
+        need(index.quantizer is not None and (index.quantizer.ntotal, index.quantizer.d, lists.nlist) == (index.nlist, index.d, index.nlist) and (packed or lists.code_size == index.code_size), "its lists do not fit")
         need(lists.compute_ntotal() == index.ntotal, "its lists do not hold as many vectors as it says")
         _sound(index.quantizer, path, whole)
     elif isinstance(index, faiss.IndexFlatCodes): need(index.codes.size() == index.ntotal*index.code_size, "its codes are not as many as its vectors")
@@ -216,8 +217,9 @@ def load(cls:FaissIndex, folder, names, vectors, **params):
     if len(names) != 1: raise ValueError(f"a FAISS index is one file, not {len(names)}")
     path = Path(folder)/names[0]
     _check_header(path, vectors)
-    index = _read(path)
-    _sound(index, path, path.stat().st_size < 2**28)
+    small = path.stat().st_size < 2**28
+    index = _read(path, mapped=not small)
+    _sound(index, path, small)
     if index.d != vectors.dim or index.ntotal > len(vectors) or index.metric_type != faiss.METRIC_INNER_PRODUCT:
         raise ValueError(f"{path} holds {index.ntotal:,} vectors of {index.d} numbers, which does not fit {len(vectors):,} of {vectors.dim}; build the index again")
     self = cls(vectors, index=index, **params)
