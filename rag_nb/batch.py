@@ -148,7 +148,7 @@ def _settings(rag, kind, n_docs, gc, decoding):
     written = {k: v for k, v in gc.to_diff_dict().items() if k not in ("transformers_version", "max_length"*bool(gc.max_new_tokens)) and isinstance(v, (int, float, str, bool, list, type(None)))}
     return json.loads(json.dumps(dict(generator=name(rag.model.generator), question_encoder=name(rag.model.question_encoder), weights=_fingerprint(rag.model.generator, rag.model.question_encoder),
         passages=len(rag.retriever), knowledge=_knowledge(rag.retriever), kind=kind, n_docs=config.n_docs if n_docs is None else n_docs, decoding=decoding,
-        score_scale=round(float(config.score_scale), 6), layout=hashlib.sha256(json.dumps([getattr(config, k, None) for k in _LAYOUT]).encode()).hexdigest()[:16], **written)))
+        score_scale=round(float(config.score_scale), 6), lexical_weight=float(config.lexical_weight), layout=hashlib.sha256(json.dumps([getattr(config, k, None) for k in _LAYOUT]).encode()).hexdigest()[:16], **written)))
 
 # %% ../nbs/43_batch.ipynb #cell-25
 def _last_line_end(file):
