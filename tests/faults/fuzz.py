@@ -23,6 +23,7 @@ from hypothesis import HealthCheck, Phase, configuration, given, seed as seeded,
 
 from rag_nb import folder as mod
 from rag_nb.answer import Answer, Rag
+from rag_nb.batch import _rows
 from rag_nb.cli import main as cli
 from rag_nb.config import EncoderSpec, RagConfig
 from rag_nb.demo import Package, is_whole, unpack
@@ -402,6 +403,26 @@ def kept_models(place, drawn):
     put(place, "a.txt", b"hello"); put(place, "rag_nb.json", drawn)
     assert is_whole(place) in (True, False)
 
+QUESTIONS = b'{"id": "a", "question": "What is tea?"}\n{"question": ""}\n"Who was Ada?"\n'
+@door(4000, st.tuples(st.sampled_from(["q.jsonl", "q.txt", "q.csv", "q.tsv", "q.json", "q.parquet"]), from_bytes(QUESTIONS, b"id,question\n1,What is tea?\n", b'[{"question": "What is tea?"}]', _parquet(pa.table({"question": ["What is tea?", "Why?"]})), b"\xef\xbb\xbfWhat?\r\n\n")))
+def question_files(place, drawn):
+    rows = list(itertools.islice(_rows(put(place, *drawn)), 500))
+    assert all(r.row == i and (r.error or r.question.strip()) for i, r in enumerate(rows))
+    json.dumps([[r.id, r.question, r.error] for r in rows], ensure_ascii=False).encode()
+
+FAISS_FILES = {"hnsw": lambda: _folder(), "flat": lambda: _folder("faiss-flat"), "ivf": lambda: _ivf()}
+@door(1500, st.tuples(st.sampled_from(list(FAISS_FILES)), edits), "f")
+def faiss_files_with_fitting_checksums(place, drawn):
+    files = dict(FAISS_FILES[drawn[0]]())
+    name = next(n for n in files if n.endswith(".faiss"))
+    files[name] = edited(files[name], drawn[1])
+    m = json.loads(files["manifest.json"])
+    m["files"][name] = {"size": len(files[name]), "sha256": mod.hashlib.sha256(files[name]).hexdigest()}
+    files["manifest.json"] = json.dumps({**m, "checksum": mod._checksum(m)}).encode()
+    try: used(IndexFolder.open(unpacked(place, files)))
+    except RuntimeError as e: raise ValueError(f"f: {e}") from e                          # FAISS's own words over a search
+    except ValueError as e: raise ValueError(f"f: {e}") from e
+
 words = st.one_of(st.sampled_from(["index", "ask", "--out", "--index", "--kind", "--n-words", "--n_words", "--overlap", "--json", "--check", "--encoder", "docs.jsonl", "idx", "-1", "0", "exact", "--help", "--version", "--html", "f"]), texts)
 @door(1500, st.lists(words, max_size=7))
 def command_lines(place, drawn):
@@ -464,7 +485,7 @@ def fuzz(name, inputs, seed):
 ROOT = Path(__file__).parents[2]
 def prepare(name):
     "Whatever is made once, before the guard is on."
-    made = {"index folders with fitting checksums": lambda: (_ivf(), _folder("faiss-flat"), _folder("exact")), "legacy files": _legacy, "checkpoints": _checkpoint, "contexts": _tokenizers,
+    made = {"index folders with fitting checksums": lambda: (_ivf(), _folder("faiss-flat"), _folder("exact")), "faiss files with fitting checksums": lambda: (_ivf(), _folder("faiss-flat")), "legacy files": _legacy, "checkpoints": _checkpoint, "contexts": _tokenizers,
             "questions": lambda: [_rag(k).ask("a", max_new_tokens=2) for k in ("llama", "bart")], "command lines": lambda: cli(["index", "none", "--out", "none"])}
     made.get(name, lambda: None)()
 
