@@ -82,7 +82,8 @@ def _pieces(folders, shards, device):
 # %% ../nbs/17_index_ray.ipynb #cell-20
 _OURS = {"users": 0, "home": None, "env": {}}  # how many use the connection that was made here; the files of our own Ray; the environment before it
 _QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",          # the second makes it use 127.0.0.1, on every system
-          "RAY_raylet_start_wait_time_s": "120", "RAY_agent_register_timeout_ms": "120000", "RAY_worker_niceness": "0"}  # for machines that are busy
+          "RAY_raylet_start_wait_time_s": "120", "RAY_agent_register_timeout_ms": "120000", "RAY_worker_niceness": "0",  # for machines that are busy
+          "RAY_enable_worker_prestart": "0", "RAY_prestart_worker_first_driver": "0"}
 
 def _ray():
     "The module `ray`; ImportError says how to install it."
@@ -135,7 +136,10 @@ def _leave():
     _OURS["users"] -= 1
     if _OURS["users"] <= 0: _OURS["users"] = 0; _ray().shutdown(); _put_away()
 
-atexit.register(lambda: _OURS["users"] and (_OURS.update(users=1), _leave()))
+@atexit.register
+def _at_the_end():
+    "Whatever was not closed."
+    if _OURS["users"]: _OURS["users"] = 1; _leave()
 
 # %% ../nbs/17_index_ray.ipynb #cell-24
 class RayIndex(Index):
@@ -277,7 +281,7 @@ def close(self:RayIndex,
 def add(self:RayIndex, vectors):
     raise ValueError("a RayIndex is read from index folders: append to a folder, or give another folder, and open it again")
 
-# %% ../nbs/17_index_ray.ipynb #cell-41
+# %% ../nbs/17_index_ray.ipynb #cell-42
 @patch
 def retriever(self:RayIndex,
     question_encoder=None,  # The encoder of the passages (TextEncoder, name or folder); found by its record where None
@@ -292,7 +296,7 @@ def retriever(self:RayIndex,
     out.deleted = None if self.deleted is None else self.deleted.numpy().copy()
     return out
 
-# %% ../nbs/17_index_ray.ipynb #cell-45
+# %% ../nbs/17_index_ray.ipynb #cell-46
 def _lumps(docs, size=2**27):
     "Lists of documents with some `size` letters together."
     lump, n = [], 0
@@ -308,7 +312,7 @@ def _split(docs, folder, n_words, overlap):
     for i, lump in enumerate(lumps): lump.save(folder/f"{i:06d}.parquet")
     return Passages.open(*sorted(folder.glob("*.parquet")))
 
-# %% ../nbs/17_index_ray.ipynb #cell-47
+# %% ../nbs/17_index_ray.ipynb #cell-48
 class _Reader:
     "Turns the number of a shard into its passages; runs where the files are."
     def __init__(self, files, size): self.passages, self.size = Passages.open(*files), size
@@ -331,7 +335,7 @@ class _Embedder:
         except Exception as e: wrong = f"{type(e).__name__}: {e}"
         return pa.table({"number": batch["number"], "vectors": pa.array([v.tobytes()], pa.large_binary()), "dim": [v.shape[1]], "wrong": pa.array([wrong], pa.string())})
 
-# %% ../nbs/17_index_ray.ipynb #cell-49
+# %% ../nbs/17_index_ray.ipynb #cell-50
 def _round(missing, files, size, encoder, workers, gpu):
     "Numbers and vectors of shards, in the order in which they are finished; shards of lost actors do not come."
     import ray.data
@@ -364,7 +368,7 @@ def _undisturbed():
         context.enable_progress_bars, context.max_errored_blocks = before[:2]
         log.setLevel(before[2])
 
-# %% ../nbs/17_index_ray.ipynb #cell-50
+# %% ../nbs/17_index_ray.ipynb #cell-51
 def _embed_missing(keys, work, passages, encoder, workers, dtype, size, progress):
     "Round after round until every shard is finished; RuntimeError if three in a row bring nothing."
     ray, idle = _ray(), 0
@@ -384,7 +388,7 @@ def _embed_missing(keys, work, passages, encoder, workers, dtype, size, progress
             idle = idle + 1 if len(missing) == before else 0
     if missing: raise RuntimeError(f"three rounds in a row have finished no shard, and {len(missing)} of {len(keys)} are missing; what is finished is kept in {work}{lost}")
 
-# %% ../nbs/17_index_ray.ipynb #cell-52
+# %% ../nbs/17_index_ray.ipynb #cell-53
 @contextmanager
 def _borrowed(path, overwrite):
     "The locked workshop of a folder to be; what is in it stays."
@@ -396,7 +400,7 @@ def _borrowed(path, overwrite):
             raise Stay
     except Stay: pass
 
-# %% ../nbs/17_index_ray.ipynb #cell-53
+# %% ../nbs/17_index_ray.ipynb #cell-54
 def build_folder_with_ray(
     path,                    # Where the folder shall be
     docs,                    # Whatever `read_documents` takes: a folder, JSONL, Parquet, ...; or `Passages`
