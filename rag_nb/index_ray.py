@@ -326,12 +326,14 @@ class _Embedder:
     "Turns the passages of a shard into their vectors; keeps the encoder."
     def __init__(self, encoder, gpu):
         torch.set_num_threads(1)
-        self.encoder = _ray().get(encoder[0]).to("cuda" if gpu else "cpu")
+        self.encoder = self.wrong = None
+        try: self.encoder = _ray().get(encoder[0]).to("cuda" if gpu else "cpu")
+        except Exception as e: self.wrong = f"the encoder cannot be loaded there ({type(e).__name__}: {e})"
 
     def __call__(self, batch):
         import pyarrow as pa
-        v, wrong = np.zeros((0, 1), np.float32), None
-        try: v = _encoded(lambda rows: self.encoder.encode(rows, "passage"), json.loads(batch["rows"][0].as_py()), tqdm(disable=True))
+        v, wrong = np.zeros((0, 1), np.float32), self.wrong
+        try: v = v if wrong else _encoded(lambda rows: self.encoder.encode(rows, "passage"), json.loads(batch["rows"][0].as_py()), tqdm(disable=True))
         except Exception as e: wrong = f"{type(e).__name__}: {e}"
         return pa.table({"number": batch["number"], "vectors": pa.array([v.tobytes()], pa.large_binary()), "dim": [v.shape[1]], "wrong": pa.array([wrong], pa.string())})
 
