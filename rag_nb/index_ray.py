@@ -349,9 +349,9 @@ def _round(missing, files, size, encoder, workers, gpu):
         warnings.simplefilter("ignore")
         made = (ray.data.from_items(missing, override_num_blocks=len(missing))
             .map_batches(_Reader, batch_size=1, batch_format="pyarrow", compute=ray.data.ActorPoolStrategy(size=1), num_cpus=0, scheduling_strategy=here,
-                         fn_constructor_args=(files, size), max_restarts=0, max_task_retries=0)
+                         fn_constructor_args=(files, size))
             .map_batches(_Embedder, batch_size=1, batch_format="pyarrow", compute=pool, num_cpus=1, num_gpus=1 if gpu else None,
-                         fn_constructor_args=([encoder], gpu), max_restarts=0, max_task_retries=0))
+                         fn_constructor_args=([encoder], gpu), max_task_retries=0))
         for b in made.iter_batches(batch_size=1, batch_format="pyarrow", prefetch_batches=0):
             number, vectors, dim, wrong = (b[c][0].as_py() for c in ("number", "vectors", "dim", "wrong"))
             if wrong: raise ValueError(f"embedding failed: {wrong}")
