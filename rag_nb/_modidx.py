@@ -892,6 +892,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'rag_nb.index_ray._nodes': ('index_ray.html#_nodes', 'rag_nb/index_ray.py'),
                                   'rag_nb.index_ray._open_piece': ('index_ray.html#_open_piece', 'rag_nb/index_ray.py'),
                                   'rag_nb.index_ray._opened': ('index_ray.html#_opened', 'rag_nb/index_ray.py'),
+                                  'rag_nb.index_ray._patiently': ('index_ray.html#_patiently', 'rag_nb/index_ray.py'),
                                   'rag_nb.index_ray._pieces': ('index_ray.html#_pieces', 'rag_nb/index_ray.py'),
                                   'rag_nb.index_ray._put_away': ('index_ray.html#_put_away', 'rag_nb/index_ray.py'),
                                   'rag_nb.index_ray._ray': ('index_ray.html#_ray', 'rag_nb/index_ray.py'),

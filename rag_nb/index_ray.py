@@ -91,6 +91,14 @@ def _ray():
     except ImportError: raise ImportError("Ray is not installed, and an index on several machines needs it: pip install rag_nb[ray]") from None
     return ray
 
+def _patiently(start, tries=3):
+    "Start, and again where a busy machine was too slow: Ray gives itself half a minute."
+    for left in reversed(range(tries)):
+        try: return start()
+        except Exception as e:
+            if not left or "timed out during startup" not in str(e): raise
+            _ray().shutdown()
+
 def _start(**options):
     "Start a Ray of our own on this machine: quiet, for this machine only, in a folder that goes with it."
     kept = {k: os.environ.get(k) for k in (*_QUIET, "RAY_AUTH_MODE", "RAY_AUTH_TOKEN")}
@@ -98,7 +106,7 @@ def _start(**options):
     constants = __import__("ray._private.ray_constants")._private.ray_constants
     cluster, constants.ENABLE_RAY_CLUSTER = constants.ENABLE_RAY_CLUSTER, False     # as the second of them, where `ray` was imported before
     _OURS.update(home=tempfile.mkdtemp(prefix="rn", dir="/tmp" if os.path.isdir("/tmp") else None), env={k: kept.pop(k) for k in [*kept][-2:]})
-    try: _ray().init("local", **{**dict(include_dashboard=False, log_to_driver=False, logging_level="ERROR", _temp_dir=_OURS["home"]), **options})
+    try: _patiently(lambda: _ray().init("local", **{**dict(include_dashboard=False, log_to_driver=False, logging_level="ERROR", _temp_dir=_OURS["home"]), **options}))
     except BaseException: _put_away(); raise
     finally: constants.ENABLE_RAY_CLUSTER = cluster; _restore(kept)
 
