@@ -256,7 +256,8 @@ def test_ctrl_c_from_outside(tmp_path):
     silent = socket.create_server(("127.0.0.1", 0))  # takes connections and never answers
     env = {**os.environ, "RAG_NB_CACHE": str(tmp_path), "PIP_INDEX_URL": f"http://127.0.0.1:{silent.getsockname()[1]}/simple", "PIP_EXTRA_INDEX_URL": "", "PIP_FIND_LINKS": "", "NO_PROXY": "127.0.0.1",
            "PIP_CONFIG_FILE": os.devnull, "TQDM_DISABLE": "1"}
-    p = subprocess.Popen([*PYTHON, "demo"], env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    p = subprocess.Popen([*PYTHON, "demo"], env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # a job in the background ignores it, and its children inherit that
     for _ in range(600):
         if list(Path(tmp_path).rglob("pip.log")): break
         time.sleep(.1)

@@ -49,7 +49,8 @@ def lines(path): return [json.loads(l) for l in Path(path).read_text(encoding="u
 
 def process(code, *words, **kw):
     "A Python process with some code and words, its output in pipes."
-    return subprocess.Popen([sys.executable, "-c", code, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT, **{"env": ENV, **kw})
+    return subprocess.Popen([sys.executable, "-c", code, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT,
+                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL), **{"env": ENV, **kw})  # jobs in the background ignore SIGINT, and children inherit that
 
 
 def wait_for(path, n, p):
