@@ -9,11 +9,15 @@ is installed, `rag-nb demo` is run from an empty folder, and a few of the tests 
 is installed. The archives' contents are looked at first. Without --torch-backend, PyTorch for Linux brings CUDA: gigabytes.
 """
 import argparse, json, os, shutil, subprocess, sys, tarfile, tempfile, time, zipfile
+from configparser import ConfigParser
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 RESOLUTION = {"oldest": "lowest-direct", "newest": "highest"}
-TESTS = ["test_marginal.py", "test_generation.py", "test_parity.py", "test_index_faiss.py", "test_long.py"]
+INI = ConfigParser(delimiters=["="], interpolation=None)
+INI.read(ROOT/"settings.ini", encoding="utf8")
+NEEDS = INI["DEFAULT"]["requirements"].split()             # named to uv beside the archive: it takes the lowest of what is named only
+TESTS = ["test_marginal.py", "test_generation.py", "test_parity.py", "test_index_faiss.py", "test_cli.py", "test_long.py"]
 LEFT_OUT = "not memory and not killed and not ctrl"        # what takes long
 IN_WHEEL = ["rag_nb/__init__.py", "rag_nb/cli.py", "rag_nb/knowledge/squad48/manifest.json", "rag_nb/knowledge/squad48/LICENSE", "rag_nb/trained/rag.json", "rag_nb/trained/generator/adapter_model.safetensors",
             "rag_nb/trained/question_encoder/adapter_model.safetensors", ".dist-info/licenses/LICENSE", ".dist-info/entry_points.txt"]
@@ -45,7 +49,7 @@ def checked(which, archive, source, room, more):
     start, home = time.time(), room/f"{which}-{archive.suffix[1:]}"
     uv, python, tool = room/"uv"/"bin"/"uv", home/"env"/"bin"/"python", home/"env"/"bin"/"rag-nb"
     sh(sys.executable, "-m", "venv", "--without-pip", home/"env")
-    sh(uv, "pip", "install", "-q", "-p", python, "--resolution", RESOLUTION[which], *more, archive)
+    sh(uv, "pip", "install", "-q", "-p", python, "--resolution", RESOLUTION[which], *more, *NEEDS, archive)
     sh(uv, "pip", "install", "-q", "-p", python, "pip", "pytest", "pytest-timeout", "hypothesis")      # pip: the demo fetches its models with it
     sh(uv, "pip", "check", "-p", python)
     (home/"empty").mkdir()
