@@ -183,7 +183,7 @@ def test_without_documents_the_prompt_is_the_same_and_empty(questions, monkeypat
 def test_one_search_a_question(questions, monkeypatch):
     rag, searched = rag_of(), []
     real = rag.retriever.search
-    monkeypatch.setattr(rag.retriever, "search", lambda v, n: searched.append((len(v), n)) or real(v, n))
+    monkeypatch.setattr(rag.retriever, "search", lambda v, n, *words: searched.append((len(v), n)) or real(v, n, *words))
     monkeypatch.setattr(module, "GROUP", 5)
     whole = evaluate(rag, questions, max_new_tokens=3, progress=False)
     assert searched == [(5, 20), (5, 20), (2, 20)]
