@@ -11,6 +11,7 @@ from rag_nb import IndexFolder, IndexFolderError, Passages, RagRetriever, RayInd
 from rag_nb.index import make_index
 from rag_nb.index_ray import _pieces
 from rag_nb.passages import Hits
+from rag_nb.encoder import TextEncoder
 from rag_nb.retriever import encoder_record
 from rag_nb.toy import toy_documents, toy_encoder
 
@@ -89,20 +90,18 @@ def same_folder(a, b):
     assert names == sorted(p.name for p in Path(b).iterdir() if p.name != ".lock")
     for n in names: assert (Path(a)/n).read_bytes() == (Path(b)/n).read_bytes(), n
 
-class Noted:
-    "The toy encoder, which notes in a file what it was asked for, and can be held up at a passage, once."
-    def __init__(self, notes): self.inner, self.notes = toy_encoder(), str(notes)
-    def __getattr__(self, name): return getattr(self.__dict__["inner"], name)
-    def __getstate__(self): return self.__dict__
-    def __setstate__(self, state): self.__dict__.update(state)
-    def __deepcopy__(self, memo): return Noted(self.notes)
-    def to(self, device): self.inner.to(device); return self
+class Noted(TextEncoder):
+    "The toy encoder, which notes in a file what it was asked for, and can be held up at a passage."
+    def __init__(self, notes="/dev/null"):
+        toy = toy_encoder()
+        super().__init__(toy.model, toy.tokenizer, toy.spec, name=toy.name)
+        self.notes = str(notes)
 
-    def encode(self, rows, kind, **kwargs):
+    def encode(self, rows, kind="question", **kwargs):
         if kind == "passage" and "id" in rows[0]:
             with open(self.notes, "a") as f: f.write(f"{rows[0]['id']} {os.getpid()}\n")
-            while os.path.exists(self.notes + ".hold") and rows[0]["id"] in Path(self.notes + ".hold").read_text(): time.sleep(.05)
-        return self.inner.encode(rows, kind, **kwargs)
+            while os.path.exists(self.notes + ".hold") and rows[0]["id"] in Path(self.notes + ".hold").read_text().split(): time.sleep(.05)
+        return super().encode(rows, kind, **kwargs)
 
 def noted(path): return [l.split() for l in Path(path).read_text().splitlines()] if Path(path).exists() else []
 
@@ -116,6 +115,11 @@ def wait_for(what, seconds=300):
 def corpus(n=8): return [{"id": f"{d['id']}{i}", "title": d["title"], "text": d["text"], "year": 1900 + i} for i in range(n) for d in toy_documents()]
 
 SIZE = 64   # passages a shard
+
+def by_value():
+    "The workers have no tests to import: what is defined here travels whole."
+    import ray.cloudpickle
+    ray.cloudpickle.register_pickle_by_value(sys.modules[Noted.__module__])
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory):
@@ -153,6 +157,7 @@ def cluster():
     try:
         add_node(cluster, num_cpus=1)
         add_node(cluster, num_cpus=1)
+        by_value()
         ray.init(cluster.address, log_to_driver=False, logging_level="ERROR", namespace="tests")
         yield cluster
     finally:
@@ -172,7 +177,8 @@ def test_an_embedding_that_loses_a_worker_and_then_its_driver(cluster, alone, tm
     notes, out = tmp_path/"notes", tmp_path/"index"
     job = HERE.format(root=str(ROOT), tests=str(ROOT/"tests")) + f"""
 from test_ray import *
-from pathlib import Path
+from test_ray import by_value
+by_value()
 build_folder_with_ray({str(out)!r}, {str(alone/"corpus.jsonl")!r}, Noted({str(notes)!r}), {cluster.address!r}, workers=1, shard_size=SIZE, n_words=8, progress=False)
 """
     first = [Passages.from_documents(alone/"corpus.jsonl", n_words=8)[n]["id"] for n in range(0, len(IndexFolder.open(alone/"index")), SIZE)]
@@ -185,8 +191,7 @@ build_folder_with_ray({str(out)!r}, {str(alone/"corpus.jsonl")!r}, Noted({str(no
         assert held is not True, running.stderr.read()
         Path(f"{notes}.hold").write_text(first[4])
         os.kill(int(held[1]), signal.SIGKILL)                                     # a worker
-        wait_for(lambda: [n for n in noted(notes) if n[0] == first[2] and n[1] != held[1]])     # another one has taken its place
-        wait_for(lambda: [n for n in noted(notes) if n[0] == first[4]])
+        wait_for(lambda: running.poll() is not None or [n for n in noted(notes) if n[0] == first[4] and n[1] != held[1]])     # another one has taken its place
         wait_for(lambda: len(list((tmp_path/"index.building/shards").glob("*.npy"))) >= 2)
     finally: running.kill()                                                       # and the job
     running.wait()
@@ -213,6 +218,7 @@ def test_an_embedding_that_loses_a_node(cluster, alone, tmp_path, quiet):
     def away():
         wait_for(lambda: len({pid for _, pid in noted(notes)}) == 3)              # one on each node
         cluster.remove_node(node, allow_graceful=False)
+        wait_for(lambda: any(not Path(f"/proc/{pid}").exists() for _, pid in noted(notes)))     # its worker has noticed
         os.remove(f"{notes}.hold")
     taker = threading.Thread(target=away); taker.start()
     build_folder_with_ray(out, passages, Noted(notes), workers=3, shard_size=SIZE, progress=False)
@@ -231,10 +237,8 @@ def test_what_is_wrong_with_a_passage_ends_the_build_with_its_message(cluster, t
     with pytest.raises(IndexFolderError, match="run it again, and it continues"): IndexFolder.open(tmp_path/"x")
 
 class Broken(Noted):
-    def __init__(self): super().__init__("/dev/null")
-    def __deepcopy__(self, memo): return Broken()
-    def encode(self, rows, kind, **kwargs):
-        out = self.inner.encode(rows, kind, **kwargs)
+    def encode(self, rows, kind="question", **kwargs):
+        out = super().encode(rows, kind, **kwargs)
         if len(rows) > 1: out[[r["id"] == "b#0" for r in rows]] = np.nan
         return out
 
