@@ -124,8 +124,8 @@ class Handler(BaseHTTPRequestHandler):
         for k, v in {"Content-Type": "application/octet-stream", "Content-Length": str(stop-start), "Accept-Ranges": "bytes", **headers, **more}.items(): self.send_header(k, v)
         self.end_headers()
         if self.command == "HEAD": return
+        self.server.hub.sent += stop - start    # before they go: whoever has them finds them counted
         with open(path, "rb") as f: f.seek(start); self.wfile.write(f.read(stop-start))
-        self.server.hub.sent += stop - start
 
 
 class Hub:
