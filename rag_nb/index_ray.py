@@ -85,6 +85,8 @@ _QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "
           "RAY_raylet_start_wait_time_s": "120", "RAY_agent_register_timeout_ms": "120000", "RAY_worker_niceness": "0",  # for machines that are busy
           "RAY_enable_worker_prestart": "0", "RAY_prestart_worker_first_driver": "0"}
 
+_PASSWORD = secrets.token_hex(32)      # one for the process: Ray reads it once, however often it is started
+
 def _ray():
     "The module `ray`; ImportError says how to install it."
     try: import ray
@@ -102,7 +104,7 @@ def _patiently(start, tries=3):
 def _start(**options):
     "Start a Ray of our own on this machine: quiet, for this machine only, in a folder that goes with it."
     kept = {k: os.environ.get(k) for k in (*_QUIET, "RAY_AUTH_MODE", "RAY_AUTH_TOKEN")}
-    os.environ.update({k: v for k, v in {**_QUIET, "RAY_AUTH_TOKEN": secrets.token_hex(32)}.items() if kept[k] is None})
+    os.environ.update({k: v for k, v in {**_QUIET, "RAY_AUTH_TOKEN": _PASSWORD}.items() if kept[k] is None})
     constants = __import__("ray._private.ray_constants")._private.ray_constants
     cluster, constants.ENABLE_RAY_CLUSTER = constants.ENABLE_RAY_CLUSTER, False     # as the second of them, where `ray` was imported before
     _OURS.update(home=tempfile.mkdtemp(prefix="rn", dir="/tmp" if os.path.isdir("/tmp") else None), env={k: kept.pop(k) for k in [*kept][-2:]})
