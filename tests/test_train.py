@@ -346,7 +346,7 @@ def test_the_gold_document_is_put_in():
         objective = Objective(rag, Plan(train="question_encoder", include_gold=gold))
         vectors = rag.model.rag.embed_questions(given["input_ids"], given["attention_mask"])
         found = objective.search(vectors, given["questions"])
-        hits, column = objective._with_gold(found, vectors, given["document_ids"])
+        hits, column = objective._with_gold(found, vectors, given["document_ids"], given["questions"])
         seen[gold] = [objective.documents[i] for i in hits.ids[:, 0]], column.tolist()
         docs = objective.retriever.index.vectors(hits.ids)
         torch.testing.assert_close(hits.scores, torch.einsum("bd,bkd->bk", vectors, docs))
