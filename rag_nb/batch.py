@@ -6,7 +6,7 @@
 __all__ = ['LONGEST', 'count_questions', 'Row', 'check_output']
 
 # %% ../nbs/43_batch.ipynb #cell-02
-import csv, hashlib, json, os, sys
+import csv, hashlib, json, os
 from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass

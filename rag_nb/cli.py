@@ -6,7 +6,7 @@
 __all__ = ['COMMANDS', 'demo', 'index', 'ask', 'evaluate', 'train', 'main']
 
 # %% ../nbs/51_cli.ipynb #cell-03
-import json, os, sys
+import os, sys
 from pathlib import Path
 from typing import Annotated
 from fastcore.script import anno_parser, call_parse

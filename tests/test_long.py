@@ -1,5 +1,5 @@
 "Long work: a file of questions answered into a file, killed, interrupted, torn and gone on with; in bounded memory."
-import io, json, os, signal, subprocess, sys, time
+import json, os, signal, subprocess, sys, time
 from pathlib import Path
 
 import pytest, torch
@@ -198,8 +198,6 @@ def test_two_at_once(rag, half):
 
 
 # Questions of all kinds
-
-BAD = ["", "   ", "\n"]
 
 def test_bad_questions_have_their_line(rag, tmp_path):
     "Empty, no text, not UTF-8, no JSON, without end, too long for the context: a line that says so, and the others are answered."
