@@ -919,7 +919,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                 'rag_nb.kernels.fused_cross_attend': ('kernels.html#fused_cross_attend', 'rag_nb/kernels.py'),
                                 'rag_nb.kernels.fused_marginal_top': ('kernels.html#fused_marginal_top', 'rag_nb/kernels.py'),
                                 'rag_nb.kernels.fused_self_attend': ('kernels.html#fused_self_attend', 'rag_nb/kernels.py'),
-                                'rag_nb.kernels.has_triton': ('kernels.html#has_triton', 'rag_nb/kernels.py'),
                                 'rag_nb.kernels.marginal_top': ('kernels.html#marginal_top', 'rag_nb/kernels.py')},
             'rag_nb.lexical': { 'rag_nb.lexical.LexicalIndex': ('lexical.html#lexicalindex', 'rag_nb/lexical.py'),
                                 'rag_nb.lexical.LexicalIndex.__init__': ('lexical.html#lexicalindex.__init__', 'rag_nb/lexical.py'),
