@@ -198,7 +198,7 @@ def finetune(
                          eval_dataset=None if eval_data is None else read_questions(eval_data))
     if not progress: trainer.remove_callback(PrinterCallback)
     trainer.train(resume_from_checkpoint=resume or None)
-    objective.save_adapters(Path(output_dir)/"adapters")
+    if trainer.is_world_process_zero(): objective.save_adapters(Path(output_dir)/"adapters")
     if merge: objective.merge()
     objective.hand_back()
     return Finetuned(rag, trainer.state.log_history, trainer)
