@@ -1,7 +1,8 @@
 """SQuAD as an open-domain task: the table of how well models answer from all paragraphs.
 
     python bench/evaluate.py --data DIR [--model NAME=WHAT ...] [--n-docs 1 5 10 20] [--kinds token sequence] [--none] [--gold]
-                             [--device cuda] [--dtype bfloat16] [--limit N] [--out FILE.json]
+                             [--lexical-weight W] [--device cuda] [--dtype bfloat16] [--limit N] [--out FILE.json]
+    python bench/evaluate.py --table FILE.json ...
 
 DIR has documents.parquet (id, title, text) and dev.parquet (question, answers, document_id). Every question is asked of all
 paragraphs together; none is told which is its own. WHAT is
@@ -10,10 +11,11 @@ paragraphs together; none is told which is its own. WHAT is
     demo       what `Rag.demo()` answers with
     FOLDER     a saved RAG checkpoint, or what tools/train_default.py writes (adapters/ and config.json)
 
---none also asks without documents, --gold also gives the right paragraph and no other. Each model embeds all paragraphs itself,
+--none also asks without documents, --gold also gives the right paragraph and no other, and with --n-docs 0 nothing else is asked.
+--lexical-weight W counts words beside vectors, 0 not at all; without it a model does what its configuration says. Each model embeds all paragraphs itself,
 unless --index FOLDER has them from an earlier call (one folder a model). It needs torch, transformers, peft, pyarrow and numpy,
 neither datasets nor faiss. --limit N takes N questions spread over the file, and --paragraphs N only so many paragraphs, theirs
-among them: both to try it out, on two cores say, and not for the table.
+among them: both to try it out, on two cores say, and not for the table. --table puts the rows of earlier calls into one table.
 """
 import argparse, json, os, sys, time
 from pathlib import Path
@@ -86,7 +88,7 @@ def opened(what, docs, device, dtype, index=None):
 
 def gold(rag, questions, batch, tokens=24):
     "EM and F1 where each question is given its own paragraph and no other."
-    from rag_nb.evaluate import exact_match, f1_score
+    from rag_nb.evaluate import _draws, _mean, exact_match, f1_score
     from rag_nb.passages import Hits
     place = {d: i for i, d in enumerate(rag.retriever.passages.column("document"))}
     rows = rag.retriever.passages[[place[q["document_id"]] for q in questions]]
@@ -95,8 +97,9 @@ def gold(rag, questions, batch, tokens=24):
         part = order[s:s+batch]
         answers = rag.ask([questions[i]["question"] for i in part], hits=Hits.of([[rows[i]] for i in part]), batch_size=batch, max_new_tokens=tokens)
         said |= {i: a.text for i, a in zip(part, answers)}
-    mean = lambda score: sum(score(said[i], questions[i]["answers"]) for i in said)/len(said)
-    return dict(kind="gold", n_docs=1, n=len(said), seconds=time.time()-start, em=mean(exact_match), f1=mean(f1_score))
+    seconds, draws = time.time() - start, _draws(len(said), 1000, 0)
+    (em, em_ci), (f1, f1_ci) = (_mean([score(said[i], questions[i]["answers"]) for i in sorted(said)], draws) for score in (exact_match, f1_score))
+    return dict(kind="gold", n_docs=1, n=len(said), seconds=seconds, em=em, em_ci=em_ci, f1=f1, f1_ci=f1_ci)
 
 
 def rows_of(name, rag, questions, o):
@@ -104,16 +107,17 @@ def rows_of(name, rag, questions, o):
     from rag_nb.data import read_questions
     from rag_nb.evaluate import evaluate
     asked = read_questions(questions)
-    settings = [("no_documents", 1)]*o.none + [(kind, k) for k in o.n_docs for kind in (o.kinds if k > 1 else o.kinds[:1])]
+    settings = [("no_documents", 1)]*o.none + [(kind, k) for k in o.n_docs if k for kind in (o.kinds if k > 1 else o.kinds[:1])]
     for kind, k in settings:
         start = time.time()
         e = evaluate(rag, asked, n_docs=k, kind=kind, compare=False, batch_size=o.contexts//k or 1, max_new_tokens=o.tokens, num_beams=o.beams)
-        yield dict(model=name, kind=kind, n_docs=k if kind != "no_documents" else 0, seconds=time.time()-start, **{m: v for m, v in e.measures.items() if m != "compare"})
+        words = dict(lexical_weight=rag.model.config.lexical_weight) if kind != "no_documents" else {}
+        yield dict(model=name, kind=kind, n_docs=k if kind != "no_documents" else 0, **words, seconds=time.time()-start, **{m: v for m, v in e.measures.items() if m != "compare"})
     if o.gold: yield dict(model=name, **gold(rag, questions, o.contexts, o.tokens))
 
 
 WAYS = {"token": "RAG-Token", "sequence": "RAG-Sequence", "no_documents": "no retrieval", "gold": "the right paragraph given"}
-COLUMNS = ["model", "read by", "documents", "EM", "95 %", "F1", "recall@1", "@5", "@20", "ECE", "ms a question"]
+COLUMNS = ["model", "read by", "documents", "words", "questions", "EM", "95 %", "F1", "recall@1", "@5", "@20", "ECE", "ms a question"]
 
 
 def line(r):
@@ -122,24 +126,37 @@ def line(r):
     ci = "{:.3f}–{:.3f}".format(*r["em_ci"]) if r.get("em_ci") else ""
     pace = f"{1000*r['seconds_per_question']:.0f}" if r.get("seconds_per_question") else ""
     if r.get("kind") == "no_documents": r = {k: v for k, v in r.items() if not k.startswith("recall")}
-    return [r["model"], WAYS.get(r.get("kind"), ""), str(r.get("n_docs") or ""), num("em"), ci, num("f1"), num("recall_at_1"), num("recall_at_5"), num("recall_at_20"), num("ece"), pace]
+    words = "" if r.get("lexical_weight") is None else f"{r['lexical_weight']:g}".lstrip("0") or "no"
+    return [r["model"], WAYS.get(r.get("kind"), ""), str(r.get("n_docs") or ""), words, f"{r['n']:,}" if r.get("n") else "", num("em"), ci, num("f1"), num("recall_at_1"), num("recall_at_5"), num("recall_at_20"), num("ece"), pace]
 
 
 def table(rows):
     "All rows in Markdown, the published figures last."
-    lines = [COLUMNS, ["---"]*3 + ["---:"]*8] + [line(r) for r in rows] + [line(dict(model=n, em=em)) for n, em in PUBLISHED]
+    lines = [COLUMNS, ["---"]*3 + ["---:"]*10] + [line(r) for r in rows] + [line(dict(model=n, em=em)) for n, em in PUBLISHED]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def joined(files):
+    "The rows that earlier calls wrote, each setting once: the one of most questions."
+    rows = {}
+    for r in (r for f in files for r in json.loads(Path(f).read_text(encoding="utf8"))["rows"]):
+        key = tuple(r.get(k) for k in ("model", "kind", "n_docs", "lexical_weight"))
+        if key not in rows or rows[key]["n"] < r["n"]: rows[key] = r
+    return list(rows.values())
 
 
 def main(argv=None):
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    a.add_argument("--data", type=Path, required=True); a.add_argument("--model", nargs="+", default=["as they come=default"], metavar="NAME=WHAT")
+    a.add_argument("--data", type=Path); a.add_argument("--table", nargs="+", metavar="FILE.json", help="only print what earlier calls wrote"); a.add_argument("--model", nargs="+", default=["as they come=default"], metavar="NAME=WHAT")
     a.add_argument("--n-docs", type=int, nargs="+", default=[1, 5, 10, 20]); a.add_argument("--kinds", nargs="+", default=["token", "sequence"], choices=["token", "sequence"])
     a.add_argument("--none", action="store_true"); a.add_argument("--gold", action="store_true"); a.add_argument("--questions", default="dev")
     a.add_argument("--device", default=None); a.add_argument("--dtype", default=None); a.add_argument("--contexts", type=int, help="contexts in a batch")
     a.add_argument("--tokens", type=int, default=24, help="longest answer"); a.add_argument("--beams", type=int, default=1)
     a.add_argument("--index", type=Path, help="keep the vectors here"); a.add_argument("--limit", type=int); a.add_argument("--paragraphs", type=int); a.add_argument("--out", type=Path)
+    a.add_argument("--lexical-weight", type=float, help="of words beside vectors; the model's own where not given")
     o = a.parse_args(argv)
+    if o.table: rows = joined(o.table); print(table(rows)); return rows
+    if not o.data: a.error("say with --data where the paragraphs and questions are")
     import torch
     o.device = o.device or ("cuda" if torch.cuda.is_available() else "cpu")
     cuda = o.device.startswith("cuda")
@@ -151,6 +168,7 @@ def main(argv=None):
     for spec in o.model:
         name, _, what = spec.partition("=")
         start, rag = time.time(), opened(what or name, docs, o.device, o.dtype, o.index)
+        if o.lexical_weight is not None: rag.model.config.lexical_weight = o.lexical_weight
         print(f"{name}: {rag}, ready in {time.time()-start:.0f} s", file=sys.stderr, flush=True)
         for r in rows_of(name, rag, questions, o):
             rows.append(r)

@@ -336,6 +336,8 @@ def test_the_benchmark_on_toy_models(questions, tmp_path, capsys):
         e = evaluate(rag, questions, n_docs=r["n_docs"], kind=r["kind"], compare=False, max_new_tokens=5, progress=False)
         assert (r["em"], r["f1"], r["recall_at_1"], r["n"]) == (e.em, e.f1, e.recall_at_1, 12) and r["ece"] == pytest.approx(e.ece, abs=1e-4)
     saved, printed = json.loads((tmp_path/"out.json").read_text()), capsys.readouterr().out
-    assert len(saved["rows"]) == 5 and printed.count("\n") == 2 + 5 + 2 and "| 0.400 |" in printed and "RAG-Sequence | 3 |" in printed
+    (tmp_path/"fewer.json").write_text(json.dumps(dict(rows=[dict(r, n=3) for r in saved["rows"]])))
+    assert bench().main(["--table", str(tmp_path/"fewer.json"), str(tmp_path/"out.json")]) == saved["rows"] and capsys.readouterr().out == printed  # of the most questions
+    assert len(saved["rows"]) == 5 and printed.count("\n") == 2 + 5 + 2 and "| 0.400 |" in printed and "RAG-Sequence | 3 | no | 12 |" in printed
     few = bench().tables(tmp_path, limit=4, paragraphs=6)
     assert [q["id"] for q in few[1]] == ["ada", "baikal", "penguin", "leaf"] and len(few[0]) == 6 and {q["id"] for q in few[1]} < {d["id"] for d in few[0]}
