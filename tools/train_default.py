@@ -1,6 +1,7 @@
 """Train the models that answer by default: adapters for all-MiniLM-L6-v2 and SmolLM2-135M-Instruct, RAG-Token on SQuAD.
 
-    python tools/train_default.py DATA --out DIR [--device cuda] [--steps retriever=340,reader=340,...] [--start ADAPTERS]
+    python tools/train_default.py DATA --out DIR [--device cuda] [--steps retriever=340,reader=340,...] [--begin ADAPTERS ...] [--set FIELD=VALUE ...]
+    torchrun --nproc-per-node 2 tools/train_default.py ...
 
 DATA is a folder with documents.parquet (id, title, text) and train.parquet (question, answers, document_id). The knowledge is
 every paragraph of documents.parquet; only questions of train.parquet are learnt. Stages, one after another, in `STAGES`:
@@ -11,13 +12,21 @@ every paragraph of documents.parquet; only questions of train.parquet are learnt
   sharper    the encoder and the score scale once more, against more of what is found wrongly
   both       everything together, on the mean of RAG-Token's and RAG-Sequence's likelihood
 
-DIR then holds adapters/ (peft), log.json, config.json, and trained/, which is what the package carries as rag_nb/trained. --start goes on from adapters that were made before, with the stages whose
-steps are not 0. --limit N keeps N questions and their paragraphs, to try it out.
+DIR then holds adapters/ (peft), log.json, config.json, and trained/, which is what the package carries as rag_nb/trained. With --only,
+the stages that --steps does not name are left out. --begin goes on from adapters that were made before; of several folders
+the first that has a part is taken for it, and a part that none has begins as it comes; without any steps they are only put together. --set changes fields of the stages.
+Under torchrun the processes share each batch, and the first of them writes. --limit N keeps N questions and their paragraphs,
+to try it out. The heads trained apart, from one reader:
+
+    python tools/train_default.py DATA --out reader --device cuda --only --steps reader=340
+    for head in token sequence; do python tools/train_default.py DATA --out $head --device cuda --only --steps both=120 --set kind=$head \\
+        --begin reader/adapters rag_nb/trained --score-scale 26.4; done
 """
 import argparse, json, math, os, time
 from pathlib import Path
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+PROCESSES, FIRST = int(os.environ.get("WORLD_SIZE", 1)), os.environ.get("RANK", "0") == "0"
 RANKS = dict(generator=32, question_encoder=32)
 ENCODER, ALL = ("question_encoder", "passage_encoder"), ("generator", "question_encoder", "passage_encoder")
 STAGES = dict(
@@ -43,7 +52,7 @@ def tables(data, limit=None):
     return docs, train
 
 
-def build(docs, device, start=None, score_scale=None):
+def build(docs, device, start=(), score_scale=None):
     "The models as they come, or with adapters that were made before, over all paragraphs, each kept whole."
     from rag_nb import Rag, RagRetriever
     from rag_nb.demo import default_encoder, default_generator
@@ -54,16 +63,27 @@ def build(docs, device, start=None, score_scale=None):
     config = {**CONFIG, **({"score_scale": score_scale} if score_scale else {})}
     rag = Rag.from_parts(RagRetriever.from_documents(passages, encoder), encoder, (model, tokenizer), eos_token_id=tokenizer.eos_token_id, **config)
     if not start: return rag
-    rag.model.rag.question_encoder = _with_adapters(encoder.model, start/"question_encoder")
-    rag.model.rag.generator = _with_adapters(model, start/"generator")
+    for part in RANKS: setattr(rag.model.rag, part, _with_adapters(getattr(rag.model.rag, part), part, start))
     rag.model.eval()
     rag._take(RagRetriever.from_documents(passages, rag.encoder))
     return rag
 
 
-def _with_adapters(model, folder):
+def _with_adapters(model, part, folders):
     from peft import PeftModel
-    return PeftModel.from_pretrained(model, str(folder), is_trainable=True, autocast_adapter_dtype=True)
+    has = [f/part for f in folders if (f/part).is_dir()]
+    return PeftModel.from_pretrained(model, str(has[0]), is_trainable=True, autocast_adapter_dtype=True) if has else model
+
+
+def clock(began):
+    "Seconds since the beginning in each line of the log, and on a GPU the largest memory so far."
+    import torch
+    from transformers import TrainerCallback
+    class Clock(TrainerCallback):
+        def on_log(self, args, state, control, **kwargs):
+            state.log_history[-1]["seconds"] = round(time.time() - began, 2)
+            if torch.cuda.is_available(): state.log_history[-1]["peak_gib"] = round(torch.cuda.max_memory_allocated()/2**30, 1)
+    return Clock()
 
 
 def stage(rag, name, train, out, steps, seed, **more):
@@ -73,12 +93,12 @@ def stage(rag, name, train, out, steps, seed, **more):
     batch, refreshes, seed = s.pop("batch"), s.pop("refreshes", 0), seed + s.pop("seed")
     s.pop("steps")
     began = time.time()
-    done = finetune(rag, train, out/name, adapters=RANKS, include_gold=True, merge=False, max_steps=steps, seed=seed,
-                    per_device_train_batch_size=min(batch, len(train)), refresh_every=math.ceil(steps/refreshes) if refreshes else None,
-                    lr_scheduler_type="cosine", warmup_steps=min(100, steps//10), max_grad_norm=1.0, logging_steps=10,
-                    bf16=rag.model.device.type == "cuda", use_cpu=rag.model.device.type == "cpu",
-                    **s)
-    print(f"{name}: {steps} steps in {time.time()-began:.0f} s; {done}", flush=True)
+    common = dict(adapters=RANKS, include_gold=True, merge=False, max_steps=steps, seed=seed,
+                  per_device_train_batch_size=max(1, min(batch, len(train))//PROCESSES), refresh_every=math.ceil(steps/refreshes) if refreshes else None,
+                  lr_scheduler_type="cosine", warmup_steps=min(100, steps//10), max_grad_norm=1.0, logging_steps=10,
+                  bf16=rag.model.device.type == "cuda", use_cpu=rag.model.device.type == "cpu")
+    done = finetune(rag, train, out/name, callbacks=[clock(began)], progress=FIRST, **{**common, **s})
+    if FIRST: print(f"{name}: {steps} steps in {time.time()-began:.0f} s; {done}", flush=True)
     return [dict(line, stage=name) for line in done.log]
 
 
@@ -100,30 +120,50 @@ def ship(out):
     (out/"trained"/"log.jsonl").write_text((out/"log.json").read_text())
 
 
+def value(text):
+    "A setting as it was meant: a number, a list, true, null; else the text."
+    try: return json.loads(text)
+    except ValueError: return text
+
+
+def write(rag, out, log, facts):
+    "What there is after a stage: adapters, configuration, log."
+    out.mkdir(parents=True, exist_ok=True)
+    for part in RANKS:
+        net = getattr(rag.model.rag, part)
+        if hasattr(net, "merge_and_unload"): net.save_pretrained(str(out/"adapters"/part))
+    facts = {**facts, "config": dict(CONFIG, score_scale=rag.model.config.score_scale)}
+    (out/"config.json").write_text(json.dumps(facts, indent=1) + "\n")
+    (out/"log.json").write_text("\n".join(map(json.dumps, log)) + "\n")
+
+
 def main():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     a.add_argument("data", type=Path); a.add_argument("--out", type=Path, required=True); a.add_argument("--device", default="cpu")
     a.add_argument("--steps", default=""); a.add_argument("--limit", type=int); a.add_argument("--seed", type=int, default=0)
-    a.add_argument("--start", type=Path, help="a folder of adapters to go on from"); a.add_argument("--score-scale", type=float)
+    a.add_argument("--only", action="store_true", help="no stages but those of --steps")
+    a.add_argument("--begin", type=Path, nargs="+", default=(), help="folders of adapters to go on from"); a.add_argument("--score-scale", type=float)
+    a.add_argument("--set", nargs="+", default=[], metavar="FIELD=VALUE", help="fields of the stages, such as kind=sequence")
     o = a.parse_args()
     import torch
-    steps = {n: s["steps"] for n, s in STAGES.items()} | {k: int(v) for k, v in (x.split("=") for x in o.steps.split(",") if x)}
+    if PROCESSES > 1 and o.device == "cuda": o.device = f"cuda:{os.environ['LOCAL_RANK']}"; torch.cuda.set_device(o.device)
+    steps = {n: 0 if o.only else s["steps"] for n, s in STAGES.items()} | {k: int(v) for k, v in (x.split("=") for x in o.steps.split(",") if x)}
+    changed = {k: value(v) for k, v in (x.split("=", 1) for x in o.set)}
     torch.manual_seed(o.seed)
     docs, train = tables(o.data, o.limit)
-    rag = build(docs, o.device, o.start, o.score_scale)
-    print(f"{len(docs):,} paragraphs, {len(train):,} questions, {rag}", flush=True)
+    rag = build(docs, o.device, o.begin, o.score_scale)
+    if FIRST: print(f"{len(docs):,} paragraphs, {len(train):,} questions, {PROCESSES} processes, {rag}", flush=True)
+    facts = dict(stages=STAGES, steps=steps, changed=changed, ranks=RANKS, seed=o.seed, limit=o.limit, processes=PROCESSES, start=[str(s) for s in o.begin],
+                 machine=torch.cuda.get_device_name() if o.device != "cpu" else "CPU")
     log = []
     for name in STAGES:
         if not steps[name]: continue
-        log += stage(rag, name, train, o.out, steps[name], o.seed)
-        for part in ("generator", "question_encoder"):
-            net = getattr(rag.model.rag, part)
-            if hasattr(net, "merge_and_unload"): net.save_pretrained(str(o.out/"adapters"/part))
-        facts = dict(stages=STAGES, steps=steps, ranks=RANKS, config=dict(CONFIG, score_scale=rag.model.config.score_scale), seed=o.seed, limit=o.limit, machine=torch.cuda.get_device_name() if o.device != "cpu" else "CPU")
-        (o.out/"config.json").write_text(json.dumps(facts, indent=1) + "\n")
-        (o.out/"log.json").write_text("\n".join(map(json.dumps, log)) + "\n")
-    ship(o.out)
-    if torch.cuda.is_available(): print(f"peak memory {torch.cuda.max_memory_allocated()/2**30:.1f} GiB")
+        log += stage(rag, name, train, o.out, steps[name], o.seed, **changed)
+        if FIRST: write(rag, o.out, log, facts)
+    if not log and FIRST: write(rag, o.out, log, facts)
+    if FIRST: ship(o.out)
+    if torch.cuda.is_available() and FIRST: print(f"peak memory {torch.cuda.max_memory_allocated()/2**30:.1f} GiB")
+    if torch.distributed.is_initialized(): torch.distributed.destroy_process_group()
 
 
 if __name__ == "__main__": main()
