@@ -58,14 +58,15 @@ def build(docs, device, start=(), score_scale=None):
     from rag_nb.demo import default_encoder, default_generator
     from rag_nb.passages import Passages
     encoder, (model, tokenizer) = default_encoder(device, trained=False), default_generator(device, trained=False)
-    passages = Passages.from_documents([{k: d[k] for k in ("id", "title", "text")} for d in docs], n_words=None)
+    rows = [{k: d[k] for k in ("id", "title", "text")} for d in docs]
+    over = lambda rows, encoder: RagRetriever.from_documents(Passages.from_documents(rows, n_words=None), encoder)
     model.rag_config = {}
     config = {**CONFIG, **({"score_scale": score_scale} if score_scale else {})}
-    rag = Rag.from_parts(RagRetriever.from_documents(passages, encoder), encoder, (model, tokenizer), eos_token_id=tokenizer.eos_token_id, **config)
+    rag = Rag.from_parts(over(rows[:1] if start else rows, encoder), encoder, (model, tokenizer), eos_token_id=tokenizer.eos_token_id, **config)
     if not start: return rag
     for part in RANKS: setattr(rag.model.rag, part, _with_adapters(getattr(rag.model.rag, part), part, start))
     rag.model.eval()
-    rag._take(RagRetriever.from_documents(passages, rag.encoder))
+    rag._take(over(rows, rag.encoder))  # embedded once, by the encoder with its adapters
     return rag
 
 
