@@ -20,11 +20,12 @@ from transformers import AutoConfig, AutoTokenizer, GenerationConfig, PreTrained
 from .config import RagConfig, unknown_argument
 from .passages import Hits
 from .encoder import TextEncoder, check_place
+from .folder import of_one_save, staging
 from .tokenizer import RagTokenizer, PLAIN_TEMPLATE, chat_template_of
 from .index_hub import HubFiles, announce, open_hub_index
 from .retriever import RagRetriever, check_count, check_question, config_for, encoder_of, question_list
 from .marginal import doc_log_prior
-from .model import RagTokenForGeneration, RagSequenceForGeneration, generator_class
+from .model import RagTokenForGeneration, RagSequenceForGeneration, generator_class, _remove_parts
 from .generation import HONOURED, generation_settings, decode_contexts, run_to_end, check_ways
 
 # %% ../nbs/23_answer.ipynb #cell-05
@@ -482,9 +483,15 @@ def save_pretrained(self:Rag,
     path:str|os.PathLike, # a folder
 ):
     "Write model, tokenizers and index."
-    with _merged(self.model.rag): self.model.save_pretrained(path)
-    self.tokenizer.save_pretrained(path)
-    self.retriever.save_pretrained(Path(path)/"index", overwrite=True)
+    path, index = Path(path), Path(path)/"index"
+    if path.is_file(): raise ValueError(f"{path} is a file: a Rag is saved into a folder")
+    with staging(path) as new:
+        with _merged(self.model.rag): PreTrainedModel.save_pretrained(self.model, new)
+        self.tokenizer._write(new)
+        if not index.is_symlink(): self.retriever._write(new/"index", index, overwrite=True)
+        names = {p.name for p in new.iterdir()}
+    _remove_parts(path, names)
+    if index.is_symlink(): self.retriever.save_pretrained(index, overwrite=True)     # on another disk, perhaps
 
 @patch(cls_method=True)
 def from_pretrained(cls:Rag,
@@ -494,6 +501,10 @@ def from_pretrained(cls:Rag,
 ):
     "Open what `save_pretrained` wrote, a published checkpoint over an index, or a generator over an index."
     check_place(name, "checkpoint")
+    return of_one_save(name, lambda: cls._opened(name, index, dict(kwargs)))
+
+@patch(cls_method=True)
+def _opened(cls:Rag, name, index, kwargs):
     own = Path(name)/"index"
     if index is None and not own.exists(): raise ValueError(f"{name} has no index of its own: pass index=, a folder made by RagRetriever.from_documents or rag-nb index, or a published one such as 'wiki_dpr:compressed'")
     made = _model_type(name)

@@ -8,7 +8,8 @@ __all__ = ['RetrievAugLMOutput', 'RetrievAugLMMarginOutput', 'RagPreTrainedModel
            'align_labels', 'start_id']
 
 # %% ../nbs/20_model.ipynb #cell-02
-import copy, inspect, warnings
+import copy, inspect, os, re, warnings
+from pathlib import Path
 from dataclasses import dataclass, fields
 import torch, transformers
 from fastcore.basics import patch
@@ -18,6 +19,7 @@ from .marginal import doc_log_prior, marginal_logits, rag_token_loss, rag_sequen
 from .config import RagConfig, readable, unknown_argument
 from .passages import Hits
 from .encoder import TextEncoder, embed
+from .folder import settle, staging
 from .tokenizer import FOLDERS
 from .reader import teacher_force
 
@@ -187,6 +189,7 @@ def from_pretrained(cls:RagPreTrainedModel,
     **kwargs, # as for any model of Transformers: `dtype`, `device_map`, …
 ):
     "Open a RAG checkpoint, of either head, with its weights where they belong."
+    if pretrained_model_name_or_path is not None: settle(pretrained_model_name_or_path)
     if attn_implementation is not None: kwargs["attn_implementation"] = usable_attention(attn_implementation)
     if quantization_config is not None: kwargs["quantization_config"] = quantization_config if quantize_question_encoder else generator_only(quantization_config)
     with readable(pretrained_model_name_or_path): loaded = super(RagPreTrainedModel, cls).from_pretrained(pretrained_model_name_or_path, *model_args, **kwargs)
@@ -522,3 +525,32 @@ def shift_tokens_right(self:RagTokenForGeneration, input_ids, start_token_id=Non
     "Token ids (B, T) moved one place to the right, behind the start token."
     first = input_ids.new_full((len(input_ids), 1), start_id(self.config) if start_token_id is None else start_token_id)
     return torch.cat([first, input_ids[:, :-1]], dim=1)
+
+# %% ../nbs/20_model.ipynb #cell-54
+_PART = re.compile(r"model-\d{5}-of-\d{5}\.safetensors|model\.safetensors\.index\.json")
+
+@patch
+def save_pretrained(self:RagPreTrainedModel,
+    save_directory:str|os.PathLike, # made where it does not exist
+    is_main_process:bool=True, # of several processes, the one that writes
+    state_dict:dict|None=None, # instead of the model's own weights
+    push_to_hub:bool=False, # and to the Hub
+    **kwargs, # as for any model of Transformers: `max_shard_size`, `variant`, …
+):
+    "Write configuration, generation settings and weights; over a checkpoint that is there, all at once."
+    path, theirs = Path(save_directory), super(RagPreTrainedModel, self).save_pretrained
+    kwargs = dict(kwargs, is_main_process=is_main_process, state_dict=state_dict, push_to_hub=push_to_hub)
+    several = torch.distributed.is_available() and torch.distributed.is_initialized() and torch.distributed.get_world_size() > 1
+    if push_to_hub or several or not is_main_process or path.is_file(): return theirs(save_directory, **kwargs)
+    with staging(path) as new:
+        theirs(new, **kwargs)
+        names = {p.name for p in new.iterdir()}
+    _remove_parts(path, names)
+
+def _remove_parts(
+    path:Path, # a checkpoint
+    names:set, # the files that were written last
+):
+    "Remove the parts of weights that an earlier save had left."
+    for p in path.iterdir():
+        if _PART.fullmatch(p.name) and p.name not in names and "model.safetensors" in names | {n.removesuffix(".index.json") for n in names}: p.unlink()

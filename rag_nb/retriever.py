@@ -20,7 +20,7 @@ from .passages import Passages, Hits, _LONE
 from .encoder import TextEncoder, _written, check_place
 from .lexical import LexicalIndex
 from .index import index_class, index_kinds, make_index
-from .folder import IndexFolder, build_folder, read_manifest, same_encoder, staging
+from .folder import IndexFolder, build_folder, read_manifest, same_encoder, of_one_save, staging
 from .index_legacy import CanonicalHFIndex, CustomHFIndex, LegacyIndex, adapt_index
 from .tokenizer import FOLDERS, RagTokenizer, _Layout, assemble_contexts
 
@@ -453,26 +453,30 @@ def save_pretrained(self:RagRetriever,
     overwrite:bool=False, # replace an index that is there
 ):
     "Write passages, vectors, index, configuration and tokenizers into one folder that can be moved."
-    path, config = Path(save_directory), copy.deepcopy(self.config)
-    for name, value in getattr(self.index, "settings", {}).items(): setattr(config, name, value)
+    path = Path(save_directory)
     if path.is_file(): raise ValueError(f"{path} is a file: a retriever is saved into a folder")
-    with staging(path) as new:
-        place = path if path.exists() and any(path.iterdir()) else new
-        if isinstance(self.index, CustomHFIndex):
-            names = self.index.save(place)
-            config.index_name, config.passages_path, config.index_path = "custom", names[0], names[1] if len(names) > 1 else None
-        elif isinstance(self.passages, Passages) and not hasattr(self.index, "proposer"): self._save_folder(path, place, overwrite)
-        config.save_pretrained(new)
-        if self.question_encoder_tokenizer and self.generator_tokenizer:
-            RagTokenizer(self.question_encoder_tokenizer, self.generator_tokenizer).save_pretrained(new)
+    with staging(path) as new: self._write(new, path, overwrite)
 
 @patch
-def _save_folder(self:RagRetriever, path, place, overwrite):
-    "Write an index folder into `place`, unless `path` is the one that was opened; deleted passages are left out."
+def _write(self:RagRetriever, new, path, overwrite):
+    "Write into the folder `new` what is going to be in `path`."
+    config = copy.deepcopy(self.config)
+    for name, value in getattr(self.index, "settings", {}).items(): setattr(config, name, value)
+    if isinstance(self.index, CustomHFIndex):
+        names = self.index.save(new)
+        config.index_name, config.passages_path, config.index_path = "custom", names[0], names[1] if len(names) > 1 else None
+    elif isinstance(self.passages, Passages) and not hasattr(self.index, "proposer"): self._save_folder(new, path, overwrite)
+    config.save_pretrained(new)
+    if self.question_encoder_tokenizer and self.generator_tokenizer:
+        RagTokenizer(self.question_encoder_tokenizer, self.generator_tokenizer)._write(new)
+
+@patch
+def _save_folder(self:RagRetriever, new, path, overwrite):
+    "Write an index folder into `new`, unless `path` is the one that was opened; deleted passages are left out."
     if self.folder is not None and path.resolve() == Path(self.folder.path).resolve(): return
     if len(self) == 0: raise ValueError("every document was deleted: there is nothing left to save; add documents with retriever.add(...)")
     small = all(s.dtype in (np.float16, torch.float16) for s in self.index.stored.segments)
-    IndexFolder.create(place, self.passages, self.index.stored, self.made_by or dict(name=""), index_kind=self.index.kind, dtype="float16" if small else "float32",
+    IndexFolder.create(new, self.passages, self.index.stored, self.made_by or dict(name=""), index_kind=self.index.kind, dtype="float16" if small else "float32", over=path,
                        overwrite=overwrite, keep=None if self.deleted is None else ~self.deleted, **self.index.params)
 
 # %% ../nbs/16_retriever.ipynb #cell-48
@@ -490,9 +494,13 @@ def from_pretrained(cls:RagRetriever,
     if isinstance(indexed_dataset, (TextEncoder, str, os.PathLike)): raise TypeError(f"indexed_dataset is a datasets.Dataset, not a {type(indexed_dataset).__name__}: an encoder is given as question_encoder=")
     _check_names(kwargs)
     check_place(retriever_name_or_path, "index folder")
-    path, home = Path(retriever_name_or_path), _index_in(retriever_name_or_path)
+    return of_one_save(retriever_name_or_path, lambda: cls._opened(retriever_name_or_path, indexed_dataset, config, question_encoder, verify, device, kwargs))
+
+@patch(cls_method=True)
+def _opened(cls:RagRetriever, name, indexed_dataset, config, question_encoder, verify, device, kwargs):
+    path, home = Path(name), _index_in(name)
     if home is None and (kwargs or config is not None or not path.is_dir() or (path/"config.json").exists()) or indexed_dataset is not None or _ELSEWHERE & {*kwargs}:
-        return cls._published(retriever_name_or_path, config, indexed_dataset, **kwargs)
+        return cls._published(name, config, indexed_dataset, **kwargs)
     folder, encoder = IndexFolder.open(home or path, verify=verify), None
     if question_encoder is not None:
         encoder = encoder_of(question_encoder)

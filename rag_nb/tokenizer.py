@@ -14,6 +14,7 @@ import torch
 from fastcore.basics import patch
 from transformers import BatchEncoding
 from .config import RagConfig
+from .folder import settle, staging
 
 # %% ../nbs/15_tokenizer.ipynb #cell-05
 HOLE = re.compile(r"\{\{|\}\}|\{(title|text|question)\}") # a brace written twice, or a hole
@@ -338,7 +339,11 @@ def save_pretrained(self:RagTokenizer,
 ):
     "Write both tokenizers into their subfolders."
     if Path(save_directory).is_file(): raise ValueError(f"{save_directory} is a file: RagTokenizer saves into a folder")
-    for part, folder in FOLDERS.items(): getattr(self, part).save_pretrained(str(Path(save_directory)/folder))
+    with staging(save_directory) as new: self._write(new)
+
+@patch
+def _write(self:RagTokenizer, folder):
+    for part, name in FOLDERS.items(): getattr(self, part).save_pretrained(str(Path(folder)/name))
 
 @patch(cls_method=True)
 def from_pretrained(cls:RagTokenizer,
@@ -348,6 +353,7 @@ def from_pretrained(cls:RagTokenizer,
 ):
     "Both tokenizers of a RAG checkpoint."
     from transformers import AutoTokenizer
+    settle(pretrained_model_name_or_path)
     config = config or RagConfig.from_pretrained(pretrained_model_name_or_path, **kwargs)
     load = lambda part: AutoTokenizer.from_pretrained(pretrained_model_name_or_path, config=getattr(config, part),
                                                       subfolder=FOLDERS[part], **kwargs)

@@ -621,7 +621,7 @@ def test_saving_is_all_or_nothing(tmp_path, monkeypatch):
     r = retriever()
     with monkeypatch.context() as m:
         def full(self, *a): raise Exception("No space left on device (os error 28)")          # as tokenizers raise it
-        m.setattr(RagTokenizer, "save_pretrained", full)
+        m.setattr(RagTokenizer, "_write", full)
         with pytest.raises(OSError, match="f could not be saved: No space left"): r.save_pretrained(tmp_path/"f")
     assert os.listdir(tmp_path) == []
     r.config.n_docs = 3; r.save_pretrained(tmp_path/"f")
@@ -636,3 +636,142 @@ def test_saving_is_all_or_nothing(tmp_path, monkeypatch):
     (tmp_path/"h.saving").mkdir(); (tmp_path/"h.saving/thesis.txt").write_text("mine")
     with pytest.raises(IndexFolderError, match="in the way"): r.save_pretrained(tmp_path/"h")
     assert (tmp_path/"h.saving/thesis.txt").read_text() == "mine"
+
+
+# saved together
+
+def interrupted(monkeypatch, save):
+    "Run a save that ends, as if killed, when it is complete and before its files come into their places."
+    class Killed(BaseException): "As a kill does, it passes everything by."
+    with monkeypatch.context() as m:
+        def killed(place): raise Killed
+        m.setattr(mod, "_settle", killed)
+        with pytest.raises(Killed): save()
+
+
+def saved_over(tmp_path, monkeypatch, **kw):
+    "A retriever of 12 documents and n_docs 3, and over it an interrupted save of 11 and n_docs 2."
+    r = retriever(**kw); r.config.n_docs = 3; r.save_pretrained(tmp_path/"f")
+    r.delete("tea"); r.config.n_docs = 2
+    interrupted(monkeypatch, lambda: r.save_pretrained(tmp_path/"f", overwrite=True))
+    assert (tmp_path/"f/.saved/manifest.json").exists()
+
+
+@pytest.mark.parametrize("door", ["folder", "retriever", "build", "copy"])
+def test_an_interrupted_save_is_brought_to_its_end(tmp_path, monkeypatch, door):
+    from rag_nb.retriever import RagRetriever
+    saved_over(tmp_path, monkeypatch)
+    f = tmp_path/"f"
+    if door == "folder": assert len(IndexFolder.open(f)) == 11
+    if door == "build":
+        with pytest.raises(IndexFolderError, match="overwrite=True"): build_folder(f, some(3), encode, ENCODER)
+    if door == "copy": f = Path(shutil.copytree(f, tmp_path/"g"))
+    r = RagRetriever.from_pretrained(f, verify=True)
+    assert (len(r), r.config.n_docs) == (11, 2) and ".saved" not in os.listdir(f)
+    assert {n for n in os.listdir(f) if n.endswith((".npy", ".parquet"))} == {n for n in r.folder.manifest["files"] if n.endswith((".npy", ".parquet"))}, "files of the old index are left"
+
+
+def test_a_writer_who_had_it_open_settles_first(tmp_path, monkeypatch):
+    r = retriever(); r.save_pretrained(tmp_path/"f")
+    opened = IndexFolder.open(tmp_path/"f")
+    r.delete("tea"); interrupted(monkeypatch, lambda: r.save_pretrained(tmp_path/"f", overwrite=True))
+    with pytest.raises(IndexFolderError, match="rows have other numbers"): opened.delete([0])
+    assert len(IndexFolder.open(tmp_path/"f")) == 11
+
+
+def test_what_was_added_meanwhile_is_not_taken_away(tmp_path, monkeypatch):
+    r = retriever(); r.save_pretrained(tmp_path/"f")
+    put = mod._put
+    def late(new, path): IndexFolder.open(path).delete([0]); put(new, path)
+    monkeypatch.setattr(mod, "_put", late)
+    with pytest.raises(IndexFolderError, match="somebody else has changed it meanwhile; save again"): r.save_pretrained(tmp_path/"f", overwrite=True)
+    monkeypatch.undo()
+    assert IndexFolder.open(tmp_path/"f").deleted.sum() == 1 and not {".saved", ".saving"} & {*os.listdir(tmp_path/"f")}
+
+
+def test_a_slow_helper_takes_nothing_from_the_next_save(tmp_path, monkeypatch):
+    "Another one brings the save to its end, and a second save to its moment, while this one is still moving files."
+    with mod.staging(tmp_path/"f") as new: (new/"a").write_text("0"); (new/"b").write_text("0")
+    def complete(n, *names):
+        (tmp_path/"next").mkdir()
+        for name in names: (tmp_path/"next"/name).write_text(n)
+        os.rename(tmp_path/"next", tmp_path/"f/.saved")
+    complete("1", "a", "b")
+    move, calls = mod._move, []
+    def slow(file, place, name):
+        calls.append(name)
+        if len(calls) == 1: mod.settle(tmp_path/"f"); complete("2", "b", "c")
+        move(file, place, name)
+    monkeypatch.setattr(mod, "_move", slow)
+    mod.settle(tmp_path/"f")
+    assert {n: (tmp_path/"f"/n).read_text() for n in os.listdir(tmp_path/"f")} == {"a": "1", "b": "2", "c": "2"}
+
+
+@pytest.mark.parametrize("how", ["link", "link to a folder", "pipe", "itself a link", "a link on the way", "itself a file"])
+def test_a_forged_interrupted_save_stays_inside(tmp_path, how):
+    create(tmp_path/"f")
+    saved, out = tmp_path/"f/.saved", tmp_path/"out"
+    out.mkdir(); (out/"x").write_text("mine"); before = snapshot(out)
+    if how == "itself a link": saved.symlink_to(out)
+    elif how == "itself a file": saved.write_text("")
+    else: saved.mkdir()
+    if how == "link": (saved/"x").symlink_to(out/"x")
+    if how == "link to a folder": (saved/"x").symlink_to(out)
+    if how == "pipe": os.mkfifo(saved/"x")
+    if how == "a link on the way": (saved/"sub").mkdir(); (saved/"sub/x").write_text("theirs"); (tmp_path/"f/sub").symlink_to(out)
+    with pytest.raises(IndexFolderError, match="not a plain file|not a folder|a link, which saving does not follow"): IndexFolder.open(tmp_path/"f")
+    assert snapshot(out) == before
+
+
+def test_a_save_beside_belongs_to_another_user(tmp_path):
+    "In a folder that everybody can write to, a `.saved` of somebody else is not ours."
+    if os.geteuid() != 0: pytest.skip("only root can give files away")
+    create(tmp_path/"f")
+    (tmp_path/".saved/f").mkdir(parents=True); (tmp_path/".saved/f/manifest.json").write_text("{}"); os.chown(tmp_path/".saved", 12345, -1)
+    assert len(IndexFolder.open(tmp_path/"f")) == 20 and (tmp_path/".saved/f/manifest.json").exists()
+
+
+def test_where_one_may_not_write(tmp_path, monkeypatch):
+    saved_over(tmp_path, monkeypatch)
+    def no(*a): raise PermissionError(13, "Permission denied")
+    monkeypatch.setattr(mod.os, "replace", no)
+    with pytest.raises(IndexFolderError, match=r"f/\.saved: a save was interrupted when it was complete.*Permission denied.*with the right to write"): IndexFolder.open(tmp_path/"f")
+
+
+def test_weights_in_parts_and_whole(tmp_path):
+    "Weights in one file are opened before those in parts, so what an earlier save had left must go."
+    from rag_nb.model import RagTokenForGeneration
+    from rag_nb.toy import toy_encoder, toy_generator
+    import torch
+    model = RagTokenForGeneration(question_encoder=toy_encoder().model, generator=toy_generator("bart"))
+    first = next(model.parameters())
+    for i, size in enumerate(["50GB", "100KB", "300KB", "50GB"]):
+        with torch.no_grad(): first.fill_(i)
+        model.save_pretrained(tmp_path/"m", max_shard_size=size)
+        weights = {n for n in os.listdir(tmp_path/"m") if "safetensors" in n}
+        assert ("model.safetensors" in weights) == (size == "50GB") == (len(weights) == 1) and len({n.split("-of-")[-1] for n in weights if "-of-" in n}) <= 1
+        assert (next(RagTokenForGeneration.from_pretrained(tmp_path/"m").parameters()) == i).all()
+
+
+def test_an_index_elsewhere_stays_there(tmp_path):
+    from rag_nb.answer import Rag
+    from rag_nb.toy import toy_encoder, toy_generator, toy_tokenizer
+    rag = Rag.from_parts(retriever(), toy_encoder(), (toy_generator("bart"), toy_tokenizer("bart")))
+    rag.save_pretrained(tmp_path/"r")
+    shutil.move(tmp_path/"r/index", tmp_path/"large"); (tmp_path/"r/index").symlink_to(tmp_path/"large")
+    rag.retriever.delete("tea"); rag.save_pretrained(tmp_path/"r")
+    assert (tmp_path/"r/index").is_symlink() and len(Rag.from_pretrained(tmp_path/"r").retriever) == len(IndexFolder.open(tmp_path/"large")) == 11
+
+
+def test_a_dataset_is_saved_over_itself(tmp_path):
+    from datasets import Dataset
+    from rag_nb.config import RagConfig
+    from rag_nb.retriever import RagRetriever
+    from rag_nb.toy import toy_documents, toy_encoder
+    docs = toy_documents()
+    own = Dataset.from_dict(dict(title=[d["title"] for d in docs], text=[d["text"] for d in docs], embeddings=toy_encoder().encode(docs, "passage").tolist()))
+    RagRetriever(RagConfig(retrieval_vector_size=32, index_name="custom"), index=own, encoder=toy_encoder()).save_pretrained(tmp_path/"d")
+    for n in (2, 3):
+        r = RagRetriever.from_pretrained(tmp_path/"d"); r.config.n_docs = n; r.save_pretrained(tmp_path/"d")
+        again = RagRetriever.from_pretrained(tmp_path/"d")
+        assert again.config.n_docs == n and len(again) == len(docs)
