@@ -17,11 +17,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1"); os.environ.setdefault("TQDM_DISAB
 import faiss, numpy as np, pandas, pyarrow.compute, pyarrow.parquet, torch           # noqa: F401 (imported here, so that every child has them)
 
 from rag_nb import folder as mod, index_faiss  # noqa: F401
+from rag_nb.answer import Rag
 from rag_nb.config import RagConfig
 from rag_nb.folder import IndexFolder, build_folder
+from rag_nb.model import RagTokenForGeneration
 from rag_nb.passages import Passages
 from rag_nb.retriever import RagRetriever
-from rag_nb.toy import toy_documents, toy_encoder, toy_tokenizer
+from rag_nb.toy import toy_documents, toy_encoder, toy_generator, toy_tokenizer
 from tests.faults import trace
 
 torch.set_num_threads(1); faiss.omp_set_num_threads(1)
@@ -81,20 +83,60 @@ def _retriever(n, n_docs):
     config = RagConfig(question_encoder=encoder.model.config.to_dict(), retrieval_vector_size=32, n_docs=n_docs, **encoder.spec.to_dict())
     made = RagRetriever.from_documents(docs, encoder, config=config, progress=False)
     made.question_encoder_tokenizer, made.generator_tokenizer = encoder.tokenizer, toy_tokenizer("bart")
+    for t in (made.question_encoder_tokenizer, made.generator_tokenizer): t.model_max_length = 100 + n_docs     # which save it is of
     return made
 
-def _saved(path):
-    "What a saved retriever holds."
-    r = RagRetriever.from_pretrained(path, question_encoder=toy_encoder(), verify=True)
+def _rag(n, n_docs):
+    "A whole `Rag` over such a retriever, whose weights, too, say which save they are of."
+    r = _retriever(n, n_docs)
+    made = Rag.from_parts(r, r.encoder, (toy_generator("bart"), r.generator_tokenizer))
+    made.model.config.n_docs = n_docs
+    with torch.no_grad(): made.model.generator.get_input_embeddings().weight.fill_(n_docs)
+    return made
+
+def _lengths(*tokenizers): return {t.model_max_length - 100 for t in tokenizers}
+
+def _of_retriever(r):
+    "Which save each part of a retriever is of, and its documents."
     texts = {d["title"]: d["text"] for d in toy_documents()}
     for p in r.passages: assert texts[p["title"]] == p["text"] and r.find(p["text"], 1).documents()[0]["title"] == p["title"]
-    return r.config.n_docs, tuple(sorted(r.passages.column("document")))
+    return {r.config.n_docs, *_lengths(r.question_encoder_tokenizer, r.generator_tokenizer)}, tuple(sorted(r.passages.column("document")))
 
-def _index_of(path):
-    "As `_saved`; over an index that is there, the configuration follows the index by a moment, and is one or the other, whole."
-    n_docs, found = _saved(path)
-    assert n_docs in (2, 3)
-    return _kept(4, 2) if found == _kept(4, 2)[1] else (3, found)
+def _whole(of, found):
+    "What a saved folder holds, if all parts are of one save."
+    assert len(of) == 1, f"parts of several saves: {of}, {found}"
+    return of.pop(), found
+
+def _saved(path): return _whole(*_of_retriever(RagRetriever.from_pretrained(path, question_encoder=toy_encoder(), verify=True)))
+
+def _of_model(model): return {model.config.n_docs, int(model.generator.get_input_embeddings().weight.unique().item())}
+
+def _saved_rag(path):
+    r = Rag.from_pretrained(path)
+    r.retriever._encoder = toy_encoder()
+    return _whole_rag(r)
+
+def _whole_rag(r):
+    of, found = _of_retriever(r.retriever)
+    return _whole(of | _of_model(r.model) | _lengths(r.tokenizer.question_encoder, r.tokenizer.generator), found)
+
+def _saved_index(path):
+    "As `_saved_rag`, but the index is opened first, and by itself."
+    alone = _saved(path/"index")
+    both = _saved_rag(path)
+    assert alone == both, f"the index by itself {alone}, and then the whole {both}"
+    return both
+
+def _saved_model(path): return _whole(_of_model(RagTokenForGeneration.from_pretrained(path)), ())
+
+def _cut_off(path):
+    "A save over another that was killed when it was complete, before its files were in their places."
+    _rag(6, 3).save_pretrained(path)
+    complete = []
+    def decide(i, call):
+        if complete: return "kill"
+        if call.to.endswith("/f/.saved") or call.to.endswith("/before/.saved"): complete.append(call)
+    if trace.run(lambda: _rag(4, 2).save_pretrained(path), path, decide).ended != "killed": raise RuntimeError("the save was not killed")
 
 def _kept(n, n_docs): return n_docs, tuple(sorted(f"{n_docs}-{d['id']}" for d in toy_documents()[:n]))
 
@@ -107,7 +149,11 @@ CHANGES = {
     "delete":   Change(lambda p: IndexFolder.open(p).delete([0, 5]), ids((1, 5), (6, 12)), create, ids((0, 12))),
     "compact":  Change(lambda p: IndexFolder.open(p).compact(), ids((0, 1), (2, 12), (100, 101), (102, 103)), _life, ids((0, 1), (2, 12), (100, 101), (102, 103))),
     "save":     Change(lambda p: _retriever(6, 3).save_pretrained(p), _kept(6, 3), state=_saved, again=lambda p: _retriever(6, 3).save_pretrained(p, overwrite=True)),
-    "save over": Change(lambda p: _retriever(4, 2).save_pretrained(p, overwrite=True), _kept(4, 2), lambda p: _retriever(6, 3).save_pretrained(p), _kept(6, 3), state=_index_of),
+    "save over": Change(lambda p: _retriever(4, 2).save_pretrained(p, overwrite=True), _kept(4, 2), lambda p: _retriever(6, 3).save_pretrained(p), _kept(6, 3), state=_saved),
+    "save a rag": Change(lambda p: _rag(6, 3).save_pretrained(p), _kept(6, 3), state=_saved_rag),
+    "save a rag over": Change(lambda p: _rag(4, 2).save_pretrained(p), _kept(4, 2), lambda p: _rag(6, 3).save_pretrained(p), _kept(6, 3), state=_saved_index),
+    "open, a save having been killed": Change(lambda p: IndexFolder.open(p/"index"), _kept(4, 2), _cut_off, _kept(4, 2), state=_saved_index),
+    "save a model over": Change(lambda p: _rag(4, 2).model.save_pretrained(p), (2, ()), lambda p: _rag(6, 3).model.save_pretrained(p), (3, ()), state=_saved_model),
 }
 
 
@@ -155,10 +201,12 @@ def _judged(change, path, ended):
         after = change.state(path)
     except (ValueError, TypeError, OSError) as e: return f"! then the same change fails: {type(e).__name__}: {e}"
     if after != change.new: return f"! after doing it again: {after}"
-    if again and (path/"manifest.json").exists():
-        files = json.loads((path/"manifest.json").read_text())["files"]
-        left = [n for n in os.listdir(path) if n.split(".")[0] in ("passages", "embeddings", "index", "deleted") and n not in files] + [n for n in os.listdir(path.parent) if n != "f"]
-        if left: return f"! left lying about: {left}"
+    left = [n for n in os.listdir(path) if n == mod.SAVED] + [n for n in os.listdir(path.parent) if again and n != "f"]
+    for home in (path, path/"index"):
+        if again and (home/"manifest.json").exists():
+            files = json.loads((home/"manifest.json").read_text())["files"]
+            left += [n for n in os.listdir(home) if n.split(".")[0] in ("passages", "embeddings", "index", "deleted") and n not in files and (home/n).is_file() or n == mod.SAVING and change.old != change.new]
+    if left: return f"! left lying about: {left}"
     return word
 
 def at_point(place, n, how):
@@ -250,25 +298,34 @@ def _both(change, path, out, reader, writer):
     return ("second refused" if not more else "both done" if out.ended == "returned" else "first refused") if now in wanted else f"! holds {sorted(now)}"
 
 def readers(report):
-    "A reader is held before each file that it opens, and when all is open, while a writer adds, compacts and overwrites."
+    "A reader is held before each file that it opens, and when all is open, while a writer adds, compacts, overwrites and saves."
     def busy(path): add(path); IndexFolder.open(path).delete([0]).compact()
-    for name, writer, after in (("add", add, ids((0, 12), (100, 103))), ("add, delete, compact", busy, ids((1, 12), (100, 103))), ("overwrite", lambda p: create(p, 5, 500, overwrite=True), ids((500, 505)))):
-        place, tally, n = Place(Change(add, (), create)), Counter(), 0
+    def passages(path): f = IndexFolder.open(path, verify=True); f.passages[0]; f.index(); return lambda: contents(f)
+    def retriever(path): r = RagRetriever.from_pretrained(path, verify=True); r._encoder = toy_encoder(); return lambda: _whole(*_of_retriever(r))
+    def whole(path):
+        r = Rag.from_pretrained(path); r.retriever._encoder = toy_encoder()
+        return lambda: _whole_rag(r)
+    rows = (("add", create, passages, add, ids((0, 12)), ids((0, 12), (100, 103))), ("add, delete, compact", create, passages, busy, ids((0, 12)), ids((1, 12), (100, 103))),
+            ("overwrite", create, passages, lambda p: create(p, 5, 500, overwrite=True), ids((0, 12)), ids((500, 505))),
+            ("save over", *(CHANGES["save over"].before, retriever, CHANGES["save over"].do), _kept(6, 3), _kept(4, 2)),
+            ("save a rag over", *(CHANGES["save a rag over"].before, whole, CHANGES["save a rag over"].do), _kept(6, 3), _kept(4, 2)))
+    for name, before, opened, writer, old, new in rows:
+        place, tally, n = Place(Change(writer, (), before)), Counter(), 0
         try:
             while True:
                 n, path, seen = n + 1, place.fresh(), []
-                def read(path=path):
-                    f = IndexFolder.open(path, verify=True); f.passages[0]; f.index()
+                def read(path=path, opened=opened):
+                    found = opened(path)
                     try: open(path/"opened")
                     except FileNotFoundError: pass
-                    return contents(f)
-                def decide(i, call, n=n, path=path, seen=seen):
+                    return found()
+                def decide(i, call, n=n, path=path, seen=seen, writer=writer):
                     if i == n: must(trace.forked(lambda: writer(path) and None)); seen.append(call.path.endswith("opened"))
                 out = trace.run(read, path, decide, reads=True)
                 place.gone(path)
                 if not seen: break
-                good = out.ended == "returned" and (out.value in (ids((0, 12)), after) if not seen[0] else out.value == ids((0, 12)))
-                word = ("old" if out.value == ids((0, 12)) else "new") if good else "error" if explains(out, "open it again", "missing") else "!"
+                good = out.ended == "returned" and (out.value in (old, new) if not seen[0] else out.value == old)
+                word = ("old" if out.value == old else "new") if good else "error" if explains(out, "open it again", "missing") else "!"
                 tally[word] += 1
                 if word == "!" or word == "error": report.complain(f"reader beside {name}, held at {n}: {out.ended} {out.value}\n{out.traceback}")
         finally: place.close()
