@@ -17,7 +17,7 @@ TARGETS = {"gpu": {
     "token B=8": [("ours_ms", LESS, 40., "≤ 40 ms"), ("ours_peak_gib", LESS, 20., "≤ 20 GiB")],
     "exact Q=1": [("ours_ms", LESS, 8.3, "≤ 8.3 ms")], "exact Q=64": [("ours_ms", LESS, 10., "≤ 10 ms")], "exact Q=256": [("ours_ms", LESS, 22., "≤ 22 ms")]},
     "cpu": {"token B=1 M=4": [("ratio", MORE, 2.5, "≥ 2.5 ×")], "sequence B=4 M=4": [("ratio", MORE, 6., "≥ 6 ×")], "demo sequence": [("ours_ms", LESS, 2000., "≤ 2000 ms")]}}
-TITLES = dict(generation="Generation", search="Search", training="A training step", ask="The whole of `ask`")
+TITLES = dict(generation="Generation", search="Search", training="A training step", ask="The whole of `ask`", generators="Attention, and weights in four bits")
 
 
 def cell(value, form): return "–" if value is None else value if isinstance(value, str) else format(value, form)

@@ -153,19 +153,32 @@ def _excluded(self:Index, exclude):
     return exclude if self.deleted is None else exclude | self.deleted
 
 # %% ../nbs/10_index.ipynb #cell-23
-def _ranked(q, ids, vectors, n_docs):
-    "The best `n_docs` of the candidates: ids, scores, mask (B, K) and their vectors (B, K, D); ties by lower id."
+def _rank(q, ids, vectors, n_docs):
+    "The best `n_docs` of the candidates, ties by lower id: ids and scores (B, K), their vectors (B, K, D), and whether all scores are finite."
     scores = (q[:, None] * vectors).sum(-1)                                           # (B, C)
-    if not torch.isfinite(scores).all(): raise ValueError("inner products overflow: the vectors' numbers are too large")
+    fine = torch.isfinite(scores).all()
     scores, by_id = scores.masked_fill(ids < 0, -torch.inf), ids.argsort(dim=1)
     order = by_id.gather(1, scores.gather(1, by_id).argsort(dim=1, descending=True, stable=True))[:, :n_docs]
     short = n_docs - order.shape[1]
     pad = lambda x, value: torch.nn.functional.pad(x.gather(1, order), (0, short), value=value)
     vectors = vectors.gather(1, order[..., None].expand(-1, -1, q.shape[1]))
-    return pad(ids, -1), pad(scores, -torch.inf), torch.nn.functional.pad(vectors, (0, 0, 0, short))
+    return pad(ids, -1), pad(scores, -torch.inf), torch.nn.functional.pad(vectors, (0, 0, 0, short)), fine
+
+def _ranked(q, ids, vectors, n_docs):
+    "The same, or a ValueError."
+    *found, fine = _rank(q, ids, vectors, n_docs)
+    if not fine: raise ValueError("inner products overflow: the vectors' numbers are too large")
+    return found
 
 # %% ../nbs/10_index.ipynb #cell-25
 SPARE = 8
+
+@patch
+def _found(self:Index, q, c, exclude, n_docs):
+    "The best `n_docs` of c candidates: ids, scores and vectors."
+    ids = self._candidates(q, c, exclude)
+    v = self.vectors(ids)
+    return _ranked(q.to(v.device), ids.to(v.device), v, n_docs)
 
 @patch
 def search(self:Index,
@@ -179,9 +192,7 @@ def search(self:Index,
     q, exclude, c = self._queries(queries), self._excluded(exclude), min(n_docs + SPARE, len(self))
     out, size = [], max(1, min(1024, 2**26 // (c*self.widen*self.dim)))
     for i in range(0, len(q), size):
-        ids = self._candidates(q[i:i+size], c, exclude)
-        v = self.vectors(ids)
-        r = _ranked(q[i:i+size].to(v.device), ids.to(v.device), v, n_docs)
+        r = self._found(q[i:i+size], c, exclude, n_docs)
         out.append([x.to(q.device) for x in (r if return_vectors else r[:2])])
     if not out: out = [[torch.zeros(0, n_docs, dtype=torch.long), torch.zeros(0, n_docs), torch.zeros(0, n_docs, self.dim)][:2 + return_vectors]]
     ids, scores, *v = (torch.cat(x) for x in zip(*out))
@@ -352,7 +363,22 @@ def _candidates(self:ExactIndex, queries, k, exclude):
     exact = (lambda ids: self._exactly(queries, ids, k)) if self.dtype == torch.int8 else None
     return scan.scan_all(self.slabs, queries, k, exclude, exact, self.chunk_size or max(1, 2**28 // (self.dim*self.slabs[0][1].x.element_size())))
 
-# %% ../nbs/10_index.ipynb #cell-52
+# %% ../nbs/10_index.ipynb #cell-44
+@patch
+def _found(self:ExactIndex, q, c, exclude, n_docs):
+    slab = self.slabs[0][1] if len(self.slabs) == 1 else None
+    if slab is None or slab.off is not None or slab.waiting: return Index._found(self, q, c, exclude, n_docs)
+    q, out = q.to(slab.device), None if exclude is None else exclude.to(slab.device)
+    rounds = scan.Scan(slab, scan.asked(q, slab.dtype), scan.Finds(len(q), c, slab.device), exclude=out)
+    while True:
+        more, ids = rounds.round(), rounds.finds.result()
+        vectors = slab.x[ids.clamp(min=0)].float().masked_fill_((ids < 0)[..., None], 0.)
+        *found, fine = _rank(q, ids, vectors, n_docs)
+        more, fine = torch.stack([more, fine]).tolist()
+        if not fine: raise ValueError("inner products overflow: the vectors' numbers are too large")
+        if not more: return found
+
+# %% ../nbs/10_index.ipynb #cell-54
 @patch
 def _shelved(self:ExactIndex, segment, first):
     "Put a segment into slabs on the devices; the segments that keep its vectors from now on."
@@ -379,7 +405,7 @@ def _shares(self:ExactIndex, segment, dtype):
         out += [(a, m, device, False)]*(m > a) + [(x, min(x + some, b), device, True) for x in range(m, b, some)]
     return out
 
-# %% ../nbs/10_index.ipynb #cell-53
+# %% ../nbs/10_index.ipynb #cell-55
 @patch
 def _exactly(self:ExactIndex, q, ids, k, size=2**12):
     "The `k` best of candidates (B, C) by the vectors themselves: ids and scores (B, k); some questions and some candidates at a time."
@@ -392,7 +418,7 @@ def _exactly(self:ExactIndex, q, ids, k, size=2**12):
         out.append((best, scores))
     return tuple(torch.cat(x) for x in zip(*out))
 
-# %% ../nbs/10_index.ipynb #cell-55
+# %% ../nbs/10_index.ipynb #cell-57
 @patch
 def vectors(self:ExactIndex, ids):
     "The vectors of some rows, (..., D) float32; zeros for -1."

@@ -38,8 +38,16 @@ def to_logits(
 ) -> torch.Tensor:  # (…, V)
     "Logits from the last hidden states: the output embedding, and the bias that BART's family adds."
     whole = _plain(generator)
-    logits, bias = whole.get_output_embeddings()(hidden), getattr(whole, "final_logits_bias", None)
+    logits, bias = _product(whole.get_output_embeddings(), hidden), getattr(whole, "final_logits_bias", None)
     return logits if bias is None else logits + bias[0]
+
+def _product(matrix, hidden):
+    "matrix(hidden). On a GPU in half precision, rows of an odd number of logits (BART: 50,265) would be made by a slow kernel; with some rows of zeros below the matrix they are not."
+    narrow = hidden.is_cuda and (hidden.element_size() == 2 or torch.is_autocast_enabled("cuda"))
+    if not narrow or type(matrix) is not torch.nn.Linear or len(matrix.weight) % 8 == 0 or matrix._forward_hooks: return matrix(hidden)
+    V = len(matrix.weight)
+    logits = torch.nn.functional.linear(hidden, torch.nn.functional.pad(matrix.weight, (0, 0, 0, -V % 64)))[..., :V]
+    return logits if matrix.bias is None else logits + matrix.bias
 
 # %% ../nbs/38_likelihood.ipynb #cell-17
 @torch.no_grad()
@@ -67,7 +75,7 @@ def chosen_logprobs(
     generator,  # whose output embedding is used
     hidden: torch.Tensor,  # (P, H)
     targets: torch.Tensor,  # (P,)
-    size: int = 1024,  # rows of logits that exist at a time
+    size: int = 2048,  # rows of logits that exist at a time
 ) -> torch.Tensor:  # (P,) float32
     "The log-probabilities of given tokens; logits are made piece by piece, and once more on the way back."
     again = torch.is_grad_enabled() and len(hidden) > size
@@ -96,9 +104,10 @@ def _causal_logprobs(generator, ids, mask, fed, targets):
 # %% ../nbs/38_likelihood.ipynb #cell-27
 def _encoded(generator, ids, mask):
     "Encoder states (R, S, H) of contexts, equal ones encoded once; None where all are different, and nothing is to be saved."
-    rows, which = ids.masked_fill(mask == 0, -1).unique(dim=0, return_inverse=True)  # (U, S), (R,)
-    if len(rows) == len(ids): return None
-    first = torch.zeros(len(rows), dtype=torch.long, device=ids.device).scatter_(0, which, torch.arange(len(ids), device=ids.device))  # one row of each
+    rows = ids.masked_fill(mask == 0, -1)  # (R, S)
+    twin = (rows[:, None] == rows).all(-1).int().argmax(1)  # (R,) the first row that is equal
+    first, which = twin.unique(return_inverse=True)  # (U,), (R,)
+    if len(first) == len(ids): return None
     states = _plain(generator).get_encoder()(input_ids=ids[first], attention_mask=mask[first], return_dict=True).last_hidden_state
     out = BaseModelOutput(last_hidden_state=states[which])
     out.router_logits = None  # mixtures of experts look for it

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['BLOCK', 'FUSED_ON', 'by_block', 'Slab', 'codes_of', 'slab_of', 'Asked', 'asked', 'block_best', 'has_triton',
-           'fused_block_best', 'promises', 'look', 'fused_look', 'best_of', 'Finds', 'scan', 'streamed', 'scan_all']
+           'fused_block_best', 'promises', 'look', 'fused_look', 'best_of', 'Finds', 'Scan', 'scan', 'streamed',
+           'scan_all']
 
 # %% ../nbs/09_scan.ipynb #cell-02
 from concurrent.futures import ThreadPoolExecutor
@@ -144,7 +145,7 @@ def _block_best(X, Q, SCALE, OUT_OF, BEST, n, tiles, D: tl.constexpr, CODES: tl.
     tl.store(BEST + block.to(tl.int64)*tiles*WIDE + who, tl.max(acc, 0))
 
 # %% ../nbs/09_scan.ipynb #cell-19
-_TILES = {16: (64, 4, 4), 32: (64, 4, 4), 64: (64, 4, 4), 128: (64, 8, 3), 256: (64, 8, 3)}  # questions: numbers of a row at a time, warps, stages
+_TILES = {16: (64, 4, 5), 32: (64, 4, 4), 64: (64, 8, 3), 128: (64, 8, 4), 256: (64, 8, 4)}  # questions: numbers of a row at a time, warps, stages
 
 def fused_block_best(x, seen, scale=None, exclude=None):
     (n, D), B = x.shape, len(seen)
@@ -259,27 +260,38 @@ def result(self:Finds) -> torch.Tensor: # (B, k) ids, −1 for none
     return F.pad(out, (0, self.k - out.shape[1]), value=-1)
 
 # %% ../nbs/09_scan.ipynb #cell-33
-def scan(
-    slab:Slab,
-    ask:Asked, # B questions
-    finds:Finds, # what was found elsewhere; grows
-    first:int=0, # number of the slab's first row
-    exclude:torch.Tensor=None, # (n,) rows that must not be found
-    budget:int=2**24, # rows of all questions that are looked at together
-):
-    "Look into a slab's blocks, those that promise most first, until no promise is better than what was found."
-    left, B = promises(slab, ask, exclude), len(ask.q)
-    m, most = 2*finds.k, max(1, budget // (B*BLOCK))
-    while True:
-        best, blocks = left.topk(min(m, most, left.shape[1]))               # (B, m)
-        left.scatter_(1, blocks, -torch.inf)
-        s = (fused_look if _fused(slab.x) else look)(slab.x, ask.q, blocks, slab.scale, exclude)
-        s = s.masked_fill((best == -torch.inf).repeat_interleave(BLOCK, 1), -torch.inf)
-        ids = (blocks[..., None]*BLOCK + torch.arange(BLOCK, device=s.device)).flatten(1)           # (B, m·BLOCK)
-        e = None if slab.off is None else ask.length[:, None] * (slab.off[ids.clamp(max=len(slab) - 1)] + ask.q.shape[1]*2**-24*slab.length.max())
-        finds.add(ids + first, s if e is None else s - e, s if e is None else s + e)
-        most_left, m = left.amax(1), 4*m
-        if not bool(((most_left >= finds.least.to(s.device)) & (most_left > -torch.inf)).any()): return
+class Scan:
+    "The search of one slab, round by round."
+    def __init__(self,
+        slab:Slab,
+        ask:Asked, # B questions
+        finds:Finds, # what was found elsewhere; grows
+        first:int=0, # number of the slab's first row
+        exclude:torch.Tensor=None, # (n,) rows that must not be found
+        budget:int=2**24, # rows of all questions that are looked at together
+    ):
+        self.slab, self.ask, self.finds, self.first, self.exclude = slab, ask, finds, first, exclude
+        self.left = promises(slab, ask, exclude)                            # (B, blocks)
+        self.m, self.most = 2*finds.k, max(1, budget // (len(ask.q)*BLOCK))
+
+@patch
+def round(self:Scan) -> torch.Tensor: # () bool
+    "Look into the blocks that promise most; whether any other promises more than what was found."
+    slab, ask = self.slab, self.ask
+    best, blocks = self.left.topk(min(self.m, self.most, self.left.shape[1]))  # (B, m)
+    self.left.scatter_(1, blocks, -torch.inf)
+    s = (fused_look if _fused(slab.x) else look)(slab.x, ask.q, blocks, slab.scale, self.exclude)
+    s = s.masked_fill((best == -torch.inf).repeat_interleave(BLOCK, 1), -torch.inf)
+    ids = (blocks[..., None]*BLOCK + torch.arange(BLOCK, device=s.device)).flatten(1)               # (B, m·BLOCK)
+    e = None if slab.off is None else ask.length[:, None] * (slab.off[ids.clamp(max=len(slab) - 1)] + ask.q.shape[1]*2**-24*slab.length.max())
+    self.finds.add(ids + self.first, s if e is None else s - e, s if e is None else s + e)
+    most_left, self.m = self.left.amax(1), 4*self.m
+    return ((most_left >= self.finds.least.to(s.device)) & (most_left > -torch.inf)).any()
+
+def scan(slab, ask, finds, first=0, exclude=None):
+    "All rounds that are needed."
+    rounds = Scan(slab, ask, finds, first, exclude)
+    while bool(rounds.round()): pass
 
 # %% ../nbs/09_scan.ipynb #cell-38
 def streamed(

@@ -1,5 +1,6 @@
 "The engine against the loop that it stands in for: random shapes, lengths, masks and settings, on toy generators of every family."
 import random
+from types import SimpleNamespace
 
 import pytest, torch, transformers
 from fastcore.test import test_eq as equal
@@ -226,6 +227,37 @@ def test_kernels_are_their_plain_twins(interpreted):
         logits, prior, scores = put(B, K, M, V)*3, put(B, K).log_softmax(-1), put(B, M)
         if K > 1: prior[0, 1] = -torch.inf
         for a, c in zip(kernels.fused_marginal_top(logits, prior, scores, keep), kernels.marginal_top(logits, prior, scores, keep)): close(a, c)
+        rows, targets = logits.view(-1, V), torch.randint(V, (B*K*M,), device=interpreted)
+        close(kernels.fused_chosen(rows, targets), kernels.chosen(rows, targets))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_choosing_is_its_plain_twin(seed, interpreted):
+    "Six steps over the same logits: beams, finished answers, diary, and what each beam can see."
+    rng, g = random.Random(seed), torch.Generator().manual_seed(seed)
+    B, K, M, V = rng.randint(1, 3), rng.randint(1, 5), rng.choice([1, 2, 3, 4, 5]), rng.choice([9, 40, 1500])
+    gc = SimpleNamespace(num_beams=M, eos_token_id=rng.choice([[2], [2, 5]]), pad_token_id=0, decoder_start_token_id=1, length_penalty=rng.choice([1., 0., .5, -1.]),
+                         early_stopping=rng.choice([True, False, "never"]))
+    plain, fused = (engine.Search(B, K, M, gc, SimpleNamespace(tables=None), V, interpreted, 8) for _ in range(2))
+    prior, lag = torch.randn(B, K, generator=g).log_softmax(-1).to(interpreted), rng.choice([1, 2])
+    seen, eye = [torch.zeros(B, M, 8*M, dtype=torch.bool, device=interpreted) for _ in range(2)], torch.eye(M, dtype=torch.bool, device=interpreted).expand(B, M, M)
+    for s in (plain, fused): s.reset(prior, rng.choice([5, 7, 12]) if s is plain else int(plain.limit))
+    for step in range(6):
+        logits = torch.randn(B, K, M, V, generator=g)*2
+        logits[..., 2] += rng.choice([0, 3])                                     # now and then an end is likely
+        wide = torch.zeros(B, K, M, V + 7).to(interpreted)
+        wide[..., :V] = logits
+        if M > 1: seen[0].index_copy_(2, (plain.at - lag).clamp(min=0)*M + torch.arange(M, device=interpreted), eye)
+        plain.choose(logits.to(interpreted))
+        if M > 1: seen[0].copy_(seen[0].gather(1, plain.parents[..., None].expand_as(seen[0])))
+        kernels.fused_choose(fused, wide[..., :V], seen[1], lag)
+        for s in (plain, fused):
+            for x in s.end.values(): x.masked_fill_(~(s.end["flag"] if x.ndim == 2 else s.end["flag"][..., None]), NEVER if x is s.end["score"] else 0)  # what is no answer
+        over = bool(plain.done)                                                  # then nobody goes on, and who would is anybody's guess
+        state = lambda s: [s.at, s.done, s.lengths, *s.end.values()] if over and M > 1 else s.state()
+        for i, (x, y) in enumerate(zip(state(plain), state(fused))): torch.testing.assert_close(y, x, atol=1e-4, rtol=1e-5, msg=lambda m: f"step {step}, state {i}: {m}")
+        if over: break
+        if M > 1: assert torch.equal(seen[1], seen[0])
 
 
 def test_weights_that_were_changed_unseen_are_read_again():

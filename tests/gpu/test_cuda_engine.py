@@ -16,10 +16,11 @@ spec.loader.exec_module(cpu)
 KINDS = ["bart", "mbart", "t5", "llama", *cpu.OTHERS]
 
 
-def both(head, kind, seed, dtype):
+def both(head, kind, seed, dtype, calm=1, device="cuda"):
     model, inputs, kw = cpu.case(head, kind, seed)
-    model.to("cuda", dtype)
-    inputs = {k: v.cuda() for k, v in inputs.items()}
+    with torch.no_grad(): model.generator.get_output_embeddings().weight.div_(calm)
+    model.to(device, dtype)
+    inputs = {k: v.to(device) for k, v in inputs.items()}
     kw |= dict(return_dict_in_generate=True)
     try: slow = model.generate(**inputs, **kw, engine="general")
     except ValueError as e:                                                     # fewer candidates than asked for
@@ -47,17 +48,25 @@ def test_float32(head, kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_bfloat16_takes_the_same_path_or_a_tie(kind):
-    "Where the paths part, the general loop's own score of the engine's answer is within a rounding of its own answer's."
-    if kind == "gated": kind = "t5"
-    parted = []
+    "With logits of the size that trained models have; where the paths part, their scores are less than a hundredth a token apart."
+    parted, same = paths_in_bfloat16(kind, "cuda")
+    print(f"{kind}: {same} answers the same, {len(parted)} parted: {parted}")
+    assert all(gap < 1e-2 for _, gap in parted) and same >= 20, parted
+
+
+def paths_in_bfloat16(kind, device):
+    "Of answers that part, the seed and how far their scores are apart for each of their tokens; and how many answers are the same."
+    parted, same = [], 0
     for seed in range(14):
-        if (found := both("token", kind, 100 + seed, torch.bfloat16)) is None: continue
-        model, inputs, kw, fast, slow = found
+        if (found := both("token", kind, 100 + seed, torch.bfloat16, calm=8, device=device)) is None: continue
+        *_, fast, slow = found
         n = min(fast.sequences.shape[1], slow.sequences.shape[1])
-        if torch.equal(fast.sequences[:, :n], slow.sequences[:, :n]):
-            torch.testing.assert_close(fast.doc_posteriors[:, :n-1], slow.doc_posteriors[:, :n-1], atol=0.1, rtol=0.1)
-        else: parted.append((seed, (fast.sequences_scores - slow.sequences_scores).abs().max().item()))
-    assert all(gap < 0.25 for _, gap in parted) and len(parted) <= 7, parted    # toy logits reach ±30: bf16 keeps 8 bits of them
+        equal = (fast.sequences[:, :n] == slow.sequences[:, :n]).all(1)
+        same += int(equal.sum())
+        torch.testing.assert_close(fast.doc_posteriors[:, :n-1][equal], slow.doc_posteriors[:, :n-1][equal], atol=0.05, rtol=0)
+        gap = (fast.sequences_scores - slow.sequences_scores).abs()/fast.lengths.clamp(min=1)
+        parted += [(seed, round(float(g), 4)) for g in gap[~equal]]
+    return parted, same
 
 
 def test_kernels_are_their_plain_twins():
