@@ -234,6 +234,32 @@ def index_folders_with_fitting_checksums(place, drawn):
     files["manifest.json"] = json.dumps({**m, "checksum": mod._checksum(m)}).encode()
     used(IndexFolder.open(unpacked(place, files)))
 
+_PLACES = st.one_of(st.sampled_from([*FOLDER, "config.json", "sub/x", "sub/deep/x", "index/manifest.json", ".saved/x", ".lock"]), names)
+
+@door(3000, st.tuples(st.lists(st.tuples(_PLACES, st.sampled_from(["file", "file", "file", "link", "folder link", "pipe", "folder"]), edits), max_size=5), st.sampled_from(["folder"]*6 + ["link", "file"]), st.sampled_from([None, None, "sub", "index"])), ".saved")
+def interrupted_saves(place, drawn):
+    files, itself, link = drawn
+    f = unpacked(place, FOLDER); saved = f/mod.SAVED
+    (place/"out").mkdir(); put(place, "out/x", SECRET.encode())
+    if link: (f/link).symlink_to(place/"out")
+    if itself == "link": saved.symlink_to(place/"out")
+    elif itself == "file": saved.write_bytes(b"x")
+    else:
+        saved.mkdir()
+        for name, kind, changes in files:
+            to = saved/name
+            if os.path.lexists(to) or os.path.realpath(to.parent) != str(Path(os.path.realpath(saved), name).parent): continue     # through a link: ours to avoid
+            try:
+                to.parent.mkdir(parents=True, exist_ok=True)
+                if kind == "file": to.write_bytes(edited(FOLDER.get(name, b"{}"), changes))
+                elif kind == "folder": to.mkdir()
+                elif kind == "pipe": os.mkfifo(to)
+                else: to.symlink_to(place/"out"/("x" if kind == "link" else ""))
+            except OSError: pass                                                          # two of them in one place
+    try: used(IndexFolder.open(f))
+    except ValueError as e: raise ValueError(f".saved, or what came of it: {e}") from e
+    finally: assert os.listdir(place/"out") == ["x"] and (place/"out/x").read_text() == SECRET
+
 @functools.cache
 def _ivf():
     with tempfile.TemporaryDirectory() as d, warnings.catch_warnings():
