@@ -560,6 +560,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                'rag_nb.folder._tidy': ('folder.html#_tidy', 'rag_nb/folder.py'),
                                'rag_nb.folder._token_files': ('folder.html#_token_files', 'rag_nb/folder.py'),
                                'rag_nb.folder._token_parts': ('folder.html#_token_parts', 'rag_nb/folder.py'),
+                               'rag_nb.folder._version': ('folder.html#_version', 'rag_nb/folder.py'),
                                'rag_nb.folder._workshop': ('folder.html#_workshop', 'rag_nb/folder.py'),
                                'rag_nb.folder._write_index': ('folder.html#_write_index', 'rag_nb/folder.py'),
                                'rag_nb.folder._write_segment': ('folder.html#_write_segment', 'rag_nb/folder.py'),

@@ -314,12 +314,14 @@ def settle(
 def _settle(place):
     "Move the files of the complete save in `place` to where they belong, and tidy up indexes that were replaced."
     saved = place/SAVED
-    _need(stat.S_ISDIR(saved.lstat().st_mode), saved, "not a folder, and so not from here; remove it")
+    try: _need(stat.S_ISDIR(saved.lstat().st_mode), saved, "not a folder, and so not from here; remove it")
+    except FileNotFoundError: return                                          # somebody else was faster
     try:
         while saved.is_dir():
-            folders = [Path(here) for here, _, _ in os.walk(saved)]
-            for f in saved.glob(f"*{_LIST}"): (place/f.name.removesuffix(_LIST)).unlink(missing_ok=True)
-            for f in sorted(_below(saved), key=lambda f: (f.name == MANIFEST, f)): _move(f, place, f.relative_to(saved))
+            folders, files = [Path(here) for here, _, _ in os.walk(saved)], _below(saved)
+            for f in files:
+                if f.name.endswith(_LIST) and f.parent == saved: (place/f.name.removesuffix(_LIST)).unlink(missing_ok=True)
+            for f in sorted(files, key=lambda f: (f.name == MANIFEST, f)): _move(f, place, f.relative_to(saved))
             for folder in folders: _settled(place/folder.relative_to(saved))
             for folder in reversed(folders): _remove_empty(folder)
     except OSError as e:
@@ -417,10 +419,17 @@ def of_one_save(
             if _marks(path) == before: raise
 
 def _marks(path):
-    "Which files there are, in a folder and the folders in it; a replaced file is another one."
-    path = Path(path)
-    files = [*path.glob("*.json"), *path.glob("*/*.json")] if path.is_dir() else []
-    return os.path.lexists(path/SAVED), sorted((str(f), f.lstat().st_ino, f.lstat().st_mtime_ns) for f in files if f.exists())
+    "Which JSON files there are, in a folder and the folders in it; a replaced file is another one."
+    found = []
+    for here, folders, names in os.walk(path):
+        if here != os.fspath(path): folders.clear()
+        found += [(here, n, *_version(os.path.join(here, n))) for n in sorted(names) if n.endswith(".json")]
+    return os.path.lexists(Path(path)/SAVED), sorted(found)
+
+def _version(file):
+    try: s = os.stat(file)
+    except OSError: return ()
+    return s.st_ino, s.st_mtime_ns
 
 # %% ../nbs/12_folder.ipynb #cell-52
 def _assemble(folder, passages, vectors, encoder, kind, params, dtype, generation, keep=None):
