@@ -32,7 +32,6 @@ QUESTIONS = ["Where did Super Bowl 50 take place?", "When did the Normans settle
 
 def random(a):
     "The default's sizes and passages, and weights of no sense."
-    import numpy as np
     from transformers import BertConfig, BertModel, LlamaConfig, LlamaForCausalLM
     from rag_nb import EncoderSpec, Passages, RagRetriever, TextEncoder, make_index
     from rag_nb.toy import toy_documents, toy_tokenizer

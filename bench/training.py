@@ -13,7 +13,7 @@ gradients to a hundredth of their length; in bfloat16 the difference is told.
 import gc
 
 from common import Report, alternate, arguments, machine
-from generation import BOS, EOS, PAD, SIZES, inputs, models
+from generation import BOS, EOS, SIZES, inputs, models
 import torch, transformers
 from rag_nb import doc_log_prior
 from rag_nb.likelihood import answer_logprobs, marginal_nll

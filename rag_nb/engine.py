@@ -447,7 +447,7 @@ def _by_chain(self:Search, score, token, logits, lse):
 # %% ../nbs/22_engine.ipynb #cell-43
 @patch
 def _by_beams(self:Search, score, place, logits, lse):
-    (B, K, M, V), gc = logits.shape, self.gc
+    B, K, M, V = logits.shape
     parent, token = place // V, place % V                                                           # (B, keep)
     said = logits.reshape(B, K, M*V).gather(2, place[:, None].expand(-1, K, -1)).float()
     said = (said - lse.gather(2, parent[:, None].expand(-1, K, -1))).transpose(1, 2)                # (B, keep, K)

@@ -20,7 +20,7 @@ from .config import unknown_argument
 from .marginal import (doc_log_prior, marginal_logits, token_logprobs, token_marginal, sequence_marginal, token_posterior,
                              running_posterior)
 from .reader import read, check_length, Reading
-from .model import RagModel, RagSequenceForGeneration, _Head, check_contexts, start_id
+from .model import RagSequenceForGeneration, _Head, check_contexts, start_id
 
 # %% ../nbs/21_generation.ipynb #cell-09
 HONOURED = set("""max_length max_new_tokens min_length min_new_tokens early_stopping max_time stop_strings do_sample num_beams use_cache disable_compile
@@ -420,7 +420,7 @@ class RagGenerateOutput(ModelOutput):
 
 def _output(tokens, scores, doc_lp, lengths, log_prior, kind, doc_scores, hits):
     "The output for R sequences a question: tokens (B, R, L), scores (B, R), doc_lp (B, R, L−1, K), lengths (B, R)."
-    (B, R, _), T = tokens.shape, int(lengths.max())
+    R, T = tokens.shape[1], int(lengths.max())
     each = doc_lp[:, :, :T].flatten(0, 1).transpose(1, 2)                                           # (B·R, K, T)
     prior, lengths = log_prior.repeat_interleave(R, 0), lengths.flatten()
     past = torch.arange(T, device=lengths.device) >= lengths[:, None]                               # (B·R, T)

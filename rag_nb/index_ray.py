@@ -15,7 +15,7 @@ from fastcore.basics import patch
 from tqdm.auto import tqdm
 from .passages import Hits, Passages, read_documents
 from .index import Index, Vectors, index_class
-from .folder import MANIFEST, IndexFolder, IndexFolderError, build_folder, same_encoder, _encoded, _finish, _finished, _is_finished, _plain_record, _shard_key, _source, _workshop
+from .folder import MANIFEST, IndexFolder, IndexFolderError, build_folder, same_encoder, _encoded, _finish, _finished, _plain_record, _shard_key, _workshop
 
 # %% ../nbs/17_index_ray.ipynb #cell-07
 def merge_hits(

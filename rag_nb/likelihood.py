@@ -85,7 +85,7 @@ def chosen_logprobs(
 # %% ../nbs/38_likelihood.ipynb #cell-22
 def _joined(ids, mask, fed, width):
     "Contexts padded on the left and what follows them, as rows padded on the right: (R, W), for W up to `width`."
-    n, (R, S) = mask.sum(1), mask.shape  # real context tokens
+    n, S = mask.sum(1), mask.shape[1]  # real context tokens
     both = torch.cat([ids, fed], dim=1)  # (R, S + T)
     at = torch.arange(width, device=ids.device)[None] + (S - n)[:, None]  # (R, W)
     return both.gather(1, at.clamp(max=both.shape[1] - 1))

@@ -336,7 +336,7 @@ def test_tokens_join_to_the_text_whatever_the_vocabulary(name):
 
 
 def _vocabulary(name):
-    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
     if name == "bytes": return toy_tokenizer("llama")
     if name == "wordpiece":

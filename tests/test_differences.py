@@ -1,11 +1,10 @@
 """Where Transformers' RAG is wrong, crashes or is silent: what is done here instead, a test each (the tutorial "Coming from Transformers" shows them)."""
 import warnings
 import pytest, torch, transformers
-from transformers import GenerationConfig, TrainingArguments, Trainer
+from transformers import TrainingArguments, Trainer
 from rag_nb.config import RagConfig
 from rag_nb.generation import RagGenerateOutput
-from rag_nb.model import RagModel, RagSequenceForGeneration, RagTokenForGeneration, align_labels
-from rag_nb.passages import Hits
+from rag_nb.model import RagSequenceForGeneration, RagTokenForGeneration
 from rag_nb.retriever import RagRetriever
 from rag_nb.tokenizer import RagTokenizer, assemble_contexts, pad_rows
 from rag_nb.toy import toy_documents, toy_encoder, toy_generator, toy_questions, toy_tokenizer

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest, torch, transformers
 from fastcore.test import test_eq as equal
 from rag_nb import engine, kernels
-from rag_nb.engine import Engine, FAMILIES, Rules, shared_prefix, unfit
+from rag_nb.engine import Engine, Rules, shared_prefix, unfit
 from rag_nb.generation import DOOR, NEVER
 from rag_nb.model import RagSequenceForGeneration, RagTokenForGeneration
 from rag_nb.tokenizer import pad_rows

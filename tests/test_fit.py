@@ -6,10 +6,8 @@ from rag_nb.answer import Rag
 from rag_nb.config import EncoderSpec, RagConfig
 from rag_nb.encoder import TextEncoder
 from rag_nb.index import make_index
-from rag_nb.model import RagTokenForGeneration
 from rag_nb.passages import Passages
 from rag_nb.retriever import RagRetriever, encoder_record
-from rag_nb.tokenizer import RagTokenizer
 from rag_nb.toy import toy_documents, toy_encoder, toy_generator, toy_questions, toy_tokenizer
 
 Q = toy_questions()[0][0]

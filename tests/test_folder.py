@@ -6,7 +6,6 @@ import numpy as np, pytest, torch
 
 from rag_nb import folder as mod
 from rag_nb.folder import IndexFolder, IndexFolderError, build_folder, read_manifest
-from rag_nb.index import ExactIndex
 from rag_nb.passages import Passages
 
 D = 8
@@ -742,7 +741,6 @@ def test_weights_in_parts_and_whole(tmp_path):
     "Weights in one file are opened before those in parts, so what an earlier save had left must go."
     from rag_nb.model import RagTokenForGeneration
     from rag_nb.toy import toy_encoder, toy_generator
-    import torch
     model = RagTokenForGeneration(question_encoder=toy_encoder().model, generator=toy_generator("bart"))
     first = next(model.parameters())
     for i, size in enumerate(["50GB", "100KB", "300KB", "50GB"]):

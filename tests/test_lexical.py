@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from rag_nb import LexicalIndex, Passages, Rag, RagConfig, RagRetriever, RagTokenForGeneration, Hits, words_of
+from rag_nb import LexicalIndex, Passages, Rag, RagConfig, RagRetriever, Hits, words_of
 from rag_nb.index import make_index
 from rag_nb.toy import toy_documents, toy_encoder, toy_generator, toy_questions, toy_tokenizer
 

@@ -2,7 +2,7 @@
 import pytest, torch, transformers
 from rag_nb.config import RagConfig
 from rag_nb.model import RagTokenForGeneration, RagSequenceForGeneration
-from rag_nb import generation  # attaches generate
+from rag_nb import generation  # noqa: F401 (attaches generate)
 from rag_nb.tokenizer import pad_rows
 from rag_nb.toy import toy_encoder, toy_generator
 

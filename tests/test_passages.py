@@ -1,5 +1,5 @@
 "Passages and hits beyond their lesson: odd texts, odd files, files from strangers, big look-ups."
-import json, os, pickle, warnings
+import json, os, pickle
 
 import numpy as np, pytest, torch
 from hypothesis import given, settings, strategies as st

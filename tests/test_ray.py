@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from rag_nb import IndexFolder, IndexFolderError, Passages, RagRetriever, RayIndex, build_folder, build_folder_with_ray, merge_hits
+from rag_nb import IndexFolder, IndexFolderError, Passages, RayIndex, build_folder, build_folder_with_ray, merge_hits
 from rag_nb.index import make_index
 from rag_nb.index_ray import _pieces
 from rag_nb.passages import Hits

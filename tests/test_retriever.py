@@ -1,12 +1,12 @@
 "The retriever: what is saved is what was there, the surface that published code calls, and folders that several have open."
-import inspect, json
+import inspect
 import numpy as np, pytest, torch, transformers
 from transformers.models.rag import retrieval_rag
 from published import bart, dpr, generator_tokenizer, question_tokenizer
 from rag_nb.answer import Rag
 from rag_nb.config import RagConfig
 from rag_nb.folder import IndexFolder, IndexFolderError
-from rag_nb.index import ExactIndex, Vectors, make_index
+from rag_nb.index import Vectors, make_index
 from rag_nb.passages import Passages
 from rag_nb.retriever import RagRetriever
 from rag_nb.toy import toy_documents, toy_encoder, toy_generator, toy_questions, toy_tokenizer

@@ -1,11 +1,11 @@
 "The scan against brute force: every type of number, ties, ragged sizes, streaming; its kernels against their plain twins in Triton's interpreter."
 import os
 
-import numpy as np, pytest, torch
+import pytest, torch
 from hypothesis import given, settings, strategies as st
 
 from rag_nb import scan
-from rag_nb.scan import BLOCK, Finds, asked, best_of, block_best, by_block, codes_of, look, promises, scan_all, slab_of
+from rag_nb.scan import BLOCK, asked, best_of, block_best, by_block, codes_of, look, promises, scan_all, slab_of
 
 DTYPES = [torch.float32, torch.float16, torch.bfloat16, torch.int8]
 
@@ -105,7 +105,7 @@ def test_rows_that_wait_elsewhere(dtype):
     "Pieces of 256 rows, as they would be streamed, give what all rows together give."
     torch.manual_seed(3)
     x, q, out = torch.randn(2000, 20), torch.randn(4, 20), torch.arange(2000) % 3 == 0
-    whole, (near, seen), (far, _) = slabs(x, dtype)[0], slabs(x[:500], dtype), slabs(x[500:], dtype, cuts=(1000,), waiting=True)
+    whole, (near, _seen), (far, _) = slabs(x, dtype)[0], slabs(x[:500], dtype), slabs(x[500:], dtype, cuts=(1000,), waiting=True)
     exact = exact_for(x, 9)(q) if dtype == torch.int8 else None
     for kw in (dict(), dict(exclude=out)):
         want = scan_all(whole, q, 9, exact=exact, **kw)

@@ -1,7 +1,7 @@
 "Where the settings of a generation come from, and that none of them is ignored: each works, or is refused by name."
 import pytest, torch, transformers
 from transformers import GenerationConfig, WatermarkingConfig
-from rag_nb import RagConfig, RagSequenceForGeneration, RagTokenForGeneration
+from rag_nb import RagSequenceForGeneration, RagTokenForGeneration
 from rag_nb.generation import HONOURED, generation_settings
 from rag_nb.toy import toy_encoder, toy_generator
 from test_generation import case

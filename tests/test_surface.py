@@ -3,8 +3,6 @@ import inspect, warnings
 import pytest, torch, transformers
 import rag_nb
 from rag_nb import RagConfig, RagModel, RagSequenceForGeneration, RagTokenForGeneration
-from rag_nb.generation import HONOURED
-from rag_nb.marginal import rag_sequence_loss, rag_token_loss
 from rag_nb.toy import toy_encoder, toy_generator
 from test_parity import contexts, labels, pair, same_tokens
 

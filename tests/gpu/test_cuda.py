@@ -2,7 +2,7 @@
 import pytest, torch
 from rag_nb.index import ExactIndex
 from rag_nb.model import RagSequenceForGeneration, RagTokenForGeneration
-from rag_nb import generation  # attaches generate
+from rag_nb import generation  # noqa: F401 (attaches generate)
 from rag_nb.tokenizer import pad_rows
 from rag_nb.toy import toy_encoder, toy_generator
 

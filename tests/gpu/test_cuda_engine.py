@@ -23,7 +23,7 @@ def both(head, kind, seed, dtype, calm=1, device="cuda"):
     inputs = {k: v.to(device) for k, v in inputs.items()}
     kw |= dict(return_dict_in_generate=True)
     try: slow = model.generate(**inputs, **kw, engine="general")
-    except ValueError as e:                                                     # fewer candidates than asked for
+    except ValueError:                                                     # fewer candidates than asked for
         with pytest.raises(ValueError, match="different candidates"): model.generate(**inputs, **kw)
         return None
     if (slow.sequences_scores < NEVER/2).any(): return None
