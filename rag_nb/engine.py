@@ -180,6 +180,7 @@ def logits_of(net, y, times=F.linear):
     if net.head_scale != 1.0: y = y * net.head_scale
     return times(y, net.head, None if net.head_bias is None else net.head_bias.flatten().to(y.dtype))
 
+# %% ../nbs/22_engine.ipynb #cell-21
 def wide_logits(net, y):
     "The same for a GPU in half precision: a view (n, V) of longer rows, each of which begins at a multiple of 16 bytes."
     V = len(net.head)
@@ -189,6 +190,7 @@ def wide_logits(net, y):
     for part in (slice(0, most), slice(most, V)): torch.mm(y, net.head[part].T, out=out[:, part])
     return out if net.head_bias is None else out.add_(net.head_bias.flatten().to(y.dtype))
 
+# %% ../nbs/22_engine.ipynb #cell-23
 def _rotate(x, cos, sin):
     a, b = x.chunk(2, -1)
     return x * cos + torch.cat([-b, a], -1) * sin
@@ -197,7 +199,7 @@ def off(mask, dtype):
     "0 where a mask is true and the most negative number elsewhere, to be added to scores."
     return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill_(~mask, torch.finfo(dtype).min)
 
-# %% ../nbs/22_engine.ipynb #cell-21
+# %% ../nbs/22_engine.ipynb #cell-25
 class FewRows:
     "`F.linear`, and for two to 32 rows of float32 on the CPU from copies of the matrices in oneDNN's order."
     def __init__(self,
@@ -217,7 +219,7 @@ class FewRows:
         self.room -= weight.nbytes
         return torch.ops.mkldnn._reorder_linear_weight(weight.detach().contiguous())
 
-# %% ../nbs/22_engine.ipynb #cell-24
+# %% ../nbs/22_engine.ipynb #cell-28
 class Shelf:
     "Keys and values of R contexts, once for all M beams, and slots for the beams' own tokens."
     def __init__(self, net, R, M, S, T, like):
@@ -244,7 +246,7 @@ class Shelf:
         self.T = T
         self._positions()
 
-# %% ../nbs/22_engine.ipynb #cell-26
+# %% ../nbs/22_engine.ipynb #cell-30
 @patch
 def _positions(self:Shelf):
     net, dev = self.net, self.like["device"]
@@ -255,7 +257,7 @@ def _positions(self:Shelf):
         bias = net.distance.compute_bias(1, self.T, device=dev, past_seen_tokens=self.T-1)[0, :, 0]
         self.bias = bias.flip(-1).to(self.like["dtype"]).contiguous()                               # (H, T), by distance
 
-# %% ../nbs/22_engine.ipynb #cell-28
+# %% ../nbs/22_engine.ipynb #cell-32
 @patch
 def read_seq2seq(self:Shelf,
     generator:nn.Module, # encoder–decoder
@@ -270,7 +272,7 @@ def read_seq2seq(self:Shelf,
             for kept, m in ((K, s.k), (V, s.v)): kept[r, :, :n] = _lin(states, m).view(*states.shape[:2], self.net.heads, -1).transpose(1, 2)
     self.mask.zero_(); self.mask[:, :n] = mask.bool()
 
-# %% ../nbs/22_engine.ipynb #cell-30
+# %% ../nbs/22_engine.ipynb #cell-34
 def shared_prefix(
     rows:list, # tensors of token ids
     least:int=16, # a shorter one is not worth the trouble
@@ -281,7 +283,7 @@ def shared_prefix(
     same = int((torch.stack([r[:n] for r in rows]) == rows[0][:n]).all(0).long().cumprod(0).sum())
     return same if same >= least else 0
 
-# %% ../nbs/22_engine.ipynb #cell-32
+# %% ../nbs/22_engine.ipynb #cell-36
 @patch
 def _run_rows(self:Shelf, rows, P):
     "Run rows of tokens behind the P tokens that stand on the shelf already; states of each row's last token (R, D)."
@@ -301,7 +303,7 @@ def _run_rows(self:Shelf, rows, P):
         return out.flatten(1)
     return run(net, embed(net, torch.cat(rows), at), attend)[torch.tensor(ends) - 1]
 
-# %% ../nbs/22_engine.ipynb #cell-33
+# %% ../nbs/22_engine.ipynb #cell-37
 @patch
 def read_causal(self:Shelf,
     ids:torch.Tensor, # (R, S)
@@ -331,7 +333,7 @@ def _lengths(self:Shelf, n):
     self.lengths.copy_(torch.as_tensor(n))
     self.mask.copy_(torch.arange(self.S, device=self.mask.device) < self.lengths[:, None])
 
-# %% ../nbs/22_engine.ipynb #cell-35
+# %% ../nbs/22_engine.ipynb #cell-39
 @patch
 def read_padded(self:Shelf, ids, mask):
     "Run R contexts together, each from the shelf's left."
@@ -349,7 +351,7 @@ def read_padded(self:Shelf, ids, mask):
     self._lengths(lengths)
     self.first = logits_of(net, y[torch.arange(R, device=ids.device), lengths - 1])
 
-# %% ../nbs/22_engine.ipynb #cell-37
+# %% ../nbs/22_engine.ipynb #cell-41
 class Rules:
     "What the logits processors known here ask for, as rows of a table and the row that holds after n tokens."
     known = (lp.MinLengthLogitsProcessor, lp.MinNewTokensLengthLogitsProcessor, lp.ForcedBOSTokenLogitsProcessor, lp.ForcedEOSTokenLogitsProcessor,
@@ -378,7 +380,7 @@ class Rules:
             elif isinstance(p, self.known[5]) and n == p.begin_index: ban |= set(p.begin_suppress_tokens.tolist())
         return force, tuple(sorted(ban))
 
-# %% ../nbs/22_engine.ipynb #cell-38
+# %% ../nbs/22_engine.ipynb #cell-42
 class Search:
     "M beams (or one greedy chain) of each of B questions, kept on the device."
     def __init__(self, B, K, M, gc, rules, V, device, T, top=kernels.marginal_top):
@@ -403,7 +405,7 @@ class Search:
 
     def state(self): return [self.prior, self.limit, self.at, self.done, self.can, self.next, self.parents, self.scores, self.ended, self.lengths, *self.end.values(), *self.diary]
 
-# %% ../nbs/22_engine.ipynb #cell-39
+# %% ../nbs/22_engine.ipynb #cell-43
 @patch
 def reset(self:Search,
     log_prior:torch.Tensor, # (B, K)
@@ -432,7 +434,7 @@ def choose(self:Search, logits):
 @patch
 def _ends(self:Search, token): return (token[..., None] == self.eos).any(-1) | (self.at + 1 >= self.limit)
 
-# %% ../nbs/22_engine.ipynb #cell-41
+# %% ../nbs/22_engine.ipynb #cell-45
 @patch
 def _by_chain(self:Search, score, token, logits, lse):
     token = token.masked_fill(self.ended, self.gc.pad_token_id)                                     # (B, 1)
@@ -444,7 +446,7 @@ def _by_chain(self:Search, score, token, logits, lse):
     self.next.copy_(token)
     return self.ended.all()
 
-# %% ../nbs/22_engine.ipynb #cell-43
+# %% ../nbs/22_engine.ipynb #cell-47
 @patch
 def _by_beams(self:Search, score, place, logits, lse):
     B, K, M, V = logits.shape
@@ -484,7 +486,7 @@ def _look_ahead(self:Search, ended):
     over = ~self.can.any() | ended.all()
     return over | end["flag"].all() if gc.early_stopping is True else over
 
-# %% ../nbs/22_engine.ipynb #cell-45
+# %% ../nbs/22_engine.ipynb #cell-49
 @patch
 def hypotheses(self:Search) -> Hypotheses: # (B, M)
     "What was written."
@@ -515,7 +517,7 @@ def _trace_back(self:Search, h):
         h.doc_lp[:, :, t-1] = torch.where(on[..., None], said[t-1, b, slot], h.doc_lp[:, :, t-1])
         slot = torch.where(on, parents[t-1, b, slot], slot)
 
-# %% ../nbs/22_engine.ipynb #cell-47
+# %% ../nbs/22_engine.ipynb #cell-51
 class Steps:
     "A shelf and a search, going on together."
     def __init__(self, net, shelf, search, times=F.linear):
@@ -540,7 +542,7 @@ class Steps:
         "Beams take over what their parents could see."
         if self.search.M > 1: self.seen.copy_(self.seen.gather(1, self.search.parents[..., None].expand_as(self.seen)))
 
-# %% ../nbs/22_engine.ipynb #cell-48
+# %% ../nbs/22_engine.ipynb #cell-52
 @patch
 def _mask(self:Steps, t, upto):
     "What is added to the scores of a row's first `upto` own slots, behind those of its context: (R, 1 or H, rep·M, ·)."
@@ -577,7 +579,7 @@ def logits(self:Steps, t):
     y = run(net, embed(net, tokens, torch.full_like(tokens, t)), attend, cross, self.times)
     return logits_of(net, y, self.times).view(s.B, s.K, M, -1)
 
-# %% ../nbs/22_engine.ipynb #cell-50
+# %% ../nbs/22_engine.ipynb #cell-54
 @patch
 def first(self:Steps):
     "Logits of the first token of a decoder-only generator, the same for all beams."
@@ -596,7 +598,7 @@ def go(self:Steps):
         yield s
         if bool(s.done): return
 
-# %% ../nbs/22_engine.ipynb #cell-52
+# %% ../nbs/22_engine.ipynb #cell-56
 _ACTS = {"GELUActivation": "gelu", "ReLU": "relu", "SiLUActivation": "silu", "SiLU": "silu", "NewGELUActivation": "gelu_new"}
 
 class Packed:
@@ -615,7 +617,7 @@ class Packed:
 
     def refresh(self): torch._foreach_copy_(self.new, self.old)
 
-# %% ../nbs/22_engine.ipynb #cell-53
+# %% ../nbs/22_engine.ipynb #cell-57
 class FusedSteps(Steps):
     "The step out of few, larger kernels over buffers that stay where they are; nothing in it waits for the host."
     graph = None
@@ -633,7 +635,7 @@ class FusedSteps(Steps):
         s.choose(logits)
         self.reorder()
 
-# %% ../nbs/22_engine.ipynb #cell-54
+# %% ../nbs/22_engine.ipynb #cell-58
 @patch
 def logits(self:FusedSteps):
     "Logits (B, K, M, V) of what follows the beams' last tokens."
@@ -670,7 +672,7 @@ def _feed(self:FusedSteps, i, y, f):
     a, b = x.chunk(2, -1) if gated else (x, None)
     return _lin(f.act(a) * b if gated else f.act(a), f.down)
 
-# %% ../nbs/22_engine.ipynb #cell-56
+# %% ../nbs/22_engine.ipynb #cell-60
 @patch
 def record(self:FusedSteps):
     "Record one step as a CUDA graph."
@@ -699,7 +701,7 @@ def go(self:FusedSteps, every=8):
         yield view
         if (view.looked or i % every == every - 1) and bool(s.done): return
 
-# %% ../nbs/22_engine.ipynb #cell-58
+# %% ../nbs/22_engine.ipynb #cell-62
 class Moment:
     "What a step yields: `next`, the tokens (B, M) just chosen."
     def __init__(self, search): self.search, self.looked = search, False
@@ -710,7 +712,7 @@ class Moment:
     @property
     def done(self): return bool(self.search.done)
 
-# %% ../nbs/22_engine.ipynb #cell-60
+# %% ../nbs/22_engine.ipynb #cell-64
 def _own_part(net, shelf, q, k, v, C, L, scale):
     "Attention of candidates (R·C, L) to themselves."
     split = lambda x, h: x.view(shelf.R*C, L, h, net.head_size).transpose(1, 2)
@@ -734,7 +736,7 @@ def _both_parts(net, shelf, l, q, k, v, C, L, scale):
     x = (p[..., :S].reshape(R, G, -1, S) @ V).view(R, G, C, rep*L, d) + p[..., S:] @ v
     return x.view(R, G, C, rep, L, d).permute(0, 2, 4, 1, 3, 5).reshape(R*C*L, -1)
 
-# %% ../nbs/22_engine.ipynb #cell-62
+# %% ../nbs/22_engine.ipynb #cell-66
 def _spread(x, where, n):
     "Rows (m, ·) at their places among n, zeros elsewhere."
     return x if len(x) == n else x.new_zeros(n, x.shape[1]).index_copy_(0, where, x)
@@ -757,7 +759,7 @@ def _states(net, shelf, tokens, real):
         return back(F.scaled_dot_product_attention(q, *shelf.cross[l], attn_mask=context, scale=p.scale).transpose(1, 2).reshape(n, -1))
     return run(net, embed(net, tokens.flatten()[where], at.repeat(R*C)[where]), attend, cross)
 
-# %% ../nbs/22_engine.ipynb #cell-64
+# %% ../nbs/22_engine.ipynb #cell-68
 def _look_up(net, y, targets, fused=False, budget=2**27):
     "log p of targets (n,) from rows (n, D), a slice of the logits at a time."
     out, step = [targets.new_zeros(0, dtype=torch.float32)], max(1, budget // len(net.head))
@@ -787,7 +789,7 @@ def score(
 
 def _first(shelf, t): return shelf.first.float().log_softmax(-1).gather(1, t.clamp(min=0)).masked_fill(t < 0, 0.)
 
-# %% ../nbs/22_engine.ipynb #cell-66
+# %% ../nbs/22_engine.ipynb #cell-70
 class Kit:
     "What is kept for one generator."
     def __init__(self, g):
@@ -816,7 +818,7 @@ def kit_for(g):
     if kit is None or kit.where != _where(g): kit = _KITS[g] = Kit(g)
     return kit.fresh()
 
-# %% ../nbs/22_engine.ipynb #cell-67
+# %% ../nbs/22_engine.ipynb #cell-71
 class Engine:
     "Reads contexts and takes the steps, as `Loop` does, for generators and settings that it knows."
     fused_on = "cuda"                                                                               # where the kernels run
@@ -843,7 +845,7 @@ class Engine:
         each = score(self.net, self.shelf, targets[:, None].expand(B, K, C, T).reshape(B*K, C, T), self.gc.decoder_start_token_id, self.fused, 2**29 if tokens.is_cuda else 2**27)
         return F.pad(each, (0, L - 1 - T)).view(B, K, C, L-1)
 
-# %% ../nbs/22_engine.ipynb #cell-68
+# %% ../nbs/22_engine.ipynb #cell-72
 @patch
 def _steps(self:Engine, log_prior, gc, rules, least=32):
     "Contexts read, and a search before its first step."
@@ -879,7 +881,7 @@ def _read(self:Engine, shelf):
     elif self.fused or self.ids.is_cuda: shelf.read_padded(self.ids, self.attention)
     else: shelf.read_causal(self.ids, self.attention, self.kit.prefixes)
 
-# %% ../nbs/22_engine.ipynb #cell-70
+# %% ../nbs/22_engine.ipynb #cell-74
 def engine_for(generator, ids, mask, gc, processors, criteria, trace):
     "An `Engine` where it would give what `Loop` gives, else None."
     if gc.do_sample or trace.looked or trace.tables or unfit(generator) is not None: return None
