@@ -23,7 +23,7 @@ part generation log.txt 150 $py bench/generation.py --device $device --seconds 1
 if [[ -n $FLASH ]]; then setsid nohup nice -n 19 $py bench/build_flash_attn.py "$FLASH" --out /tmp/flash --jobs 12 > /tmp/flash.txt 2>&1 & fi
 part search log.txt 120 $py bench/search.py --device $device --seconds 75 --tune --out "$out/search.json" $SMALL $SMALL_SEARCH
 part training log.txt 75 $py bench/training.py --device $device --seconds 55 --out "$out/training.json" $SMALL $SMALL_TRAINING
-part ask log.txt 60 $py bench/ask.py --device $device --model random --dtype float32 --out "$out/ask.json" $SMALL $SMALL_ASK
+part ask log.txt 60 $py bench/ask.py --device $device --model random --new 8 --dtype float32 --out "$out/ask.json" $SMALL $SMALL_ASK
 part tests tests.txt 300 $py -m pytest -q -p no:cacheprovider --maxfail=12 --tb=short tests/gpu
 part generators log.txt 120 $py bench/generators.py --device $device --out "$out/generators.json" $SMALL $SMALL_GENERATORS
 $py bench/results.py "$out" && cp bench/RESULTS.md "$out/RESULTS.md"
