@@ -367,8 +367,9 @@ def staging(
 ):         # yields the folder to write into
     "A folder whose files come to `path` at the end, all at once; what else is in `path` stays."
     path = Path(os.path.realpath(path)); settle(path)
-    work = path/SAVING if path.is_dir() else Path(f"{path}{SAVING}")
-    if work.is_symlink() or (work.exists() and any(work.iterdir()) and not (work/".lock").exists()): raise IndexFolderError(f"{work}: in the way of saving, and not from here; move it elsewhere")
+    beside = Path(f"{path}{SAVING}"); work = path/SAVING if path.is_dir() else beside
+    if _foreign(work): raise IndexFolderError(f"{work}: in the way of saving, and not from here; move it elsewhere")
+    if work != beside: _sweep(beside)
     work.mkdir(parents=True, exist_ok=True)
     with _locked(work):
         try:
@@ -380,6 +381,15 @@ def staging(
             if type(e).__name__ not in ("Exception", "SafetensorError"): raise
             raise OSError(f"{path} could not be saved: {e}") from e           # as tokenizers and weights say that a disk is full
         finally: _clear(work)
+
+def _foreign(work): return work.is_symlink() or (work.exists() and any(work.iterdir()) and not (work/".lock").exists())
+
+def _sweep(work):
+    "Clear what one who was killed, when all was done, has left of a workshop."
+    if not work.is_dir() or _foreign(work): return
+    try:
+        with _locked(work): _clear(work)
+    except IndexFolderError: pass
 
 def _clear(work):
     "Remove a workshop, its lock last: what is left of one that is killed meanwhile is known as ours."

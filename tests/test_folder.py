@@ -773,3 +773,14 @@ def test_a_dataset_is_saved_over_itself(tmp_path):
         r = RagRetriever.from_pretrained(tmp_path/"d"); r.config.n_docs = n; r.save_pretrained(tmp_path/"d")
         again = RagRetriever.from_pretrained(tmp_path/"d")
         assert again.config.n_docs == n and len(again) == len(docs)
+
+
+def test_a_workshop_left_beside_is_swept_up(tmp_path):
+    "One who saves where nothing is, and is killed when all is there, leaves an empty workshop; a stranger's folder of that name stays."
+    with mod.staging(tmp_path/"f") as new: (new/"a").write_text("1")
+    (tmp_path/"f.saving").mkdir(); (tmp_path/"f.saving/.lock").write_text("")
+    with mod.staging(tmp_path/"f") as new: (new/"a").write_text("2")
+    assert os.listdir(tmp_path) == ["f"] and (tmp_path/"f/a").read_text() == "2"
+    (tmp_path/"f.saving").mkdir(); (tmp_path/"f.saving/thesis.txt").write_text("mine")
+    with mod.staging(tmp_path/"f") as new: (new/"a").write_text("3")
+    assert (tmp_path/"f.saving/thesis.txt").read_text() == "mine" and (tmp_path/"f/a").read_text() == "3"
