@@ -63,7 +63,7 @@ class Alone:
         q = torch.nn.functional.normalize((states*mask).sum(1)/mask.sum(1), dim=1)                                                          # (1, D)
         scores, ids = (q @ self.vectors.T)[0].topk(self.config.n_docs)
         texts = ["{title}\n{text}\n\nQuestion: {question}\nAnswer:".format(title=p["title"], text=p["text"], question=question) for p in (self.passages[int(i)] for i in ids)]
-        rows = self.tokenizer(texts, add_special_tokens=False).input_ids
+        rows = self.tokenizer(texts).input_ids                                     # with what this tokenizer begins a text with
         ids, mask = pad_rows(rows, self.pad, left=True)
         return ids.to(self.a.device), mask.to(self.a.device), (scores.float()*self.scale).log_softmax(0)
 
