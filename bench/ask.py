@@ -6,7 +6,7 @@
 with a byte tokenizer and random weights, so that nothing is needed. The Transformers side is what one writes with it: encode the
 question, one matrix product and `topk`, lay out K contexts and tokenise them, then for RAG-Sequence `generate` of K rows, every
 different candidate scored behind every document, the best sum; for RAG-Token greedy steps of K rows, marginalised in Python.
---n questions are asked one at a time and in turn; the row tells the median over all calls. The texts of both sides have to be the
+--n questions are asked one at a time and in turn; the row tells the median over all calls. The tokens of both sides have to be the
 same, all of them, before any time is told. The first call of each question is not counted; nothing of an answer is kept between calls.
 """
 import statistics
@@ -81,7 +81,7 @@ class Alone:
             logits = self.generator(input_ids=torch.cat([ids, y], 1), attention_mask=whole, position_ids=(whole.cumsum(1) - 1).clamp(min=0), logits_to_keep=y.shape[1] + 1).logits[:, :-1]
             lp = (logits.float().log_softmax(-1).gather(2, y[..., None])[..., 0].sum(1) + prior).logsumexp(0)
             if best is None or lp > best[0]: best = lp, y[0]
-        return self.tokenizer.decode(best[1], skip_special_tokens=True).strip()
+        return [t for t in best[1].tolist() if t not in self.ends]
 
     def token(self, question):
         ids, mask, prior = self.contexts(question)
@@ -93,7 +93,7 @@ class Alone:
             if token in self.ends: break
             feed = torch.full((len(ids), 1), token, device=ids.device)
             mask, at = torch.cat([mask, mask.new_ones(len(ids), 1)], 1), at[:, -1:] + 1
-        return self.tokenizer.decode(said, skip_special_tokens=True).strip()
+        return [t for t in said if t not in self.ends]
 
 
 def least(rag, question, kind, a, limits):
@@ -108,11 +108,12 @@ def least(rag, question, kind, a, limits):
 
 def row(rag, questions, kind, a, limits):
     alone = Alone(rag, a)
-    sides = dict(theirs=lambda q: getattr(alone, kind)(q), ours=lambda q: rag.ask(q, kind=kind, num_beams=a.beams, max_new_tokens=a.new).text)
-    said = {side: [ask(q).strip() for q in questions] for side, ask in sides.items()}
+    ours = lambda q: [t for t in rag.ask(q, kind=kind, num_beams=a.beams, max_new_tokens=a.new).written.tolist() if t not in alone.ends]
+    sides = dict(theirs=getattr(alone, kind), ours=ours)
+    said = {side: [ask(q) for q in questions] for side, ask in sides.items()}
     equal = sum(x == y for x, y in zip(*said.values()))/len(questions)
     if equal < 1 and not a.force and rag.model.dtype == torch.float32:
-        raise ValueError("answers differ: " + "; ".join(f"{x!r}, {y!r}" for x, y in zip(*said.values()) if x != y)[:300])
+        raise ValueError("answers differ: " + "; ".join(f"{x}, {y}" for x, y in zip(*said.values()) if x != y)[:300])
     took = {side: [] for side in sides}
     for _ in range(a.repeat):
         for q in questions:
@@ -121,7 +122,7 @@ def row(rag, questions, kind, a, limits):
     floors = [least(rag, q, kind, a, limits) for q in questions]
     return dict(theirs_ms=wall["theirs"], ours_ms=wall["ours"], ratio=wall["theirs"]/wall["ours"], best_ms=1e3*min(w for w, _ in took["ours"]), floor_ms=1e3*statistics.median(f for f, *_ in floors),
                 theirs_cpu_ms=cpu["theirs"], ours_cpu_ms=cpu["ours"], ratio_cpu=cpu["theirs"]/cpu["ours"], equal=equal, read=statistics.median(r for _, r, _ in floors), steps=statistics.mean(s for *_, s in floors),
-                theirs_peak_gib=peak(lambda: sides["theirs"](questions[0]), a.device), ours_peak_gib=peak(lambda: sides["ours"](questions[0]), a.device), answers=said["ours"], all_seconds={s: [w for w, _ in ts] for s, ts in took.items()})
+                theirs_peak_gib=peak(lambda: sides["theirs"](questions[0]), a.device), ours_peak_gib=peak(lambda: sides["ours"](questions[0]), a.device), answers=[rag.tokenizer.generator.decode(t).strip() for t in said["ours"]], all_seconds={s: [w for w, _ in ts] for s, ts in took.items()})
 
 
 @torch.no_grad()
