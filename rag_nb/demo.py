@@ -65,6 +65,7 @@ class FetchError(OSError):
 
 # %% ../nbs/50_demo.ipynb #cell-14
 _DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError)   # what a damaged zip file makes Python raise
+if zipfile.lzma: _DAMAGED += (zipfile.lzma.LZMAError,)
 
 def _in_bounds(archive, entry, size, most):
     if size > most: raise FetchError(f"{entry} in {archive.filename} unpacks to more than {most/1e6:.0f} MB: it is not the package that was asked for")
@@ -78,7 +79,7 @@ def _copy_checked(archive, entry, to, sha256, most):
             while block := src.read(1 << 20): digest.update(block); dst.write(block); _in_bounds(archive, entry, dst.tell(), most)
     except KeyError: raise FetchError(f"{archive.filename} has no file {entry}: it is not the package that was asked for") from None
     except (*_DAMAGED, RuntimeError, NotImplementedError, OSError) as e:
-        if isinstance(e, OSError) and e.errno != errno.EINVAL: raise       # a full disk; EINVAL is a place before the file's beginning
+        if isinstance(e, FetchError) or isinstance(e, OSError) and e.errno not in (None, errno.EINVAL): raise     # a full disk; EINVAL is a place before the file's beginning, None is bzip2's
         raise FetchError(f"{archive.filename} is damaged ({e}): download it again") from None
     if digest.hexdigest() != sha256:
         raise FetchError(f"{entry} in {archive.filename} is not the file that was expected: its SHA-256 is {digest.hexdigest()}, "

@@ -1,7 +1,7 @@
 """What an index folder goes through, and what is left of it.
 
     python -m tests.faults.matrix            a sample, under a minute
-    python -m tests.faults.matrix --full     every point, every way (about forty minutes on one core)
+    python -m tests.faults.matrix --full     every point, every way (half an hour or more on one core)
 
 A change (build, add, delete, compact, save ...) is run in a child process, and at its n-th system call that changes something on the
 disk it is killed, torn, or told that the disk is full; n goes over all of them. Afterwards the folder must hold the old state or

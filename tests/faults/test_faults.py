@@ -73,6 +73,17 @@ def test_a_wheel_that_unpacks_without_end(tmp_path):
     assert (tmp_path/"out/a.bin").stat().st_size < 3_000_000
 
 
+@pytest.mark.parametrize("method", [12, 14, 9, 99])
+def test_a_wheel_that_says_it_is_packed_otherwise(tmp_path, method):
+    "bzip2 and LZMA have errors of their own for what is not theirs."
+    from rag_nb.demo import FetchError, unpack
+    with zipfile.ZipFile(tmp_path/"w.whl", "w", zipfile.ZIP_DEFLATED) as z: z.writestr("p/a.bin", b"hello"*1000)
+    b = bytearray((tmp_path/"w.whl").read_bytes())
+    for at in (b.index(b"PK\1\2") + 10, 8): b[at] = method
+    (tmp_path/"w.whl").write_bytes(b)
+    with pytest.raises(FetchError, match="w.whl is damaged"): unpack(tmp_path/"w.whl", package(), tmp_path/"out")
+
+
 def test_a_damaged_wheel_is_named(tmp_path):
     from rag_nb.demo import FetchError, unpack
     with zipfile.ZipFile(tmp_path/"w.whl", "w", zipfile.ZIP_DEFLATED) as z: z.writestr("p/a.bin", b"hello"*1000)
