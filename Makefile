@@ -13,6 +13,7 @@ FACTS  := settings.ini setup.py pyproject.toml constraints.txt tools/install.py
 Q      ?=
 PORT   ?= 8000
 PYTEST ?=
+WORKERS ?= 2
 
 export PATH := $(BIN):$(PATH)
 export TOKENIZERS_PARALLELISM ?= false
@@ -38,13 +39,13 @@ dev: $(VENV)/.installed-dev        ## an environment to work on the project
 demo: $(VENV)/.installed           ## ask a question (Q="...") and see which document each word came from
 	@rag-nb demo $${Q:+"$$Q"}
 
-test: $(VENV)/.installed-dev       ## everything that must hold (PYTEST="-k name" for some of the tests)
+test: $(VENV)/.installed-dev       ## everything that must hold (PYTEST="-k name" for some of the tests, WORKERS=4 for more at a time)
 	@echo ">> do the modules say what the notebooks say?"
 	@python tools/nb.py exported
 	@echo ">> every lesson, from the top"
 	@OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 TQDM_DISABLE=1 nbdev-test --do-print
 	@echo ">> the tests"
-	@python -m pytest $(PYTEST)
+	@python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST)
 
 export: $(VENV)/.installed-dev     ## write the modules from the notebooks
 	@nbdev-export
