@@ -1,7 +1,7 @@
 """Hostile input, at every door: it is taken, or refused by an error that explains itself, and nothing else happens.
 
     python -m tests.faults.fuzz                    a few thousand inputs, under a minute
-    python -m tests.faults.fuzz --full             more than 100,000 (about half an hour on one core)
+    python -m tests.faults.fuzz --full             more than 100,000 (a quarter of an hour on one core)
     python -m tests.faults.fuzz --only pickles --inputs 20000 --seed 7
     python -m tests.faults.fuzz --atheris pickles  guided by coverage, where atheris is installed
 
