@@ -6,7 +6,7 @@
 __all__ = ['COMMANDS', 'demo', 'index', 'ask', 'evaluate', 'train', 'main']
 
 # %% ../nbs/51_cli.ipynb #cell-03
-import os, sys
+import gc, os, sys
 from pathlib import Path
 from typing import Annotated
 from fastcore.script import anno_parser, call_parse
@@ -294,6 +294,7 @@ def main(
     argv: list = None,  # the words after `rag-nb`; those of the command line if None
 ) -> int:               # exit code: 0 done, 1 some of many questions have an error, 2 an error that is explained, 130 Ctrl-C, 141 nobody is reading
     "The command `rag-nb`."
+    if argv is None and sys.argv[1:2] == ["demo"]: gc.disable()  # the garbage of one question may stay where it is
     try:
         code = _run(sys.argv[1:] if argv is None else list(argv))
         sys.stdout.flush()
@@ -304,6 +305,8 @@ def main(
         if os.environ.get("RAG_NB_TRACEBACK"): raise
         print(f"rag-nb: {_plain(' '.join(str(error).split())) or type(error).__name__}", file=sys.stderr)
         return 2
+    finally:
+        if argv is None: gc.freeze()
 
 def _nobody_reads():
     "Let what is still buffered vanish quietly, so that Python does not complain on its way out."

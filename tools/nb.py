@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 QUIET = {"TQDM_DISABLE": "1", "TOKENIZERS_PARALLELISM": "false", "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-         "PYTHONHASHSEED": "0", "MPLBACKEND": "module://matplotlib_inline.backend_inline", "COLUMNS": "100"}
+         "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "MPLBACKEND": "module://matplotlib_inline.backend_inline", "COLUMNS": "100"}
 KERNEL = {"kernelspec": {"display_name": "python3", "language": "python", "name": "python3"}}
 FENCE = re.compile(r"^(`{3,}|~{3,})")
 SKIP = re.compile(r"^#\|\s*eval:\s*false", re.M)
