@@ -27,6 +27,7 @@ from .retriever import RagRetriever, check_count, check_question, config_for, en
 from .marginal import doc_log_prior
 from .model import RagTokenForGeneration, RagSequenceForGeneration, generator_class, _remove_parts
 from .generation import HONOURED, generation_settings, decode_contexts, run_to_end, check_ways
+from . import engine  # noqa: F401 (the fast way, which waits behind generation's door)
 
 # %% ../nbs/23_answer.ipynb #cell-05
 @dataclass

@@ -10,6 +10,7 @@ import gc, os, sys
 from pathlib import Path
 from typing import Annotated
 from fastcore.script import anno_parser, call_parse
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # has to be said before PyTorch is loaded
 
 # %% ../nbs/51_cli.ipynb #cell-07
 def _page(path):
