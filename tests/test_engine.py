@@ -1,5 +1,5 @@
 "The engine against the loop that it stands in for: random shapes, lengths, masks and settings, on toy generators of every family."
-import random
+import random, subprocess, sys
 from types import SimpleNamespace
 
 import pytest, torch, transformers
@@ -180,6 +180,13 @@ def test_all_candidates_of_all_questions_are_scored_in_one_pass(kind, monkeypatc
     slow = model.generate(**kw, engine="general")
     n = min(out.sequences.shape[1], slow.sequences.shape[1])
     assert torch.equal(out.sequences[:, :n], slow.sequences[:, :n])
+
+
+@pytest.mark.parametrize("line", ["from rag_nb import Rag", "from rag_nb.answer import Rag", "from rag_nb.demo import Rag", "from rag_nb import RagTokenForGeneration"])
+def test_whoever_has_a_rag_has_the_engine(line):
+    "However it is imported; the command line takes the third way."
+    said = subprocess.run([sys.executable, "-c", f"{line}; from rag_nb.generation import DOOR; print(len(DOOR))"], capture_output=True, text=True)
+    assert said.stdout.strip() == "1", said.stderr[-500:]
 
 
 def test_both_directions_of_the_door():
