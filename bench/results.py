@@ -54,7 +54,7 @@ def main():
     parts = ["# Results\n\nAs measured, each benchmark with its command, the limits of the machine in the line below it, and the floor that follows from them beside each row. "
              "Both sides have the same weights and inputs and are called by turns in one run; a time is the median. "
              "`python bench/results.py` makes this page from the files in `bench/results`.\n",
-             section("gpu", "One H200", "Not measured yet: `bash bench/gpu.sh FOLDER` runs it all on one H200 in nine minutes, and `python bench/results.py FOLDER` puts it here."),
+             section("gpu", "One H200", "Not measured yet: `bash bench/gpu.sh FOLDER` runs it all on one H200 in ten minutes, and `python bench/results.py FOLDER` puts it here."),
              section("cpu", "Two cores, no GPU", "Not measured yet."), notes.read_text(encoding="utf8") if notes.exists() else ""]
     (HERE/"RESULTS.md").write_text("\n".join(parts).rstrip() + "\n", encoding="utf8")
 
