@@ -486,7 +486,7 @@ def _look_ahead(self:Search, ended):
     over = ~self.can.any() | ended.all()
     return over | end["flag"].all() if gc.early_stopping is True else over
 
-# %% ../nbs/22_engine.ipynb #cell-49
+# %% ../nbs/22_engine.ipynb #cell-51
 @patch
 def hypotheses(self:Search) -> Hypotheses: # (B, M)
     "What was written."
@@ -517,7 +517,7 @@ def _trace_back(self:Search, h):
         h.doc_lp[:, :, t-1] = torch.where(on[..., None], said[t-1, b, slot], h.doc_lp[:, :, t-1])
         slot = torch.where(on, parents[t-1, b, slot], slot)
 
-# %% ../nbs/22_engine.ipynb #cell-51
+# %% ../nbs/22_engine.ipynb #cell-53
 class Steps:
     "A shelf and a search, going on together."
     def __init__(self, net, shelf, search, times=F.linear):
@@ -542,7 +542,7 @@ class Steps:
         "Beams take over what their parents could see."
         if self.search.M > 1: self.seen.copy_(self.seen.gather(1, self.search.parents[..., None].expand_as(self.seen)))
 
-# %% ../nbs/22_engine.ipynb #cell-52
+# %% ../nbs/22_engine.ipynb #cell-54
 @patch
 def _mask(self:Steps, t, upto):
     "What is added to the scores of a row's first `upto` own slots, behind those of its context: (R, 1 or H, rep·M, ·)."
@@ -579,7 +579,7 @@ def logits(self:Steps, t):
     y = run(net, embed(net, tokens, torch.full_like(tokens, t)), attend, cross, self.times)
     return logits_of(net, y, self.times).view(s.B, s.K, M, -1)
 
-# %% ../nbs/22_engine.ipynb #cell-54
+# %% ../nbs/22_engine.ipynb #cell-56
 @patch
 def first(self:Steps):
     "Logits of the first token of a decoder-only generator, the same for all beams."
@@ -598,7 +598,7 @@ def go(self:Steps):
         yield s
         if bool(s.done): return
 
-# %% ../nbs/22_engine.ipynb #cell-56
+# %% ../nbs/22_engine.ipynb #cell-58
 _ACTS = {"GELUActivation": "gelu", "ReLU": "relu", "SiLUActivation": "silu", "SiLU": "silu", "NewGELUActivation": "gelu_new"}
 
 class Packed:
@@ -617,7 +617,7 @@ class Packed:
 
     def refresh(self): torch._foreach_copy_(self.new, self.old)
 
-# %% ../nbs/22_engine.ipynb #cell-57
+# %% ../nbs/22_engine.ipynb #cell-59
 class FusedSteps(Steps):
     "The step out of few, larger kernels over buffers that stay where they are; nothing in it waits for the host."
     graph = None
@@ -635,7 +635,7 @@ class FusedSteps(Steps):
         s.choose(logits)
         self.reorder()
 
-# %% ../nbs/22_engine.ipynb #cell-58
+# %% ../nbs/22_engine.ipynb #cell-60
 @patch
 def logits(self:FusedSteps):
     "Logits (B, K, M, V) of what follows the beams' last tokens."
@@ -672,7 +672,7 @@ def _feed(self:FusedSteps, i, y, f):
     a, b = x.chunk(2, -1) if gated else (x, None)
     return _lin(f.act(a) * b if gated else f.act(a), f.down)
 
-# %% ../nbs/22_engine.ipynb #cell-60
+# %% ../nbs/22_engine.ipynb #cell-62
 @patch
 def record(self:FusedSteps):
     "Record one step as a CUDA graph."
@@ -701,7 +701,7 @@ def go(self:FusedSteps, every=8):
         yield view
         if (view.looked or i % every == every - 1) and bool(s.done): return
 
-# %% ../nbs/22_engine.ipynb #cell-62
+# %% ../nbs/22_engine.ipynb #cell-64
 class Moment:
     "What a step yields: `next`, the tokens (B, M) just chosen."
     def __init__(self, search): self.search, self.looked = search, False
@@ -712,7 +712,7 @@ class Moment:
     @property
     def done(self): return bool(self.search.done)
 
-# %% ../nbs/22_engine.ipynb #cell-64
+# %% ../nbs/22_engine.ipynb #cell-66
 def _own_part(net, shelf, q, k, v, C, L, scale):
     "Attention of candidates (R·C, L) to themselves."
     split = lambda x, h: x.view(shelf.R*C, L, h, net.head_size).transpose(1, 2)
@@ -736,7 +736,7 @@ def _both_parts(net, shelf, l, q, k, v, C, L, scale):
     x = (p[..., :S].reshape(R, G, -1, S) @ V).view(R, G, C, rep*L, d) + p[..., S:] @ v
     return x.view(R, G, C, rep, L, d).permute(0, 2, 4, 1, 3, 5).reshape(R*C*L, -1)
 
-# %% ../nbs/22_engine.ipynb #cell-66
+# %% ../nbs/22_engine.ipynb #cell-68
 def _spread(x, where, n):
     "Rows (m, ·) at their places among n, zeros elsewhere."
     return x if len(x) == n else x.new_zeros(n, x.shape[1]).index_copy_(0, where, x)
@@ -759,7 +759,7 @@ def _states(net, shelf, tokens, real):
         return back(F.scaled_dot_product_attention(q, *shelf.cross[l], attn_mask=context, scale=p.scale).transpose(1, 2).reshape(n, -1))
     return run(net, embed(net, tokens.flatten()[where], at.repeat(R*C)[where]), attend, cross)
 
-# %% ../nbs/22_engine.ipynb #cell-68
+# %% ../nbs/22_engine.ipynb #cell-70
 def _look_up(net, y, targets, fused=False, budget=2**27):
     "log p of targets (n,) from rows (n, D), a slice of the logits at a time."
     out, step = [targets.new_zeros(0, dtype=torch.float32)], max(1, budget // len(net.head))
@@ -789,7 +789,7 @@ def score(
 
 def _first(shelf, t): return shelf.first.float().log_softmax(-1).gather(1, t.clamp(min=0)).masked_fill(t < 0, 0.)
 
-# %% ../nbs/22_engine.ipynb #cell-70
+# %% ../nbs/22_engine.ipynb #cell-72
 class Kit:
     "What is kept for one generator."
     def __init__(self, g):
@@ -818,7 +818,7 @@ def kit_for(g):
     if kit is None or kit.where != _where(g): kit = _KITS[g] = Kit(g)
     return kit.fresh()
 
-# %% ../nbs/22_engine.ipynb #cell-71
+# %% ../nbs/22_engine.ipynb #cell-73
 class Engine:
     "Reads contexts and takes the steps, as `Loop` does, for generators and settings that it knows."
     fused_on = "cuda"                                                                               # where the kernels run
@@ -845,7 +845,7 @@ class Engine:
         each = score(self.net, self.shelf, targets[:, None].expand(B, K, C, T).reshape(B*K, C, T), self.gc.decoder_start_token_id, self.fused, 2**29 if tokens.is_cuda else 2**27)
         return F.pad(each, (0, L - 1 - T)).view(B, K, C, L-1)
 
-# %% ../nbs/22_engine.ipynb #cell-72
+# %% ../nbs/22_engine.ipynb #cell-74
 @patch
 def _steps(self:Engine, log_prior, gc, rules, least=32):
     "Contexts read, and a search before its first step."
@@ -881,7 +881,7 @@ def _read(self:Engine, shelf):
     elif self.fused or self.ids.is_cuda: shelf.read_padded(self.ids, self.attention)
     else: shelf.read_causal(self.ids, self.attention, self.kit.prefixes)
 
-# %% ../nbs/22_engine.ipynb #cell-74
+# %% ../nbs/22_engine.ipynb #cell-76
 def engine_for(generator, ids, mask, gc, processors, criteria, trace):
     "An `Engine` where it would give what `Loop` gives, else None."
     if gc.do_sample or trace.looked or trace.tables or unfit(generator) is not None: return None
