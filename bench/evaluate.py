@@ -1,7 +1,8 @@
 """SQuAD as an open-domain task: the table of how well models answer from all paragraphs.
 
     python bench/evaluate.py --data DIR [--model NAME=WHAT ...] [--n-docs 1 5 10 20] [--kinds token sequence] [--none] [--gold]
-                             [--lexical-weight W] [--device cuda] [--dtype bfloat16] [--limit N] [--out FILE.json]
+                             [--lexical-weight W] [--device cuda] [--dtype bfloat16] [--engine general] [--memory GIB]
+                             [--limit N] [--out FILE.json [--resume]]
     python bench/evaluate.py --table FILE.json ...
 
 DIR has documents.parquet (id, title, text) and dev.parquet (question, answers, document_id). Every question is asked of all
@@ -16,6 +17,8 @@ paragraphs together; none is told which is its own. WHAT is
 unless --index FOLDER has them from an earlier call (one folder a model). It needs torch, transformers, peft, pyarrow and numpy,
 neither datasets nor faiss. --limit N takes N questions spread over the file, and --paragraphs N only so many paragraphs, theirs
 among them: both to try it out, on two cores say, and not for the table. --table puts the rows of earlier calls into one table.
+--out is written after every row; with --resume the rows of as many questions that it has already are kept, and not asked again.
+--engine general goes by the loop that always works. --memory is how much of a GPU's memory to take, where others share it.
 """
 import argparse, json, os, sys, time
 from pathlib import Path
@@ -86,7 +89,7 @@ def opened(what, docs, device, dtype, index=None):
     return rag
 
 
-def gold(rag, questions, batch, tokens=24):
+def gold(rag, questions, batch, tokens=24, engine="auto"):
     "EM and F1 where each question is given its own paragraph and no other."
     from rag_nb.evaluate import _draws, _mean, exact_match, f1_score
     from rag_nb.passages import Hits
@@ -95,25 +98,26 @@ def gold(rag, questions, batch, tokens=24):
     start, order, said = time.time(), sorted(range(len(rows)), key=lambda i: -len(rows[i]["text"])), {}
     for s in range(0, len(order), batch):
         part = order[s:s+batch]
-        answers = rag.ask([questions[i]["question"] for i in part], hits=Hits.of([[rows[i]] for i in part]), batch_size=batch, max_new_tokens=tokens)
+        answers = rag.ask([questions[i]["question"] for i in part], hits=Hits.of([[rows[i]] for i in part]), batch_size=batch, max_new_tokens=tokens, engine=engine)
         said |= {i: a.text for i, a in zip(part, answers)}
     seconds, draws = time.time() - start, _draws(len(said), 1000, 0)
     (em, em_ci), (f1, f1_ci) = (_mean([score(said[i], questions[i]["answers"]) for i in sorted(said)], draws) for score in (exact_match, f1_score))
     return dict(kind="gold", n_docs=1, n=len(said), seconds=seconds, em=em, em_ci=em_ci, f1=f1, f1_ci=f1_ci)
 
 
-def rows_of(name, rag, questions, o):
-    "The measures of one model, one dict a setting."
+def rows_of(name, rag, questions, o, have=()):
+    "The measures of one model, one dict a setting; not of the settings (kind, documents) that there are already."
     from rag_nb.data import read_questions
     from rag_nb.evaluate import evaluate
     asked = read_questions(questions)
     settings = [("no_documents", 1)]*o.none + [(kind, k) for k in o.n_docs if k for kind in (o.kinds if k > 1 else o.kinds[:1])]
     for kind, k in settings:
+        if (kind, k if kind != "no_documents" else 0) in have: continue
         start = time.time()
-        e = evaluate(rag, asked, n_docs=k, kind=kind, compare=False, batch_size=o.contexts//k or 1, max_new_tokens=o.tokens, num_beams=o.beams)
+        e = evaluate(rag, asked, n_docs=k, kind=kind, compare=False, batch_size=o.contexts//k or 1, max_new_tokens=o.tokens, num_beams=o.beams, engine=o.engine)
         words = dict(lexical_weight=rag.model.config.lexical_weight) if kind != "no_documents" else {}
         yield dict(model=name, kind=kind, n_docs=k if kind != "no_documents" else 0, **words, seconds=time.time()-start, **{m: v for m, v in e.measures.items() if m != "compare"})
-    if o.gold: yield dict(model=name, **gold(rag, questions, o.contexts, o.tokens))
+    if o.gold and ("gold", 1) not in have: yield dict(model=name, **gold(rag, questions, o.contexts, o.tokens, o.engine))
 
 
 WAYS = {"token": "RAG-Token", "sequence": "RAG-Sequence", "no_documents": "no retrieval", "gold": "the right paragraph given"}
@@ -145,6 +149,19 @@ def joined(files):
     return list(rows.values())
 
 
+def earlier(o, n):
+    "The rows of n questions that an earlier call left in --out."
+    if not (o.resume and o.out and o.out.exists()): return []
+    return [r for r in json.loads(o.out.read_text(encoding="utf8"))["rows"] if r["n"] == n]
+
+
+def keep(path, found):
+    "Write a call's results so far: the file is whole at any time."
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf8")
+    os.replace(part, path)
+
+
 def main(argv=None):
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     a.add_argument("--data", type=Path); a.add_argument("--table", nargs="+", metavar="FILE.json", help="only print what earlier calls wrote"); a.add_argument("--model", nargs="+", default=["as they come=default"], metavar="NAME=WHAT")
@@ -154,6 +171,7 @@ def main(argv=None):
     a.add_argument("--tokens", type=int, default=24, help="longest answer"); a.add_argument("--beams", type=int, default=1)
     a.add_argument("--index", type=Path, help="keep the vectors here"); a.add_argument("--limit", type=int); a.add_argument("--paragraphs", type=int); a.add_argument("--out", type=Path)
     a.add_argument("--lexical-weight", type=float, help="of words beside vectors; the model's own where not given")
+    a.add_argument("--engine", default="auto", choices=["auto", "general"]); a.add_argument("--memory", type=float, metavar="GIB"); a.add_argument("--resume", action="store_true")
     o = a.parse_args(argv)
     if o.table: rows = joined(o.table); print(table(rows)); return rows
     if not o.data: a.error("say with --data where the paragraphs and questions are")
@@ -162,18 +180,19 @@ def main(argv=None):
     cuda = o.device.startswith("cuda")
     o.dtype, o.contexts = o.dtype or ("bfloat16" if cuda else "float32"), o.contexts or (640 if cuda else 32)
     if cuda: torch.backends.cuda.matmul.allow_tf32 = True
+    if cuda and o.memory: torch.cuda.set_per_process_memory_fraction(min(1., o.memory*2**30/torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory))
     docs, questions = tables(o.data, o.limit, o.paragraphs, o.questions)
     print(f"{len(questions):,} questions, {len(docs):,} paragraphs, {torch.cuda.get_device_name() if cuda else 'CPU'}, {o.dtype}", file=sys.stderr, flush=True)
-    rows = []
+    rows = earlier(o, len(questions))
     for spec in o.model:
         name, _, what = spec.partition("=")
         start, rag = time.time(), opened(what or name, docs, o.device, o.dtype, o.index)
         if o.lexical_weight is not None: rag.model.config.lexical_weight = o.lexical_weight
         print(f"{name}: {rag}, ready in {time.time()-start:.0f} s", file=sys.stderr, flush=True)
-        for r in rows_of(name, rag, questions, o):
+        for r in rows_of(name, rag, questions, o, {(r["kind"], r["n_docs"]) for r in rows if r["model"] == name}):
             rows.append(r)
             print("  ".join(c for c in line(r) if c) + f"  ({r.get('seconds', 0):.0f} s)", file=sys.stderr, flush=True)
-            if o.out: o.out.write_text(json.dumps(dict(device=o.device, dtype=o.dtype, paragraphs=len(docs), tokens=o.tokens, beams=o.beams, rows=rows), ensure_ascii=False, indent=1) + "\n", encoding="utf8")
+            if o.out: keep(o.out, dict(device=o.device, dtype=o.dtype, paragraphs=len(docs), tokens=o.tokens, beams=o.beams, rows=rows))
         del rag
     print(table(rows))
     return rows

@@ -330,7 +330,8 @@ def test_the_benchmark_on_toy_models(questions, tmp_path, capsys):
     pq.write_table(pa.Table.from_pylist([dict(id=q["id"], question=q["question"], answers=q["answers"], document_id=q["id"]) for q in questions]), tmp_path/"dev.parquet")
     rag = rag_of("llama", n_words=None)
     rag.save_pretrained(tmp_path/"model")
-    rows = bench().main(["--data", str(tmp_path), "--model", f"toy={tmp_path/'model'}", "--n-docs", "1", "3", "--none", "--gold", "--tokens", "5", "--device", "cpu", "--out", str(tmp_path/"out.json")])
+    settings = ["--data", str(tmp_path), "--model", f"toy={tmp_path/'model'}", "--n-docs", "1", "3", "--none", "--gold", "--tokens", "5", "--device", "cpu"]
+    rows = bench().main([*settings, "--out", str(tmp_path/"out.json")])
     assert [(r["kind"], r["n_docs"]) for r in rows] == [("no_documents", 0), ("token", 1), ("token", 3), ("sequence", 3), ("gold", 1)]
     for r in rows[1:4]:
         e = evaluate(rag, questions, n_docs=r["n_docs"], kind=r["kind"], compare=False, max_new_tokens=5, progress=False)
@@ -339,5 +340,9 @@ def test_the_benchmark_on_toy_models(questions, tmp_path, capsys):
     (tmp_path/"fewer.json").write_text(json.dumps(dict(rows=[dict(r, n=3) for r in saved["rows"]])))
     assert bench().main(["--table", str(tmp_path/"fewer.json"), str(tmp_path/"out.json")]) == saved["rows"] and capsys.readouterr().out == printed  # of the most questions
     assert len(saved["rows"]) == 5 and printed.count("\n") == 2 + 5 + 2 and "| 0.400 |" in printed and "RAG-Sequence | 3 | no | 12 |" in printed
+    kept = [dict(r, em=.25) for r in (rows[0], rows[2], rows[4])]
+    (tmp_path/"some.json").write_text(json.dumps(dict(rows=[*kept, dict(rows[1], n=3)])))
+    again = bench().main([*settings, "--resume", "--engine", "general", "--out", str(tmp_path/"some.json")])
+    assert again[:3] == kept and [(r["kind"], r["n_docs"], r["n"], r["em"]) for r in again[3:]] == [(r["kind"], r["n_docs"], 12, r["em"]) for r in (rows[1], rows[3])]
     few = bench().tables(tmp_path, limit=4, paragraphs=6)
     assert [q["id"] for q in few[1]] == ["ada", "baikal", "penguin", "leaf"] and len(few[0]) == 6 and {q["id"] for q in few[1]} < {d["id"] for d in few[0]}
