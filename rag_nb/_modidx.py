@@ -1169,6 +1169,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                  'rag_nb.passages._open_parquet': ('passages.html#_open_parquet', 'rag_nb/passages.py'),
                                  'rag_nb.passages._parquet': ('passages.html#_parquet', 'rag_nb/passages.py'),
                                  'rag_nb.passages._parsed': ('passages.html#_parsed', 'rag_nb/passages.py'),
+                                 'rag_nb.passages._picked': ('passages.html#_picked', 'rag_nb/passages.py'),
                                  'rag_nb.passages._plain': ('passages.html#_plain', 'rag_nb/passages.py'),
                                  'rag_nb.passages._quoted': ('passages.html#_quoted', 'rag_nb/passages.py'),
                                  'rag_nb.passages._read_file': ('passages.html#_read_file', 'rag_nb/passages.py'),

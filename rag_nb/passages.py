@@ -377,12 +377,19 @@ def _table(self:_File, group):
         self.cache.move_to_end(group)
         return self.cache[group]
 
-# %% ../nbs/02_passages.ipynb #cell-58
+# %% ../nbs/02_passages.ipynb #cell-59
+def _picked(table, rows):
+    "Some rows of a table as lists by column name, in the order of `rows`."
+    first, n = min(rows), max(rows) - min(rows) + 1
+    if n > 4*len(rows): return {c: [values[i].as_py() for i in rows] for c, values in zip(table.column_names, table.columns)}
+    near = table.slice(first, n).to_pydict()
+    return {c: [values[i-first] for i in rows] for c, values in near.items()}
+
 @patch
 def rows(self:_File, group, rows):
     "The rows of one group as dicts."
     table, first = self._table(group), self.first[group]
-    try: columns = table.take(rows).to_pydict()
+    try: columns = _picked(table, rows)
     except UnicodeDecodeError: raise ValueError(f"{self.path}: text that is not UTF-8 in row group {group}") from None
     columns.setdefault("id", [str(first+i) for i in rows])
     return [dict(zip(COLUMNS, values)) for values in zip(*_complete(columns).values())]
@@ -403,7 +410,7 @@ def open(cls:Passages,
     "Passages in files, opened without reading them; columns other than `text` may be missing."
     return cls(parts=[_File(p) for p in paths])
 
-# %% ../nbs/02_passages.ipynb #cell-63
+# %% ../nbs/02_passages.ipynb #cell-64
 @dataclass(repr=False, eq=False)
 class Hits:
     "What a search found for B questions, K places each; places where nothing was found are masked."
@@ -426,7 +433,7 @@ class Hits:
     def shape(self): return tuple(self.ids.shape)
     def __len__(self): return len(self.ids)
 
-# %% ../nbs/02_passages.ipynb #cell-65
+# %% ../nbs/02_passages.ipynb #cell-66
 @patch
 def _check(self:Hits):
     "Everything must have the shape of `ids`."
@@ -439,7 +446,7 @@ def _check(self:Hits):
     if self.passages is not None and [len(p) for p in self.passages] != [shape[1]]*shape[0]:
         raise ValueError(f"passages must be {shape[0]} lists of {shape[1]}, not lists of {[len(p) for p in self.passages]}")
 
-# %% ../nbs/02_passages.ipynb #cell-68
+# %% ../nbs/02_passages.ipynb #cell-69
 @patch
 def with_passages(self:Hits,
     passages,  # A `Passages`, or anything that gives dicts for a list of row numbers
@@ -459,7 +466,7 @@ def documents(self:Hits,
     return [dict(rank=k+1, doc=k, row=i, id=str((p or {}).get("id", i)), title=(p or {}).get("title") or "", text=(p or {}).get("text", ""), score=s)
             for k, (i, s, m, p) in enumerate(zip(ids, scores, mask, texts)) if m]
 
-# %% ../nbs/02_passages.ipynb #cell-71
+# %% ../nbs/02_passages.ipynb #cell-72
 @patch(cls_method=True)
 def of(cls:Hits,
     documents:list,  # For each question a list of passages: dicts with `text` (`title`, `id`), or strings
@@ -476,7 +483,7 @@ def of(cls:Hits,
     ids = [[b*K + k if d is not None else -1 for k, d in enumerate(row)] for b, row in enumerate(full)]
     return cls(ids, [s + [0.]*(K-len(s)) for s in scores], vectors=vectors, passages=full)
 
-# %% ../nbs/02_passages.ipynb #cell-73
+# %% ../nbs/02_passages.ipynb #cell-74
 @patch
 def __getitem__(self:Hits, b):
     "The hits of one question (B = 1), or of a slice or list of questions."
@@ -499,7 +506,7 @@ def keep(self:Hits,
     passages = None if self.passages is None else [[row[k] for k in which] for row in self.passages]
     return Hits(pick(self.ids), pick(self.scores), pick(self.mask), pick(self.vectors), passages, pick(self.lexical))
 
-# %% ../nbs/02_passages.ipynb #cell-74
+# %% ../nbs/02_passages.ipynb #cell-75
 @patch
 def head(self:Hits, k:int)->Hits:
     "The first `k` documents of each question."
@@ -524,7 +531,7 @@ def to(self:Hits, device)->Hits:
     "The same hits with their tensors on another device."
     return replace(self, **{k: x.to(device) for k in ("ids", "scores", "mask", "vectors", "lexical") if (x := getattr(self, k)) is not None})
 
-# %% ../nbs/02_passages.ipynb #cell-77
+# %% ../nbs/02_passages.ipynb #cell-78
 @patch
 def __repr__(self:Hits):
     lines = [f"Hits(B={self.shape[0]}, K={self.shape[1]}{', vectors' if self.vectors is not None else ''})"]

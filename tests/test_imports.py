@@ -97,6 +97,18 @@ def test_importing_the_package_imports_nothing():
     assert fresh(code) == []
 
 
+def test_reading_passages_imports_no_pandas():
+    "Arrow would import it to pick rows: a fifth of a second before the first passage of a process."
+    pytest.importorskip("pandas")
+    code = """
+import sys, json, rag_nb
+from pathlib import Path
+passages = rag_nb.Passages.open(Path(rag_nb.__file__).parent/"knowledge/squad48/passages.parquet")
+read = len(passages[[3, 2000, 7]]) + len(passages[5:9]), len(rag_nb.LexicalIndex(passages))
+print(json.dumps([*read, [o for o in ("pandas", "pyarrow.compute") if o in sys.modules]]))"""
+    assert fresh(code) == [7, 2067, []]
+
+
 @pytest.mark.parametrize("name", rag_nb.__all__)
 def test_a_public_name_is_where_the_table_says(name):
     module = importlib.import_module(f"rag_nb.{rag_nb._HOME[name]}")

@@ -180,6 +180,15 @@ def test_rows_however_asked(tmp_path):
         with pytest.raises(IndexError): q[bad]
 
 
+@pytest.mark.parametrize("rows", [[0], [2999], [7, 7, 5], [1023, 1024, 0], list(range(40, 90)), [*range(90, 40, -3)], [2047, 1024, 1500], list(range(0, 3000, 5)), [*range(3000)]], ids=lambda r: f"{len(r)} from {r[0]}")
+def test_rows_are_the_ones_that_arrow_takes(tmp_path, rows):
+    "Close together or far apart, twice or backwards: what Arrow's own `take` gives for the same file."
+    made().save(tmp_path/"p.parquet")
+    table = pq.read_table(tmp_path/"p.parquet")
+    expected = [{**r, "meta": r["meta"] and json.loads(r["meta"])} for r in table.take(rows).to_pylist()]
+    assert Passages.open(tmp_path/"p.parquet")[rows] == expected
+
+
 def test_a_group_is_read_once_however_often_it_is_asked(tmp_path, monkeypatch):
     made(5000).save(tmp_path/"p.parquet")
     q, read = Passages.open(tmp_path/"p.parquet"), []
