@@ -8,6 +8,8 @@ __all__ = ['words_of', 'LexicalIndex']
 # %% ../nbs/08_lexical.ipynb #cell-02
 import re
 from array import array
+from collections import defaultdict
+from itertools import count
 import numpy as np, torch
 from fastcore.basics import patch
 from tqdm.auto import tqdm
@@ -32,10 +34,11 @@ class LexicalIndex:
         b: float = 0.4,     # from 0 to 1: how much a long passage is held to its length
         progress: bool = True, # show a progress bar
     ):
-        self.k1, self.b, self.vocabulary, flat, ends = k1, b, {}, array("i"), array("q", [0])
+        self.k1, self.b, number, flat, ends = k1, b, defaultdict(count().__next__), array("i"), array("q", [0])
         for p in tqdm(passages, desc="counting words", unit=" passages", delay=2, leave=False, **({} if progress else dict(disable=True))):
-            flat.extend(self.vocabulary.setdefault(w, len(self.vocabulary)) for w in words_of(f"{p.get('title') or ''}\n{p['text']}"))
+            flat.extend(map(number.__getitem__, words_of(f"{p.get('title') or ''}\n{p['text']}")))
             ends.append(len(flat))
+        self.vocabulary = dict(number)
         self._weigh(np.frombuffer(flat, np.int32) if len(flat) else np.zeros(0, np.int32), np.diff(np.frombuffer(ends, np.int64)))
 
     def __len__(self): return len(self.lengths)
