@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['FAMILIES', 'Norm', 'Attention', 'Feed', 'Net', 'unfit', 'run', 'embed', 'logits_of', 'wide_logits', 'off', 'FewRows',
-           'Shelf', 'shared_prefix', 'Rules', 'Search', 'Steps', 'Packed', 'FusedSteps', 'Moment', 'score', 'Kit',
-           'kit_for', 'Engine', 'engine_for']
+           'Shelf', 'shared_prefix', 'Rules', 'Search', 'Steps', 'FusedSteps', 'Moment', 'score', 'Kit', 'kit_for',
+           'Engine', 'engine_for']
 
 # %% ../nbs/22_engine.ipynb #cell-02
 import weakref
@@ -188,7 +188,8 @@ def wide_logits(net, y):
     if net.head_scale != 1.0: y = y * net.head_scale
     out, most = y.new_empty(len(y), -(-V // 64)*64)[:, :V], V // 8 * 8
     for part in (slice(0, most), slice(most, V)): torch.mm(y, net.head[part].T, out=out[:, part])
-    return out if net.head_bias is None else out.add_(net.head_bias.flatten().to(y.dtype))
+    if net.head_bias is None: return out
+    return kernels.fused_add_bias(out, net.head_bias.flatten()) if y.is_cuda else out.add_(net.head_bias.flatten().to(y.dtype))
 
 # %% ../nbs/22_engine.ipynb #cell-23
 def _rotate(x, cos, sin):
@@ -236,6 +237,14 @@ class Shelf:
     @property
     def base(self): return self.S if self.net.causal else 0                                         # the first own slot
 
+    def fit(self, S):
+        "Stand ready for contexts of S slots, no more than at first, in the same memory."
+        lie = lambda x, *shape: x.as_strided(shape, torch.empty(shape, device="meta").stride(), 0)
+        self.S, d = S, self.net.head_size
+        self.own = [[lie(x, self.R, self.net.groups, self.base + self.T*self.M, d) for x in pair] for pair in self.own]
+        self.cross = [[lie(x, self.R, self.net.heads, S, d) for x in pair] for pair in self.cross]
+        self.mask = lie(self.mask, self.R, S)
+
     def grow(self, T):
         "Room for T own tokens a beam; what stands there stays."
         shape = (self.R, self.net.groups, self.base + T*self.M, self.net.head_size)
@@ -269,7 +278,9 @@ def read_seq2seq(self:Shelf,
     for r in (slice(a, a + rows) for a in range(0, len(ids), rows)):
         states = generator.get_encoder()(input_ids=ids[r], attention_mask=mask[r], return_dict=True).last_hidden_state
         for (l, _, s, _), (K, V) in zip([p for p in self.net.parts if p[1] == "cross"], self.cross):
-            for kept, m in ((K, s.k), (V, s.v)): kept[r, :, :n] = _lin(states, m).view(*states.shape[:2], self.net.heads, -1).transpose(1, 2)
+            for kept, m in ((K, s.k), (V, s.v)):
+                kept[r, :, :n] = _lin(states, m).view(*states.shape[:2], self.net.heads, -1).transpose(1, 2)
+                kept[r, :, n:] = 0
     self.mask.zero_(); self.mask[:, :n] = mask.bool()
 
 # %% ../nbs/22_engine.ipynb #cell-34
@@ -345,7 +356,7 @@ def read_padded(self:Shelf, ids, mask):
         q, k, v = q.view(R, n, H, d), k.view(R, n, G, d), v.view(R, n, G, d)
         if s.q_norm is not None: q, k = s.q_norm(q), s.k_norm(k)
         q, k, v = (x.transpose(1, 2) for x in (_rotate(q, cos, sin), _rotate(k, cos, sin), v))
-        for kept, x in zip(self.own[l], (k, v)): kept[:, :, :n] = x
+        for kept, x in zip(self.own[l], (k, v)): kept[:, :, :n] = x; kept[:, :, n:self.S] = 0
         return F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=s.scale, enable_gqa=G != H).transpose(1, 2).reshape(R*n, H*d)
     y = run(net, embed(net, ids.flatten(), at.repeat(R)), attend).view(R, n, -1)
     self._lengths(lengths)
@@ -601,30 +612,20 @@ def go(self:Steps):
 # %% ../nbs/22_engine.ipynb #cell-58
 _ACTS = {"GELUActivation": "gelu", "ReLU": "relu", "SiLUActivation": "silu", "SiLU": "silu", "NewGELUActivation": "gelu_new"}
 
-class Packed:
-    "Matrices that read the same rows, side by side."
-    def __init__(self, net):
-        self.old, self.new, self.of = [], [], {}
-        for i, (_, kind, s, _) in enumerate(net.parts):
-            mods = [s.q, s.k, s.v] if kind == "self" else s.up if kind == "feed" and len(s.up) == 2 else []
-            if mods: self.of[i] = [self._beside([getattr(m, n) for m in mods]) for n in ("weight", "bias")]
+def _few(x, mods, name=None, gated=False, split=False): return kernels.fused_linear(x, [m.weight for m in mods], [m.bias for m in mods], name, gated, split=split)
 
-    def _beside(self, parts):
-        if parts[0] is None: return None
-        whole = torch.cat([p.detach() for p in parts])
-        self.new += whole.split([len(p) for p in parts]); self.old += [p.detach() for p in parts]
-        return whole
-
-    def refresh(self): torch._foreach_copy_(self.new, self.old)
-
-# %% ../nbs/22_engine.ipynb #cell-59
 class FusedSteps(Steps):
     "The step out of few, larger kernels over buffers that stay where they are; nothing in it waits for the host."
     graph = None
-    def __init__(self, net, shelf, search, packed):
+    def __init__(self, net, shelf, search):
         super().__init__(net, shelf, search)
-        self.packed, self.beam = packed, torch.arange(search.M, device=shelf.mask.device)
-        self.width = torch.full((1,), shelf.S, dtype=torch.long, device=shelf.mask.device)          # how much of S is in use
+        self.beam = torch.arange(search.M, device=shelf.mask.device)
+        self.width = torch.full((1,), shelf.S, dtype=torch.long, device=shelf.mask.device)          # slots of a context
+        self.room = shelf.S
+
+    def fit(self, S):
+        "Stand ready for contexts of S slots, no more than at first."
+        self.shelf.fit(S); self.width.fill_(S)
 
     def advance(self, logits=None):
         "Choose from these logits, or go one token on and choose."
@@ -635,21 +636,19 @@ class FusedSteps(Steps):
         s.choose(logits)
         self.reorder()
 
-# %% ../nbs/22_engine.ipynb #cell-60
+# %% ../nbs/22_engine.ipynb #cell-59
 @patch
 def logits(self:FusedSteps):
     "Logits (B, K, M, V) of what follows the beams' last tokens."
     net, shelf, s = self.net, self.shelf, self.search
     norm = lambda x, delta, n: kernels.fused_add_norm(x, delta, n.weight, n.bias, n.eps)
-    x = F.embedding(s.next[:, None].expand(s.B, s.K, s.M).reshape(-1), net.embed)
-    if net.embed_scale != 1.0: x = x * net.embed_scale
-    if net.places is not None: x = x + net.places.index_select(0, s.at - self.lag)
+    x = kernels.fused_embedded(s.next, s.K, net.embed, net.embed_scale, net.places, s.at, self.lag)
     if net.first is not None: x = norm(x, None, net.first)[1]
     h, y = x, (x if net.post else norm(x, None, net.parts[0][3])[1])
-    for i, ((l, kind, p, _), after) in enumerate(zip(net.parts, _following(net))):
-        if kind == "self": out = _lin(self._attend(l, p, F.linear(y, *self.packed.of[i])), p.o)
-        elif kind == "cross": out = _lin(kernels.fused_cross_attend(_lin(y, p.q), *shelf.cross[l], shelf.mask, p.scale, self.width), p.o)
-        else: out = self._feed(i, y, p)
+    for (l, kind, p, _), after in zip(net.parts, _following(net)):
+        if kind == "self": out = _few(self._attend(l, p, _few(y, [p.q, p.k, p.v])), [p.o], split=True)
+        elif kind == "cross": out = _few(kernels.fused_cross_attend(_few(y, [p.q]), *shelf.cross[l], shelf.mask, p.scale, self.width), [p.o], split=True)
+        else: out = self._feed(y, p)
         h, y = norm(h, out, after)
         if net.post: h = y
     return wide_logits(net, y).view(s.B, s.K, s.M, -1)
@@ -658,21 +657,20 @@ def logits(self:FusedSteps):
 def _attend(self:FusedSteps, l, p, qkv):
     net, shelf, s = self.net, self.shelf, self.search
     H, G, d = net.heads, net.groups, net.head_size
-    more = dict(S=shelf.S, mask=shelf.mask) if net.causal else {}
+    more = dict(width=self.width, mask=shelf.mask) if net.causal else {}
     if net.rotary is not None: more |= dict(cos=shelf.cos, sin=shelf.sin, lengths=shelf.lengths)
     if net.distance is not None: more |= dict(bias=shelf.bias)
     if p.q_norm is not None: more |= dict(norms=(p.q_norm.weight, p.k_norm.weight, p.q_norm.eps))
     return kernels.fused_self_attend(*qkv.split([H*d, G*d, G*d], -1), *shelf.own[l], seen=self.seen, at=s.at, lag=self.lag, scale=p.scale, H=H, **more)
 
 @patch
-def _feed(self:FusedSteps, i, y, f):
+def _feed(self:FusedSteps, y, f):
     gated, name = len(f.up) == 2, _ACTS.get(type(f.act).__name__)
-    x = F.linear(y, *self.packed.of[i]) if gated else _lin(y, f.up[0])
-    if name is not None: return _lin(kernels.fused_act(x, name, gated), f.down)
-    a, b = x.chunk(2, -1) if gated else (x, None)
-    return _lin(f.act(a) * b if gated else f.act(a), f.down)
+    if name is not None: return _few(_few(y, f.up, name, gated), [f.down], split=True)
+    a, b = _few(y, f.up).chunk(2, -1) if gated else (_few(y, f.up), None)
+    return _few(f.act(a) * b if gated else f.act(a), [f.down], split=True)
 
-# %% ../nbs/22_engine.ipynb #cell-62
+# %% ../nbs/22_engine.ipynb #cell-61
 @patch
 def record(self:FusedSteps):
     "Record one step as a CUDA graph."
@@ -701,7 +699,7 @@ def go(self:FusedSteps, every=8):
         yield view
         if (view.looked or i % every == every - 1) and bool(s.done): return
 
-# %% ../nbs/22_engine.ipynb #cell-64
+# %% ../nbs/22_engine.ipynb #cell-63
 class Moment:
     "What a step yields: `next`, the tokens (B, M) just chosen."
     def __init__(self, search): self.search, self.looked = search, False
@@ -712,7 +710,7 @@ class Moment:
     @property
     def done(self): return bool(self.search.done)
 
-# %% ../nbs/22_engine.ipynb #cell-66
+# %% ../nbs/22_engine.ipynb #cell-65
 def _own_part(net, shelf, q, k, v, C, L, scale):
     "Attention of candidates (R·C, L) to themselves."
     split = lambda x, h: x.view(shelf.R*C, L, h, net.head_size).transpose(1, 2)
@@ -736,7 +734,7 @@ def _both_parts(net, shelf, l, q, k, v, C, L, scale):
     x = (p[..., :S].reshape(R, G, -1, S) @ V).view(R, G, C, rep*L, d) + p[..., S:] @ v
     return x.view(R, G, C, rep, L, d).permute(0, 2, 4, 1, 3, 5).reshape(R*C*L, -1)
 
-# %% ../nbs/22_engine.ipynb #cell-68
+# %% ../nbs/22_engine.ipynb #cell-67
 def _spread(x, where, n):
     "Rows (m, ·) at their places among n, zeros elsewhere."
     return x if len(x) == n else x.new_zeros(n, x.shape[1]).index_copy_(0, where, x)
@@ -759,7 +757,7 @@ def _states(net, shelf, tokens, real):
         return back(F.scaled_dot_product_attention(q, *shelf.cross[l], attn_mask=context, scale=p.scale).transpose(1, 2).reshape(n, -1))
     return run(net, embed(net, tokens.flatten()[where], at.repeat(R*C)[where]), attend, cross)
 
-# %% ../nbs/22_engine.ipynb #cell-70
+# %% ../nbs/22_engine.ipynb #cell-69
 def _look_up(net, y, targets, fused=False, budget=2**27):
     "log p of targets (n,) from rows (n, D), a slice of the logits at a time."
     out, step = [targets.new_zeros(0, dtype=torch.float32)], max(1, budget // len(net.head))
@@ -789,12 +787,12 @@ def score(
 
 def _first(shelf, t): return shelf.first.float().log_softmax(-1).gather(1, t.clamp(min=0)).masked_fill(t < 0, 0.)
 
-# %% ../nbs/22_engine.ipynb #cell-72
+# %% ../nbs/22_engine.ipynb #cell-71
 class Kit:
     "What is kept for one generator."
     def __init__(self, g):
         self.where, self.net = _where(g), FAMILIES[type(g).__name__](g)
-        self.prefixes, self.packed, self.kept, self.known, self.times = {}, None, OrderedDict(), (None, None), FewRows()
+        self.prefixes, self.kept, self.known, self.times = {}, OrderedDict(), (None, None), FewRows()
         self.samples = [_sample(p.detach()) for p in g.parameters()]
 
     def fresh(self):
@@ -818,7 +816,7 @@ def kit_for(g):
     if kit is None or kit.where != _where(g): kit = _KITS[g] = Kit(g)
     return kit.fresh()
 
-# %% ../nbs/22_engine.ipynb #cell-73
+# %% ../nbs/22_engine.ipynb #cell-72
 class Engine:
     "Reads contexts and takes the steps, as `Loop` does, for generators and settings that it knows."
     fused_on = "cuda"                                                                               # where the kernels run
@@ -845,7 +843,7 @@ class Engine:
         each = score(self.net, self.shelf, targets[:, None].expand(B, K, C, T).reshape(B*K, C, T), self.gc.decoder_start_token_id, self.fused, 2**29 if tokens.is_cuda else 2**27)
         return F.pad(each, (0, L - 1 - T)).view(B, K, C, L-1)
 
-# %% ../nbs/22_engine.ipynb #cell-74
+# %% ../nbs/22_engine.ipynb #cell-73
 @patch
 def _steps(self:Engine, log_prior, gc, rules, least=32):
     "Contexts read, and a search before its first step."
@@ -853,13 +851,13 @@ def _steps(self:Engine, log_prior, gc, rules, least=32):
     if not self.fused:
         steps = self._new(B, K, M, gc, rules, self.ids.shape[1], min(T, 64))
     else:
-        S, T = -(-self.ids.shape[1] // 64) * 64, min(-(-T // least) * least, 128)                   # shapes by the dozen
-        key = (B, K, M, S, T, rules.key, tuple(gc.eos_token_id), gc.pad_token_id, gc.decoder_start_token_id, gc.length_penalty, gc.early_stopping)
-        steps = self.kit.kept.pop(key, None) or self._new(B, K, M, gc, rules, S, T)
+        S, T = -(-self.ids.shape[1] // 8) * 8, min(-(-T // least) * least, 128)                     # shapes by the dozen
+        key = (B, K, M, T, rules.key, tuple(gc.eos_token_id), gc.pad_token_id, gc.decoder_start_token_id, gc.length_penalty, gc.early_stopping)
+        steps = self.kit.kept.pop(key, None)
+        if steps is None or steps.room < S: steps = None; steps = self._new(B, K, M, gc, rules, S, T)   # first let go of the old buffers
         self.kit.kept[key] = steps
         while len(self.kit.kept) > 4: self.kit.kept.popitem(last=False)
-        self.kit.packed.refresh()
-        steps.width.fill_(self.ids.shape[1])
+        steps.fit(S)
         steps.search.gc = gc
     self._read(steps.shelf)
     steps.search.reset(log_prior, gc.max_length)
@@ -871,9 +869,7 @@ def _new(self:Engine, B, K, M, gc, rules, S, T):
     dev, like = self.ids.device, self.net.embed
     shelf = Shelf(self.net, len(self.ids), M, S, T, like)
     search = Search(B, K, M, gc, rules, self.V, dev, T, kernels.fused_marginal_top if self.fused else kernels.marginal_top)
-    if not self.fused: return Steps(self.net, shelf, search, self.kit.times)
-    if self.kit.packed is None: self.kit.packed = Packed(self.net)
-    return FusedSteps(self.net, shelf, search, self.kit.packed)
+    return FusedSteps(self.net, shelf, search) if self.fused else Steps(self.net, shelf, search, self.kit.times)
 
 @patch
 def _read(self:Engine, shelf):
@@ -881,7 +877,7 @@ def _read(self:Engine, shelf):
     elif self.fused or self.ids.is_cuda: shelf.read_padded(self.ids, self.attention)
     else: shelf.read_causal(self.ids, self.attention, self.kit.prefixes)
 
-# %% ../nbs/22_engine.ipynb #cell-76
+# %% ../nbs/22_engine.ipynb #cell-75
 def engine_for(generator, ids, mask, gc, processors, criteria, trace):
     "An `Engine` where it would give what `Loop` gives, else None."
     if gc.do_sample or trace.looked or trace.tables or unfit(generator) is not None: return None

@@ -83,6 +83,22 @@ def test_room_grows_while_recorded(kind, monkeypatch):
     cpu.compare(model.generate(**inputs, **kw), model.generate(**inputs, **kw, engine="general"), inputs, 2e-3)
 
 
+@pytest.mark.parametrize("kind", ["bart", "llama", "t5"])
+def test_one_recording_serves_contexts_of_other_lengths(kind):
+    model, inputs, _ = cpu.case("token", kind, 4)
+    model.cuda(); inputs = {k: v.cuda() for k, v in inputs.items()}
+    S, left, recordings = inputs["context_input_ids"].shape[1], model.config.generator_is_decoder_only, set()
+    kw = dict(num_beams=3, max_new_tokens=9, return_dict_in_generate=True)
+    for n in (S, S - 1, max(2, S - 9), S):
+        cut = {**inputs, **{k: inputs[k][:, -n:] if left else inputs[k][:, :n] for k in ("context_input_ids", "context_attention_mask")}}
+        cut["context_attention_mask"][:, -1 if left else 0] = 1
+        cpu.compare(model.generate(**cut, **kw), model.generate(**cut, **kw, engine="general"), cut, 2e-3)
+        kept = cpu.engine.kit_for(model.rag.generator).kept
+        assert len(kept) == 1
+        recordings.add(id(next(iter(kept.values())).graph))
+    assert len(recordings) == 1
+
+
 def test_streaming():
     class Tokens(list):
         def put(self, t): self.append(t.tolist())
