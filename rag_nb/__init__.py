@@ -35,6 +35,7 @@ _PUBLIC = {
     "plots_choices": "plot_alternatives plot_beams",
     "plots_space": "plot_space principal_plane",
     "plots_training": "plot_training plot_calibration",
+    "record": "",
     "likelihood": "",
     "objective": "Plan",
     "data": "Questions read_questions RagCollator",

@@ -7,9 +7,12 @@ __all__ = ['last_hidden', 'to_logits', 'ends_in_one_matrix', 'chosen_logprobs', 
 
 # %% ../nbs/38_likelihood.ipynb #cell-02
 import torch
+from torch.autograd.function import once_differentiable
+from torch.nn.functional import pad
 from torch.utils.checkpoint import checkpoint
 from transformers.modeling_outputs import BaseModelOutput
 from .marginal import token_marginal, sequence_marginal
+from .kernels import fused_chosen, has_triton
 from .reader import _check_left, is_decoder_only, teacher_force
 
 # %% ../nbs/38_likelihood.ipynb #cell-12
@@ -46,7 +49,7 @@ def _product(matrix, hidden):
     narrow = hidden.is_cuda and (hidden.element_size() == 2 or torch.is_autocast_enabled("cuda"))
     if not narrow or type(matrix) is not torch.nn.Linear or len(matrix.weight) % 8 == 0 or matrix._forward_hooks: return matrix(hidden)
     V = len(matrix.weight)
-    logits = torch.nn.functional.linear(hidden, torch.nn.functional.pad(matrix.weight, (0, 0, 0, -V % 64)))[..., :V]
+    logits = torch.nn.functional.linear(hidden, pad(matrix.weight, (0, 0, 0, -V % 64)))[..., :V]
     return logits if matrix.bias is None else logits + matrix.bias
 
 # %% ../nbs/38_likelihood.ipynb #cell-17
@@ -66,10 +69,31 @@ def ends_in_one_matrix(
     finally: hook.remove()
 
 # %% ../nbs/38_likelihood.ipynb #cell-20
+def _log_p(logits, targets):
+    "log p (P,) of targets (P,) from logits (P, V), in float32 or better."
+    x = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    return x.gather(-1, targets[:, None]).squeeze(-1) - x.logsumexp(-1)
+
+class _Pick(torch.autograd.Function):
+    "log p of chosen tokens: beside the logits only their gradient is as wide as the vocabulary."
+    @staticmethod
+    def forward(ctx, logits, targets):
+        lp = fused_chosen(logits, targets) if logits.is_cuda and has_triton() else _log_p(logits, targets)
+        ctx.save_for_backward(logits, targets, lp)
+        return lp
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, slope):
+        logits, targets, lp = ctx.saved_tensors
+        out = logits.softmax(-1).mul_(-slope[:, None])
+        return out.scatter_(-1, targets[:, None], (slope * -lp.expm1())[:, None].to(logits.dtype)), None
+
+# %% ../nbs/38_likelihood.ipynb #cell-23
 def _chosen(generator, hidden, targets):
     "log p of each target, (P,) float32, from hidden states (P, H)."
-    logits = to_logits(generator, hidden).float()  # (P, V)
-    return logits.gather(-1, targets[:, None]).squeeze(-1) - logits.logsumexp(-1)
+    logits = to_logits(generator, hidden)  # (P, V)
+    return _Pick.apply(logits.float() if logits.dtype == torch.float64 else logits, targets)
 
 def chosen_logprobs(
     generator,  # whose output embedding is used
@@ -82,7 +106,7 @@ def chosen_logprobs(
     run = (lambda *a: checkpoint(_chosen, *a, use_reentrant=False)) if again else _chosen
     return torch.cat([run(generator, h, t) for h, t in zip(hidden.split(size), targets.split(size))])
 
-# %% ../nbs/38_likelihood.ipynb #cell-22
+# %% ../nbs/38_likelihood.ipynb #cell-25
 def _joined(ids, mask, fed, width):
     "Contexts padded on the left and what follows them, as rows padded on the right: (R, W), for W up to `width`."
     n, S = mask.sum(1), mask.shape[1]  # real context tokens
@@ -90,46 +114,69 @@ def _joined(ids, mask, fed, width):
     at = torch.arange(width, device=ids.device)[None] + (S - n)[:, None]  # (R, W)
     return both.gather(1, at.clamp(max=both.shape[1] - 1))
 
-# %% ../nbs/38_likelihood.ipynb #cell-25
-def _causal_logprobs(generator, ids, mask, fed, targets):
-    "log p of the scored targets of R rows, in row-major order: (P,)."
-    scored = targets != -100  # (R, T)
-    row, t = scored.nonzero(as_tuple=True)  # (P,), (P,)
-    n = mask.sum(1)  # (R,)
-    width = int((n + (scored * torch.arange(1, targets.shape[1] + 1, device=ids.device)).amax(1)).max()) - 1
-    rows = _joined(ids, mask, fed[:, 1:], width)  # (R, W)
-    hidden = last_hidden(generator, input_ids=rows, attention_mask=torch.ones_like(rows), use_cache=False)  # (R, W, H)
-    return chosen_logprobs(generator, hidden[row, n[row] - 1 + t], targets[scored])
-
-# %% ../nbs/38_likelihood.ipynb #cell-27
-def _encoded(generator, ids, mask):
-    "Encoder states (R, S, H) of contexts, equal ones encoded once; None where all are different, and nothing is to be saved."
+# %% ../nbs/38_likelihood.ipynb #cell-28
+def _facts(ids, mask, targets):
+    "Of R rows, as lists of R numbers: real context tokens, places up to the last target, and the first row with an equal context."
     rows = ids.masked_fill(mask == 0, -1)  # (R, S)
-    twin = (rows[:, None] == rows).all(-1).int().argmax(1)  # (R,) the first row that is equal
-    first, which = twin.unique(return_inverse=True)  # (U,), (R,)
-    if len(first) == len(ids): return None
-    states = _plain(generator).get_encoder()(input_ids=ids[first], attention_mask=mask[first], return_dict=True).last_hidden_state
-    out = BaseModelOutput(last_hidden_state=states[which])
-    out.router_logits = None  # mixtures of experts look for it
-    return out
+    twin = (rows[:, None] == rows).all(-1).int().argmax(1)
+    last = ((targets != -100) * torch.arange(1, targets.shape[1] + 1, device=ids.device)).amax(1)
+    return torch.stack([mask.sum(1), last, twin]).tolist()
 
-# %% ../nbs/38_likelihood.ipynb #cell-29
-def _seq2seq_logprobs(generator, ids, mask, fed, targets):
+# %% ../nbs/38_likelihood.ipynb #cell-30
+def _read_row(generator, rows):
+    "Hidden states (R, W, H) of rows without padding on the left."
+    return last_hidden(generator, input_ids=rows, attention_mask=torch.ones_like(rows), use_cache=False)
+
+def _causal_logprobs(generator, ids, mask, fed, targets, row, t, record=None):
     "log p of the scored targets of R rows, in row-major order: (P,)."
-    S, T = int(mask.sum(1).max()), int((targets != -100).any(0).nonzero().max()) + 1
-    ids, mask = ids[:, :S], mask[:, :S]
-    encoded = _encoded(generator, ids, mask)
-    context = dict(input_ids=ids) if encoded is None else dict(encoder_outputs=encoded)
-    hidden = last_hidden(generator, **context, attention_mask=mask, decoder_input_ids=fed[:, :T], use_cache=False)  # (R, T, H)
-    scored = targets[:, :T] != -100
-    return chosen_logprobs(generator, hidden[scored], targets[:, :T][scored])
+    (n, last, _), hidden = _facts(ids, mask, targets), None
+    width = max(a + b for a, b in zip(n, last)) - 1
+    rows = _joined(ids, mask, fed[:, 1:], width)  # (R, W)
+    if record is not None: hidden = record(_read_row, rows=pad(rows, (0, record.width(width) - width)))
+    if hidden is None: hidden = _read_row(generator, rows)  # (R, W, H)
+    return chosen_logprobs(generator, hidden[row, mask.sum(1)[row] - 1 + t], targets[row, t])
 
-def _full_logprobs(generator, ids, mask, fed, targets):
+# %% ../nbs/38_likelihood.ipynb #cell-32
+def _read_pair(generator, ids, mask, fed, which=None):
+    "Hidden states (R, T, H) of decoder inputs (R, T) behind contexts (U, S); which of them is whose, (R,), where U is less than R."
+    context = dict(input_ids=ids, attention_mask=mask)
+    if which is not None:
+        states = _plain(generator).get_encoder()(**context, return_dict=True).last_hidden_state  # (U, S, H)
+        context = dict(encoder_outputs=BaseModelOutput(last_hidden_state=states.index_select(0, which)), attention_mask=mask[which])
+        context["encoder_outputs"].router_logits = None  # mixtures of experts look for it
+    return last_hidden(generator, **context, decoder_input_ids=fed, use_cache=False)
+
+def _distinct(twin, device):
+    "The numbers of the different contexts, and which of them is whose; None, None where all are different."
+    first = sorted({*twin})
+    if len(first) == len(twin): return None, None
+    at = {number: i for i, number in enumerate(first)}
+    return (torch.tensor(x, device=device) for x in (first, [at[i] for i in twin]))
+
+# %% ../nbs/38_likelihood.ipynb #cell-33
+def _seq2seq_logprobs(generator, ids, mask, fed, targets, row, t, record=None):
+    "log p of the scored targets of R rows, in row-major order: (P,)."
+    (n, last, twin), hidden = _facts(ids, mask, targets), None
+    S, T, (first, which) = max(n), max(last), _distinct(twin, ids.device)
+    ids, mask, fed = ids[:, :S], mask[:, :S], fed[:, :T]
+    x = dict(ids=ids, mask=mask, fed=fed) if first is None else dict(ids=ids[first], mask=mask[first], fed=fed, which=which)
+    if record is not None: hidden = _played_pair(record, min(n), S, T, **x)
+    if hidden is None: hidden = _read_pair(generator, **x)  # (R, T, H)
+    return chosen_logprobs(generator, hidden[row, t], targets[row, t])
+
+def _played_pair(record, shortest, S, T, ids, mask, fed, **which):
+    "The same reading from a recording, or None."
+    wide, long = record.width(S) - S, record.width(T, 8) - T
+    state = "full" if shortest == S + wide else "padded"
+    return record(_read_pair, state, ids=pad(ids, (0, wide)), mask=pad(mask, (0, wide)), fed=pad(fed, (0, long)), **which)
+
+# %% ../nbs/38_likelihood.ipynb #cell-35
+def _full_logprobs(generator, ids, mask, fed, targets, row, t, record=None):
     "The same by way of all logits, for generators that do more after their output embedding."
-    logits, scored = teacher_force(generator, ids, mask, fed).logits, targets != -100  # (R, T, V)
-    return logits[scored].float().log_softmax(-1).gather(-1, targets[scored][:, None]).squeeze(-1)
+    logits = teacher_force(generator, ids, mask, fed).logits  # (R, T, V)
+    return logits[row, t].float().log_softmax(-1).gather(-1, targets[row, t][:, None]).squeeze(-1)
 
-# %% ../nbs/38_likelihood.ipynb #cell-31
+# %% ../nbs/38_likelihood.ipynb #cell-37
 def _in_groups(mask, targets, rows):
     "The numbers of the contexts that have a target, longest first, in groups."
     scored = (targets != -100).sum(1)  # (R,)
@@ -145,23 +192,25 @@ def answer_logprobs(
     rows: int = 64,  # contexts read together
     recompute: bool = False,  # keep nothing of a group but its result, and read it again on the way back
     one_matrix: bool | None = None,  # what `ends_in_one_matrix` says, where it is known already
+    record=None,  # a `Recorder` of the generator
 ) -> torch.Tensor:  # (R, T) float32, 0 where nothing is scored
     "log p(y_i|x,z,y_<i) of every target behind every context, read in groups of similar length."
     if is_decoder_only(generator): _check_left(mask)
     if one_matrix is None: one_matrix = ends_in_one_matrix(generator)
     way = _full_logprobs if not one_matrix else _causal_logprobs if is_decoder_only(generator) else _seq2seq_logprobs
-    run = (lambda *a: checkpoint(way, *a, use_reentrant=False)) if recompute and torch.is_grad_enabled() else way
+    again = recompute and torch.is_grad_enabled()
+    run = (lambda *a: checkpoint(way, *a, use_reentrant=False)) if again else (lambda *a: way(*a, record))
     places, found = [], []
     for part in _in_groups(mask, targets, rows):
         if not len(part): continue
-        found.append(run(generator, ids[part], mask[part], fed[part], targets[part]))
-        row, t = (targets[part] != -100).nonzero(as_tuple=True)
+        row, t = (targets[part] != -100).nonzero(as_tuple=True)  # before the reading: to know them the host waits
         places.append(part[row] * targets.shape[1] + t)
+        found.append(run(generator, ids[part], mask[part], fed[part], targets[part], row, t))
     out = torch.zeros(targets.numel(), device=ids.device)
     if found: out = out.index_put((torch.cat(places),), torch.cat(found))
     return out.view_as(targets)  # (R, T)
 
-# %% ../nbs/38_likelihood.ipynb #cell-33
+# %% ../nbs/38_likelihood.ipynb #cell-39
 def marginal_nll(
     token_lp: torch.Tensor,  # (B, K, T)
     log_prior: torch.Tensor,  # (B, K)

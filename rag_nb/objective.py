@@ -20,6 +20,7 @@ from .index import make_index
 from .retriever import encoder_record
 from .model import align_labels
 from .answer import Rag
+from .record import Recorder
 from .likelihood import answer_logprobs, ends_in_one_matrix, marginal_nll
 
 # %% ../nbs/39_objective.ipynb #cell-05
@@ -40,6 +41,7 @@ class Plan:
     cache_retrieval: bool = False  # search once a question between two refreshes
     rows: int = 64                 # contexts read together
     recompute: bool = False        # trade time for memory: see `answer_logprobs`
+    record: bool = False           # on a GPU, record the generator's passes by shape and play them: see 37_record
 
     def __post_init__(self):
         self.train = (self.train,) if isinstance(self.train, str) else tuple(self.train)
@@ -54,6 +56,7 @@ def _check(self: Plan):
     if not self.likelihood and not self.contrast: raise ValueError("likelihood and contrast are both 0: there is nothing to train on")
     if not self.likelihood and "generator" in self.train: raise ValueError("likelihood=0 gives the generator no gradient: leave it out of train")
     if self.kind not in (None, "token", "sequence", "both"): raise ValueError(f"kind is 'token', 'sequence' or 'both', not {self.kind!r}")
+    if self.record and self.recompute: raise ValueError("recompute reads contexts a second time on the way back, and a recording does not: choose one of them")
 
 # %% ../nbs/39_objective.ipynb #cell-09
 def _linear_names(model, skip):
@@ -92,6 +95,7 @@ class Objective(nn.Module):
         self.documents = [str(d) for d in self.retriever.passages.column("document")]  # N ids
         self._find_gold_rows()
         self._prepare()
+        self.recorder = Recorder(self.model.rag.generator, longest=(self.config.max_combined_length,)) if self.plan.record else None
 
     @property
     def config(self): return self.model.config
@@ -249,7 +253,7 @@ def _likelihood(self: Objective, questions, hits, scores, labels):
     contexts = self.retriever.contexts(questions, self._with_passages(hits), config=self.config, tokenizer=self.rag.tokenizer.generator)
     ids, mask = (contexts[f"context_{k}"].to(scores.device) for k in ("input_ids", "attention_mask"))  # (B·K, S)
     fed, targets = (x.repeat_interleave(K, dim=0) for x in align_labels(labels, self.config))  # (B·K, T)
-    token_lp = answer_logprobs(self.model.rag.generator, ids, mask, fed, targets, self.plan.rows, self.plan.recompute, self.one_matrix)
+    token_lp = answer_logprobs(self.model.rag.generator, ids, mask, fed, targets, self.plan.rows, self.plan.recompute, self.one_matrix, self.recorder)
     return marginal_nll(token_lp.view(B, K, -1), doc_log_prior(scores), self.kind), token_lp.view(B, K, -1)
 
 # %% ../nbs/39_objective.ipynb #cell-31
@@ -300,14 +304,14 @@ def forward(self: Objective,
     hits, gold = self._with_gold(found, vectors, document_ids or [[]]*len(questions), questions)
     docs = self._doc_vectors(hits)
     scores = self._scores(vectors, docs, hits)  # (B, K)
-    loss, token_lp = scores.new_zeros(()), None
+    loss, token_lp, firsts, recall = scores.new_zeros(()), None, found.ids[:, 0].tolist(), self._recall(found, document_ids)
     if self.plan.likelihood:
         nll, token_lp = self._likelihood(questions, hits, scores, labels)
         loss, stats["nll"] = loss + self.plan.likelihood*nll.mean(), nll.detach().mean()
     if self.plan.contrast:
         contrast = self._contrast(vectors, docs, hits, gold)
         loss, stats["contrast"] = loss + self.plan.contrast*contrast, contrast.detach()
-    return dict(loss=loss, stats={**stats, **_beliefs(scores.detach(), token_lp), **self._recall(found, document_ids)}, firsts=found.ids[:, 0].tolist())
+    return dict(loss=loss, stats={**stats, **_beliefs(scores.detach(), token_lp), **recall}, firsts=firsts)
 
 # %% ../nbs/39_objective.ipynb #cell-41
 @patch
@@ -396,4 +400,5 @@ def hand_back(self: Objective):
         self.retriever.made_by = self.config.passage_encoder = encoder_record(self.passages)
     self.config.score_scale = round(float(self.log_scale.detach().exp()), 6)
     self.model.requires_grad_(True).eval()
+    self.recorder = None  # its memory is the GPU's
     self.rag._take(self.retriever if self.embeds else self.rag.retriever)

@@ -81,7 +81,8 @@ def test_the_likelihood_is_the_plain_one(kind):
             token_lp = answer_logprobs(generator, ids, mask, fed, targets, rows=rows, recompute=recompute).view(4, 3, -1)
             got = graded(marginal_nll(token_lp, prior(), head).mean(), scores, generator)
             assert len(got) == len(want)
-            for g, w in zip(got, want): assert float((g - w).abs().max()) <= 1e-5*max(1., float(w.abs().max())), (head, rows, recompute)
+            # the plain loss subtracts p from 1 in float32, which is off by 1e-5 here; against float64 `answer_logprobs` is off by 2e-6
+            for g, w in zip(got, want): assert float((g - w).abs().max()) <= 3e-5*max(1., float(w.abs().max())), (head, rows, recompute)
 
 
 def test_one_matrix_is_asked_of_large_logits():
