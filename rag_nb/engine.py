@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['FAMILIES', 'Norm', 'Attention', 'Feed', 'Net', 'unfit', 'run', 'embed', 'logits_of', 'wide_logits', 'off', 'FewRows',
-           'Shelf', 'shared_prefix', 'Rules', 'Search', 'Steps', 'FusedSteps', 'Moment', 'score', 'Kit', 'kit_for',
-           'Engine', 'engine_for']
+           'Shelf', 'shared_prefix', 'Rules', 'Search', 'Steps', 'FusedSteps', 'Moment', 'twins', 'score', 'Kit',
+           'kit_for', 'Engine', 'engine_for']
 
 # %% ../nbs/22_engine.ipynb #cell-02
 import weakref
@@ -735,16 +735,25 @@ def _both_parts(net, shelf, l, q, k, v, C, L, scale):
     return x.view(R, G, C, rep, L, d).permute(0, 2, 4, 1, 3, 5).reshape(R*C*L, -1)
 
 # %% ../nbs/22_engine.ipynb #cell-67
-def _spread(x, where, n):
-    "Rows (m, ·) at their places among n, zeros elsewhere."
-    return x if len(x) == n else x.new_zeros(n, x.shape[1]).index_copy_(0, where, x)
+def twins(
+    fed:torch.Tensor, # (R, C, L) tokens of C candidates
+    real:torch.Tensor, # (R, C, L) which are wanted
+) -> torch.Tensor: # (R, C, L) a place in R·C·L; anything where nothing is wanted
+    "For each token the first that is wanted of those with the same tokens up to there."
+    R, C, L = fed.shape
+    same = (fed[:, :, None] == fed[:, None]).cumprod(-1).bool() & real[:, None]                     # (R, C, C, L)
+    row, at = (torch.arange(n, device=fed.device) for n in (R, L))
+    return (row[:, None, None]*C + same.int().argmax(2))*L + at
 
+# %% ../nbs/22_engine.ipynb #cell-69
 def _states(net, shelf, tokens, real):
-    "Rows (m, D) of candidates' tokens (R, C, L) behind their contexts, for the m of them that are real (R, C, L)."
+    "Rows (m, D) of candidates' tokens (R, C, L) behind their contexts, for m beginnings; and which of them each of the real tokens (R, C, L) has."
     (R, C, L), n = tokens.shape, tokens.numel()
-    where, at = real.flatten().nonzero()[:, 0], torch.arange(L, device=tokens.device)               # (m,)
+    twin, place = twins(tokens, real).flatten(), torch.arange(tokens.numel(), device=tokens.device)
+    where, at = ((twin == place) & real.flatten()).nonzero()[:, 0], torch.arange(L, device=tokens.device)      # (m,)
+    which = place.scatter(0, where, torch.arange(len(where), device=tokens.device))[twin].clamp(max=len(where)-1)   # (n,)
     if net.rotary is not None: cos, sin = (x[shelf.lengths[:, None] + at][:, None].expand(R, C, L, -1).reshape(n, 1, -1)[where] for x in (shelf.cos, shelf.sin))
-    full = lambda x: _spread(x.flatten(1), where, n)
+    full = lambda x: x.flatten(1) if len(where) == n else x.flatten(1)[which]
     back = lambda x: x if len(where) == n else x[where]
     def attend(l, p, q, k, v):
         if not net.causal: return back(_own_part(net, shelf, full(q), full(k), full(v), C, L, p.scale))
@@ -755,14 +764,18 @@ def _states(net, shelf, tokens, real):
     def cross(l, p, q):
         q = full(q).view(R, C*L, net.heads, -1).transpose(1, 2)
         return back(F.scaled_dot_product_attention(q, *shelf.cross[l], attn_mask=context, scale=p.scale).transpose(1, 2).reshape(n, -1))
-    return run(net, embed(net, tokens.flatten()[where], at.repeat(R*C)[where]), attend, cross)
+    return run(net, embed(net, tokens.flatten()[where], at.repeat(R*C)[where]), attend, cross), which[real.flatten()]
 
-# %% ../nbs/22_engine.ipynb #cell-69
-def _look_up(net, y, targets, fused=False, budget=2**27):
-    "log p of targets (n,) from rows (n, D), a slice of the logits at a time."
-    out, step = [targets.new_zeros(0, dtype=torch.float32)], max(1, budget // len(net.head))
-    for h, t in zip(y.split(step), targets.split(step)): out.append(kernels.fused_chosen(wide_logits(net, h), t) if fused else kernels.chosen(logits_of(net, h), t))
-    return torch.cat(out)
+# %% ../nbs/22_engine.ipynb #cell-71
+def _look_up(net, y, rows, targets, fused=False, budget=2**27):
+    "log p of targets (p,) from rows (p,) of y (n, D), a slice of the logits at a time."
+    step, order, out = max(1, budget // len(net.head)), rows.argsort(), torch.empty(len(rows), device=y.device)
+    ends = torch.searchsorted(rows[order], torch.arange(0, len(y) + step, step, device=y.device)).tolist()
+    for i, h in enumerate(y.split(step)):
+        part = order[ends[i]:ends[i+1]]
+        out[part] = (kernels.fused_chosen(wide_logits(net, h), rows[part] - i*step, targets[part]) if fused
+                     else kernels.chosen(logits_of(net, h), rows[part] - i*step, targets[part]))
+    return out
 
 def score(
     net:Net,
@@ -781,13 +794,13 @@ def score(
         f, t = fed[:, c:c+step], targets[:, c:c+step]
         own = t[:, :, 1:] if net.causal else t
         real, lp = own >= 0, torch.zeros(own.shape, device=t.device)
-        if real.any(): lp[real] = _look_up(net, _states(net, shelf, f, real), own[real], fused)
+        if real.any(): lp[real] = _look_up(net, *_states(net, shelf, f, real), own[real], fused)
         out.append(torch.cat([_first(shelf, t[:, :, 0])[..., None], lp], -1) if net.causal else lp)
     return torch.cat(out, 1)
 
 def _first(shelf, t): return shelf.first.float().log_softmax(-1).gather(1, t.clamp(min=0)).masked_fill(t < 0, 0.)
 
-# %% ../nbs/22_engine.ipynb #cell-71
+# %% ../nbs/22_engine.ipynb #cell-73
 class Kit:
     "What is kept for one generator."
     def __init__(self, g):
@@ -816,7 +829,7 @@ def kit_for(g):
     if kit is None or kit.where != _where(g): kit = _KITS[g] = Kit(g)
     return kit.fresh()
 
-# %% ../nbs/22_engine.ipynb #cell-72
+# %% ../nbs/22_engine.ipynb #cell-74
 class Engine:
     "Reads contexts and takes the steps, as `Loop` does, for generators and settings that it knows."
     fused_on = "cuda"                                                                               # where the kernels run
@@ -835,15 +848,16 @@ class Engine:
         return steps.search.hypotheses()
 
     @torch.no_grad()
-    def scores(self, tokens, lengths, K):
-        "As `thorough_scores`."
+    def scores(self, tokens, lengths, K, known):
+        "As `thorough_scores`, but for what is known: what a document's own beams said (B, K, C, L−1), −∞ elsewhere."
         B, C, L = tokens.shape
-        T = int(lengths.max())
+        T, own = int(lengths.max()), known[..., :1] > -torch.inf                                    # (B, K, C, 1)
         targets = tokens[:, :, 1:1+T].masked_fill(torch.arange(T, device=tokens.device) >= lengths[..., None], -100)
-        each = score(self.net, self.shelf, targets[:, None].expand(B, K, C, T).reshape(B*K, C, T), self.gc.decoder_start_token_id, self.fused, 2**29 if tokens.is_cuda else 2**27)
-        return F.pad(each, (0, L - 1 - T)).view(B, K, C, L-1)
+        targets = targets[:, None].expand(B, K, C, T).masked_fill(own, -100).reshape(B*K, C, T)
+        each = score(self.net, self.shelf, targets, self.gc.decoder_start_token_id, self.fused, 2**29 if tokens.is_cuda else 2**27)
+        return F.pad(each, (0, L - 1 - T)).view(B, K, C, L-1).where(~own, known)
 
-# %% ../nbs/22_engine.ipynb #cell-73
+# %% ../nbs/22_engine.ipynb #cell-75
 @patch
 def _steps(self:Engine, log_prior, gc, rules, least=32):
     "Contexts read, and a search before its first step."
@@ -877,7 +891,7 @@ def _read(self:Engine, shelf):
     elif self.fused or self.ids.is_cuda: shelf.read_padded(self.ids, self.attention)
     else: shelf.read_causal(self.ids, self.attention, self.kit.prefixes)
 
-# %% ../nbs/22_engine.ipynb #cell-75
+# %% ../nbs/22_engine.ipynb #cell-77
 def engine_for(generator, ids, mask, gc, processors, criteria, trace):
     "An `Engine` where it would give what `Loop` gives, else None."
     if gc.do_sample or trace.looked or trace.tables or unfit(generator) is not None: return None

@@ -444,7 +444,7 @@ class Loop:
         yield from decoding_steps(self.reading, log_prior, strategy, self.processors(strategy.beams, docs), self.trace)
         return strategy.result()
 
-    def scores(self, tokens, lengths, K): return thorough_scores(self.reading, tokens, lengths, K)
+    def scores(self, tokens, lengths, K, known): return thorough_scores(self.reading, tokens, lengths, K)
 
 DOOR = [] # functions of the same arguments as `Loop`, which return what does the same, or None
 
@@ -470,7 +470,8 @@ def decode_sequence(decoder, log_prior, gc, decoding="thorough", deduplicate=Tru
     hyps = _returned(decoder.search(log_prior.new_zeros(B*K, 1), one, K))
     tokens, lengths, origin = candidates_of(hyps, log_prior, deduplicate)
     _enough(origin, gc)
-    each = decoder.scores(tokens, lengths, K) if decoding == "thorough" else fast_scores(hyps, origin, K, tokens.shape[1])
+    each = fast_scores(hyps, origin, K, tokens.shape[1])
+    if decoding == "thorough": each = decoder.scores(tokens, lengths, K, each)
     scores = rank_candidates(each, tokens, lengths, log_prior, gc.forced_bos_token_id)
     best = scores.topk(gc.num_return_sequences).indices                                             # (B, R)
     h = Hypotheses(tokens, each.permute(0, 2, 3, 1), lengths, scores).take(best)

@@ -349,7 +349,8 @@ def marginal_top(logits, prior, scores, keep, rules=None, at=None):
     "From logits (B, K, M, V): the `keep` best of log Σ_z p(z) p(v|z) + score, (B, keep), where they are in M·V, and log Σ exp of the logits (B, K, M)."
     x = logits.float()
     lse = x.logsumexp(-1)
-    m = (x + (prior[:, :, None] - lse)[..., None]).logsumexp(1)                                     # (B, M, V)
+    m = x + (prior[:, :, None] - lse)[..., None]
+    m = m[:, 0] if m.shape[1] == 1 else m.logsumexp(1)                                              # (B, M, V)
     if rules is not None:
         table, forced, which = rules
         i = which[at]                                                                               # (1,)
@@ -434,14 +435,14 @@ def fused_marginal_top(logits, prior, scores, keep, rules=None, at=None):
     return best, place.gather(1, i), lse
 
 # %% ../nbs/18_kernels.ipynb #cell-41
-def chosen(logits, targets):
-    "log p of targets (n,) from logits (n, V)."
+def chosen(logits, rows, targets):
+    "log p of targets (p,) from rows (p,) of logits (n, V)."
     x = logits.float()
-    return x.gather(1, targets[:, None])[:, 0] - x.logsumexp(-1)
+    return x[rows, targets] - x.logsumexp(-1)[rows]
 
-def fused_chosen(logits, targets):
+def fused_chosen(logits, rows, targets):
     top, low = _sums(logits)
-    return logits.gather(1, targets[:, None])[:, 0].float() - (top + low.log()).logsumexp(-1)
+    return logits[rows, targets].float() - (top + low.log()).logsumexp(-1)[rows]
 
 # %% ../nbs/18_kernels.ipynb #cell-43
 @triton.jit

@@ -160,22 +160,23 @@ def test_prefixes():
 
 @pytest.mark.parametrize("kind", ["bart", "llama"])
 def test_all_candidates_of_all_questions_are_scored_in_one_pass(kind, monkeypatch):
-    "One run of the decoder over the documents that were read once, and no row for what is only padding."
+    "One run of the decoder over the documents that were read once, a row for every different beginning, and none for what a document's own beams have said."
     model = HEADS["sequence"](question_encoder=toy_encoder().model, generator=toy_generator(kind), n_docs=3).eval()
     ids, mask = pad_rows([[5 + i, 6, 7 + i, 8] for i in range(12)], 0, left=model.config.generator_is_decoder_only)
     kw = dict(context_input_ids=ids, context_attention_mask=mask, doc_scores=torch.randn(4, 3), num_beams=2, max_new_tokens=6, return_dict_in_generate=True)
     rows, reads, run, score = [], [], engine.run, engine.score
     def scoring(net, shelf, targets, *args):
         monkeypatch.setattr(engine, "run", lambda net, x, *a: (rows.append(len(x)), run(net, x, *a))[1])
-        reads.append((shelf.R, targets.shape, int((targets >= 0).sum())))
+        reads.append((shelf.R, targets))
         out = score(net, shelf, targets, *args)
         monkeypatch.setattr(engine, "run", run)
         return out
     monkeypatch.setattr(engine, "score", scoring)
     out = model.generate(**kw)
-    (R, shape, real), = reads
-    first = shape[0]*shape[1] if kind == "llama" else 0                      # a decoder-only generator has said the first tokens while it read
-    assert R == 12 and len(rows) == 1 and real - first <= rows[0] <= real and rows[0] <= real
+    (R, targets), = reads
+    begins = {(r, *line[:t]) for r, lines in enumerate(targets.tolist()) for line in lines for t in range(kind == "llama", len(line)) if line[t] >= 0}
+    assert R == 12 and rows == [len(begins)] and len(begins) < int((targets >= 0).sum())
+    assert all((lines[:, 0] == -100).any() for lines in targets)
     monkeypatch.undo()
     slow = model.generate(**kw, engine="general")
     n = min(out.sequences.shape[1], slow.sequences.shape[1])
@@ -254,7 +255,7 @@ def test_kernels_are_their_plain_twins(interpreted):
         if K > 1: prior[0, 1] = -torch.inf
         for a, c in zip(kernels.fused_marginal_top(logits, prior, scores, keep), kernels.marginal_top(logits, prior, scores, keep)): close(a, c)
         rows, targets = logits.view(-1, V), torch.randint(V, (B*K*M,), device=interpreted)
-        close(kernels.fused_chosen(rows, targets), kernels.chosen(rows, targets))
+        close(kernels.fused_chosen(rows, at := torch.randint(len(rows), (len(targets),), device=interpreted), targets), kernels.chosen(rows, at, targets))
 
 
 @pytest.mark.parametrize("seed", range(12))
