@@ -310,26 +310,37 @@ def _from(source, folder, package):
 # %% ../nbs/50_demo.ipynb #cell-56
 TRAINED = Path(str(files("rag_nb")))/"trained"
 
-@torch.no_grad()
-def add_adapters(
-    model,   # the network that the adapters were trained for
-    folder,  # with adapter_config.json and adapter_model.safetensors, as peft writes them
-):           # the same network, changed in place
-    "Add low-rank adapters to a network's matrices: W + α/r·B·A; ValueError where one does not fit."
+def _adapters(model, folder):
+    "Each matrix's layer, with the two thin matrices that are for it, scaled; ValueError where one does not fit."
     facts = json.loads((Path(folder)/"adapter_config.json").read_text(encoding="utf8"))
     weights, scale = load_file(Path(folder)/"adapter_model.safetensors"), facts["lora_alpha"]/facts["r"]
     for name in (n for n in weights if n.endswith("lora_A.weight")):
         target, low, high = name.removeprefix("base_model.model.").removesuffix(".lora_A.weight"), weights[name], weights[name.replace("lora_A", "lora_B")]
-        try: matrix = model.get_submodule(target).weight
+        try: shape = (layer := model.get_submodule(target)).weight.shape
         except AttributeError: raise ValueError(f"{folder} has adapters for {target}, which {type(model).__name__} has not: they belong to another network") from None
-        if matrix.shape != (len(high), low.shape[1]): raise ValueError(f"the adapter of {target} in {folder} is for another size of network")
-        matrix += (scale * high.float() @ low.float()).to(matrix.device, matrix.dtype)
+        if shape != (len(high), low.shape[1]): raise ValueError(f"the adapter of {target} in {folder} is for another size of network")
+        yield layer, low.float(), scale*high.float()                        # (r, in), (out, r)
+
+# %% ../nbs/50_demo.ipynb #cell-57
+@torch.no_grad()
+def add_adapters(
+    model,      # the network that the adapters were trained for
+    folder,     # with adapter_config.json and adapter_model.safetensors, as peft writes them
+    dtype=None, # of the matrices afterwards; as they are if None
+):              # the same network, changed in place
+    "Add low-rank adapters to a network's matrices, W + α/r·B·A in float32; ValueError where one does not fit."
+    found = list(_adapters(model, folder))
+    room = torch.empty(max((layer.weight.numel() for layer, *_ in found), default=0), device=next(model.parameters()).device)
+    for layer, low, high in found:
+        W = layer.weight
+        full = room[:W.numel()].view_as(W).copy_(W).addmm_(high.to(room.device), low.to(room.device))
+        layer.weight = torch.nn.Parameter(full.to(W.device, dtype or W.dtype, copy=True), W.requires_grad)
     return model
 
-# %% ../nbs/50_demo.ipynb #cell-58
+# %% ../nbs/50_demo.ipynb #cell-59
 SETTINGS = json.loads((TRAINED/"rag.json").read_text(encoding="utf8"))
 
-# %% ../nbs/50_demo.ipynb #cell-61
+# %% ../nbs/50_demo.ipynb #cell-62
 ENCODER_NAME = "rag_nb/all-MiniLM-L6-v2-squad"
 
 def default_encoder(
@@ -345,7 +356,7 @@ def default_encoder(
 
 default_encoder.known = {ENCODER_NAME: default_encoder, MINILM.model: partial(default_encoder, trained=False)}
 
-# %% ../nbs/50_demo.ipynb #cell-64
+# %% ../nbs/50_demo.ipynb #cell-65
 EXAMPLES = [  # title, text, question, answer
     ("Mount Everest", "Mount Everest, on the border of Nepal and China, was first climbed in 1953 by Edmund Hillary and Tenzing Norgay.",
      "When was Mount Everest first climbed?", "1953"),
@@ -359,7 +370,7 @@ EXAMPLES = [  # title, text, question, answer
      "What is most glass made from?", "sand, soda ash and limestone"),
 ]
 
-# %% ../nbs/50_demo.ipynb #cell-65
+# %% ../nbs/50_demo.ipynb #cell-66
 PROMPT = "".join(fill(PLAIN_TEMPLATE, title=t, text=x, question=q) + f" {a}\n\n" for t, x, q, a in EXAMPLES) + PLAIN_TEMPLATE
 UNTRAINED = dict(context_template=PROMPT, answer_prefix=" ", max_combined_length=640, n_docs=5, score_scale=20.0)
 
@@ -367,7 +378,7 @@ def _line_ends(tokenizer):
     "Ids of the tokens with a line break in them, which byte-level vocabularies write as Ċ."
     return sorted(i for token, i in tokenizer.get_vocab().items() if "Ċ" in token)
 
-# %% ../nbs/50_demo.ipynb #cell-67
+# %% ../nbs/50_demo.ipynb #cell-68
 def native_dtype(
     device=None, # the CPU if None
 ) -> torch.dtype:
@@ -382,16 +393,17 @@ def default_generator(
     trained: bool = True,  # with what this library trained; False: SmolLM2-135M-Instruct as it comes
 ) -> tuple:                # model, tokenizer
     "The decoder-only generator and its tokenizer; `FetchError` if it can be had from nowhere."
-    where = _from(source, smollm2_folder, SMOLLM2)
+    where, dtype = _from(source, smollm2_folder, SMOLLM2), native_dtype(device) if dtype == "auto" else dtype or torch.float32
     with _hushed():
-        model = AutoModelForCausalLM.from_pretrained(where, dtype=torch.float32)
+        model = AutoModelForCausalLM.from_pretrained(where, dtype="auto")  # as it lies in the file, where it stays until it is used
         tokenizer = AutoTokenizer.from_pretrained(where)
-    if trained: add_adapters(model, TRAINED/"generator")
+    if trained: add_adapters(model, TRAINED/"generator", dtype)
+    model.config.dtype = dtype
     tokenizer.eos_token = "<|im_end|>"  # some releases of Transformers read another one out of the GGUF file
     model.rag_config = SETTINGS if trained else dict(UNTRAINED, eos_token_id=[tokenizer.eos_token_id, *_line_ends(tokenizer)])
-    return model.to(device or "cpu", native_dtype(device) if dtype == "auto" else dtype or torch.float32).eval(), tokenizer
+    return model.to(device or "cpu", dtype).eval(), tokenizer
 
-# %% ../nbs/50_demo.ipynb #cell-72
+# %% ../nbs/50_demo.ipynb #cell-73
 def default_retriever(
     encoder: TextEncoder = None,  # the default encoder if None
 ) -> RagRetriever:
@@ -401,7 +413,7 @@ def default_retriever(
     retriever.folder, retriever.config.lexical_weight = None, SETTINGS["lexical_weight"]
     return retriever
 
-# %% ../nbs/50_demo.ipynb #cell-75
+# %% ../nbs/50_demo.ipynb #cell-76
 RagRetriever.default_encoder = staticmethod(default_encoder)
 Rag.default_generator = staticmethod(default_generator)
 
@@ -420,7 +432,7 @@ def demo(
     retriever = default_retriever(encoder) if trained else RagRetriever.from_documents(default_retriever(default_encoder(device, source)).passages, encoder)
     return cls.from_parts(retriever, encoder, default_generator(device, dtype, source, trained), kind=kind, **config)
 
-# %% ../nbs/50_demo.ipynb #cell-77
+# %% ../nbs/50_demo.ipynb #cell-78
 QUESTIONS = [
     "Where was Nikola Tesla's property sent?",
     "Which river flows through Warsaw?",

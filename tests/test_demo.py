@@ -287,6 +287,15 @@ def test_adapters_are_worked_in_as_peft_does(real):
     with pytest.raises(ValueError, match="another network"): demo.add_adapters(copy.deepcopy(real[0].model), demo.TRAINED/"generator")
 
 
+def test_rounding_comes_after_the_sum(real):
+    "In bfloat16 the generator has the float32 sums, rounded once, though no float32 copy of it was ever made."
+    (small, _), (large, _) = demo.default_generator(dtype=torch.bfloat16), demo.default_generator()
+    whole = demo.add_adapters(type(real[1]).from_pretrained(demo.smollm2_folder(), dtype=torch.float32), demo.TRAINED/"generator")
+    for (name, ours), (_, exact), (_, same) in zip(small.named_parameters(), whole.named_parameters(), large.named_parameters()):
+        assert torch.equal(exact, same) and torch.equal(ours, exact.bfloat16()), name
+    assert small.config.dtype == small.dtype == torch.bfloat16 and large.config.dtype == large.dtype == torch.float32
+
+
 def test_what_is_shipped_is_small_and_named():
     files = [p for p in demo.TRAINED.rglob("*") if p.is_file()]
     assert sum(p.stat().st_size for p in files) < 25e6 and {"README.md", "rag.json", "training.json", "log.jsonl"} <= {p.name for p in files}
