@@ -407,7 +407,7 @@ def test_a_plan_that_records():
 
 
 def test_finetune_with_recordings(tmp_path, monkeypatch):
-    "The same run with and without: with two batches a step, clipping, and an evaluation between."
+    "The same run with and without: with two batches a step, clipping, and an evaluation between. (BART would draw from the same random numbers as the order of the questions.)"
     from importlib import util
     from pathlib import Path
     spec = util.spec_from_file_location("of_training", Path(__file__).parent/"test_train.py")
@@ -418,10 +418,10 @@ def test_finetune_with_recordings(tmp_path, monkeypatch):
     monkeypatch.setattr(O, "Recorder", make)
     found = []
     for record in (False, True):
-        done = finetune(tt.make("bart", toy_generator("bart")), tt.DATA, tmp_path/str(record), eval_data=tt.DATA[:3], record=record, eval_strategy="steps", eval_steps=2,
-                        gradient_accumulation_steps=2, **{**tt.QUICK, "max_steps": 6})
+        done = finetune(tt.make(), tt.DATA, tmp_path/str(record), eval_data=tt.DATA[:3], record=record, eval_strategy="steps", eval_steps=2,
+                        gradient_accumulation_steps=2, **{**tt.QUICK, "max_steps": 6, "learning_rate": .05})
         found.append((tt.weights(done.rag.model), [l["loss"] for l in done.log if "loss" in l]))
     (a, l), (b, m) = found
     assert len(made) == 1 and made[0].counts["played"] >= 6
-    assert l == pytest.approx(m, rel=1e-3)
-    for n in a: torch.testing.assert_close(a[n], b[n], atol=1e-3, rtol=1e-2)
+    assert l == pytest.approx(m, rel=1e-5) and l[-1] < l[0]
+    for n in a: torch.testing.assert_close(a[n], b[n], atol=2e-4, rtol=1e-3)
