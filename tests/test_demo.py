@@ -266,6 +266,14 @@ def test_twenty_questions_are_answered_at_the_rate_that_is_stated(rag):
     assert right >= 10 and found >= 19, (right, found, [a.text for a in answers])
 
 
+def test_an_answer_imports_only_what_it_needs(real):
+    "From the command to the answer nothing is imported that only plots, training, other indexes or other file formats need."
+    others = ["pandas", "datasets", "faiss", "matplotlib", "IPython", "ipywidgets", "peft", "gguf", "ray", "rag_nb.train", "rag_nb.plots", "rag_nb.index_faiss"]
+    code = f"import sys, rag_nb.cli as cli; cli.main(['demo', '--max-new-tokens', '2', '--n-docs', '1']); print([o for o in {others} if o in sys.modules], file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "prior" in done.stdout and done.stderr.splitlines()[-1] == "[]", done.stderr
+
+
 def test_streaming_the_default_is_rag_token(rag):
     stream = rag.ask(demo.QUESTIONS[0], stream=True)
     said = "".join(stream)
