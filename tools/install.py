@@ -73,6 +73,7 @@ def main():
         run(*pip, *shlex.split(os.environ.get("TORCH_FLAGS", "")), "torch")
     say(f"installing rag_nb{f'[{o.extra}]' if o.extra else ''} and what it needs, a few minutes the first time")
     run(*pip, "-e", f".[{o.extra}]" if o.extra else ".")
+    run(python, "-m", "compileall", "-q", "rag_nb")  # pip compiles what it copies, not what it leaves in place
     say("the environment is ready")
 
 
