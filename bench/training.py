@@ -4,8 +4,9 @@
 
 A step is the loss and its gradient for every weight of generator and question encoder; the optimiser is the same for both and
 left out. Transformers' side is RagTokenForGeneration (or RagSequence) called with labels, rag_nb's is the likelihood that its
-training uses (lesson 38). `checkpointed` rows recompute what they can on both sides. Weights are random, in evaluation mode,
-since dropout would make every loss another. Memory is what PyTorch allocated at most, weights and gradients included.
+training uses (lesson 38), on a GPU with the generator's passes recorded (lesson 37), but for the rows that say otherwise.
+`checkpointed` rows recompute what they can on both sides, and are not recorded. Weights are random, in evaluation mode, since
+dropout would make every loss another. Memory is the most that PyTorch took from the card, weights, gradients and recordings included.
 The floor is three times the forward pass's arithmetic at the rate of a large matrix product.
 Before any time is told both sides run in float32 (on a GPU in a short version), where losses have to agree to a thousandth and
 gradients to a hundredth of their length; in bfloat16 the difference is told.
@@ -17,17 +18,20 @@ from generation import BOS, EOS, SIZES, inputs, models
 import torch, transformers
 from rag_nb import doc_log_prior
 from rag_nb.likelihood import answer_logprobs, marginal_nll
+from rag_nb.record import Recorder
 from rag_nb.model import align_labels
 
-ROWS = {"token B=8": ("token", 8, False), "token B=8, checkpointed": ("token", 8, True), "sequence B=8": ("sequence", 8, False), "token B=8, 4 answers each": ("token", 8, False, 4)}
-CPU_ROWS = {"token B=2": ("token", 2, False), "token B=2, checkpointed": ("token", 2, True)}
+ROWS = {"token B=8": dict(kind="token", B=8, record=True), "token B=8, not recorded": dict(kind="token", B=8), "token B=8, checkpointed": dict(kind="token", B=8, again=True),
+        "sequence B=8": dict(kind="sequence", B=8, record=True), "token B=8, 4 answers each": dict(kind="token", B=8, same=4, record=True)}
+CPU_ROWS = {"token B=2": dict(kind="token", B=2), "token B=2, checkpointed": dict(kind="token", B=2, again=True)}
 COLUMNS = [("row", "row", ""), ("Transformers ms", "theirs_ms", ".1f"), ("rag_nb ms", "ours_ms", ".1f"), ("ratio", "ratio", ".2f"), ("floor ms", "floor_ms", ".1f"),
            ("processor ms: Transformers", "theirs_cpu_ms", ".0f"), ("rag_nb", "ours_cpu_ms", ".0f"), ("peak GiB: Transformers", "theirs_peak_gib", ".2f"), ("rag_nb", "ours_peak_gib", ".2f"),
            ("loss differs by", "loss_gap", ".1e"), ("gradient by", "gradient_gap", ".1e"), ("in float32", "gradient_gap_32", ".1e")]
 
 
-def case(kind, B, a, dtype, same=1):
-    "Both sides' steps: functions that leave gradients behind and return the loss. `same`: rows of one question stand beside each other, with other answers."
+def case(kind, B, a, dtype, same=1, record=False):
+    """Both sides' steps: functions that leave gradients behind and return the loss; the generator, the model, and our recorder or None.
+    `same`: rows of one question stand beside each other, with other answers."""
     theirs, ours, generator = models(kind, a.size, a.device, dtype, a.docs)
     x = inputs(kind, B // same, a.docs, a.context, generator.config.vocab_size, a.device)
     x = {k: v.repeat_interleave(same, 0) if k == "doc_scores" else v.view(B // same, a.docs, -1).repeat_interleave(same, 0).flatten(0, 1) for k, v in x.items()}
@@ -36,6 +40,7 @@ def case(kind, B, a, dtype, same=1):
     labels[:, 0], labels[:, -1] = BOS, EOS
     labels, vectors = labels.to(a.device), torch.randint(5, 95, (B, 12), generator=g).to(a.device)
     docs = torch.randn(B, a.docs, 32, generator=g).to(a.device)
+    recorder = Recorder(generator, longest=(a.context,), after=1) if record else None
     def scores(): return torch.einsum("bd,bkd->bk", ours.rag.question_encoder(vectors).pooler_output.float(), docs)
     def one():
         out = theirs(context_input_ids=x["context_input_ids"], context_attention_mask=x["context_attention_mask"], doc_scores=scores(), labels=labels, reduce_loss=True, use_cache=False)
@@ -43,11 +48,11 @@ def case(kind, B, a, dtype, same=1):
         return out.loss.detach()/B
     def other():
         fed, targets = (v.repeat_interleave(a.docs, 0) for v in align_labels(labels, ours.config))
-        lp = answer_logprobs(generator, x["context_input_ids"], x["context_attention_mask"], fed, targets, rows=64, one_matrix=True)
+        lp = answer_logprobs(generator, x["context_input_ids"], x["context_attention_mask"], fed, targets, rows=64, one_matrix=True, record=recorder)
         loss = marginal_nll(lp.view(B, a.docs, -1), doc_log_prior(scores()), kind).mean()
         loss.backward()
         return loss.detach()
-    return one, other, generator, ours
+    return one, other, generator, ours, recorder
 
 
 def gradients(step, model):
@@ -68,7 +73,7 @@ def highest(step, model, device):
     for p in model.parameters(): p.grad = None
     gc.collect(); torch.cuda.empty_cache(); torch.cuda.reset_peak_memory_stats()
     step(); torch.cuda.synchronize()
-    return torch.cuda.max_memory_allocated()/2**30
+    return torch.cuda.max_memory_reserved()/2**30
 
 
 def work(generator, B, a):
@@ -79,15 +84,24 @@ def work(generator, B, a):
     return 2*R*(a.context*read + a.new*write) + 4*R*a.context**2*c.d_model*c.encoder_layers
 
 
-def row(a, limits, kind, B, again, same=1):
+def played(recorder):
+    if recorder is not None and set(recorder.counts) != {"played"}: raise ValueError(f"a pass was not recorded: {dict(recorder.counts)}")
+
+
+def row(a, limits, kind, B, again=False, same=1, record=False):
     dtype, short = getattr(torch, a.dtype), type(a)(**{**vars(a), "context": min(a.context, 60)})
-    *steps, generator, ours = case(kind, min(B, 4), short, torch.float32, min(same, 2))
+    *steps, generator, ours, recorder = case(kind, min(B, 4), short, torch.float32, min(same, 2), record)
+    gap(steps, ours)                                                       # the second time a recording is played that was made the first time
     gap32 = gap(steps, ours)
+    played(recorder)
     if (gap32[0] > 1e-3 or gap32[1] > 1e-2) and not a.force: raise ValueError(f"in float32 the losses differ by {gap32[0]:.1e} and the gradients by {gap32[1]:.1e} of their length")
-    del steps, generator, ours
-    one, other, generator, ours = case(kind, B, a, dtype, same)
+    del steps, generator, ours, recorder
+    gc.collect()
+    one, other, generator, ours, recorder = case(kind, B, a, dtype, same, record)
     if again: generator.gradient_checkpointing_enable(gradient_checkpointing_kwargs=dict(use_reentrant=False)); generator.train(); _no_dropout(generator)
     gaps = gap((one, other), ours)
+    played(recorder)
+    if recorder is not None: recorder.forget()                             # Transformers' memory without our recordings, ours with them
     memory = [highest(s, ours, a.device) for s in (one, other)]
     def cleared(step):
         def run():
@@ -120,7 +134,7 @@ def main():
     limits = machine(a.device, getattr(torch, a.dtype))
     report = Report(COLUMNS, limits, a.out, benchmark="training", size=a.size, docs=a.docs, context=a.context, new=a.new)
     for name in a.rows or rows:
-        if not report.over(a.seconds): report.add(name, lambda: row(a, limits, *rows[name]))
+        if not report.over(a.seconds): report.add(name, lambda: row(a, limits, **rows[name]))
 
 
 if __name__ == "__main__": main()

@@ -1311,6 +1311,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                'rag_nb.record.Recorder._moved': ('record.html#recorder._moved', 'rag_nb/record.py'),
                                'rag_nb.record.Recorder._record': ('record.html#recorder._record', 'rag_nb/record.py'),
                                'rag_nb.record.Recorder._refusal': ('record.html#recorder._refusal', 'rag_nb/record.py'),
+                               'rag_nb.record.Recorder.forget': ('record.html#recorder.forget', 'rag_nb/record.py'),
                                'rag_nb.record.Recorder.width': ('record.html#recorder.width', 'rag_nb/record.py'),
                                'rag_nb.record._Played': ('record.html#_played', 'rag_nb/record.py'),
                                'rag_nb.record._Played.backward': ('record.html#_played.backward', 'rag_nb/record.py'),

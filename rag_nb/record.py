@@ -198,10 +198,15 @@ def _key(self: Recorder, run, state, inputs):
     return run, state, around, shapes, mode, tuple(p.requires_grad for p in self.weights)
 
 @patch
+def forget(self: Recorder):
+    "Drop all recordings, and give their memory back."
+    self.tapes, self.failed, self.pool = OrderedDict(), {}, None
+
+@patch
 def _moved(self: Recorder):
     "Drop all recordings if weights lie elsewhere than they did."
     places = [p.data_ptr() for p in self.weights]
-    if places != self.places: self.places, self.tapes, self.failed, self.pool = places, OrderedDict(), {}, None
+    if places != self.places: self.forget(); self.places = places
 
 # %% ../nbs/37_record.ipynb #cell-28
 @patch
