@@ -167,7 +167,7 @@ def _altered(module, parts):
     kind = getattr(getattr(module, "config", None), "_attn_implementation", None) or "eager"
     return None if kind in ("sdpa", "eager") else f"its attention is {kind}"
 
-def _hooks(m): return len(m._forward_hooks) + len(m._forward_pre_hooks) + len(m._backward_hooks) + len(m._backward_pre_hooks)
+def _hooks(m): return bool(m._forward_hooks or m._forward_pre_hooks or m._backward_hooks or m._backward_pre_hooks)
 
 # %% ../nbs/37_record.ipynb #cell-25
 class Recorder:
@@ -193,8 +193,8 @@ def _key(self: Recorder, run, state, inputs):
     "All that would make other orders, for a pass with these inputs."
     kind = self.weights[0].device.type
     around = (torch.is_grad_enabled(), torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind))
-    shapes = tuple((n, x.shape, x.dtype) for n, x in inputs.items())
-    mode = tuple((m.training, _hooks(m), getattr(m, "gradient_checkpointing", False)) for m in self.parts)
+    shapes = tuple((n, x.shape, x.dtype, x.device) for n, x in inputs.items())
+    mode = tuple(m.training for m in self.parts), tuple(m.__dict__.get("gradient_checkpointing") for m in self.parts), sum(map(_hooks, self.parts))
     return run, state, around, shapes, mode, tuple(p.requires_grad for p in self.weights)
 
 @patch
@@ -210,13 +210,14 @@ def _moved(self: Recorder):
 
 # %% ../nbs/37_record.ipynb #cell-28
 @patch
-def _refusal(self: Recorder, key):
+def _refusal(self: Recorder, key, inputs):
     "Why a pass is not taken, or None."
     under_way = self.open and self.open()
     if under_way is not None and not under_way.used: return "another recorded pass has yet to go back"
     if key in self.tapes: return None
     if key in self.failed: return self.failed[key]
     if (why := cannot_record(self.module, self.tape is not Graphs)): return why
+    if any(x.device != self.weights[0].device for x in inputs.values()): return "its inputs are on another device"
     if len(self.seen) > 1000: self.seen.clear()
     self.seen[key] += 1
     if self.seen[key] < self.after: return "its shape is new"
@@ -255,7 +256,7 @@ def __call__(self: Recorder,
     "Play a pass, or record it first; its gradients go to the network's weights."
     self._moved()
     self.calls, key = self.calls + 1, self._key(run, state, inputs)
-    self.why = self._refusal(key)
+    self.why = self._refusal(key, inputs)
     tape = None if self.why else self.tapes.get(key) or self._record(key, run, inputs)
     self.counts[self.why or "played"] += 1
     if tape is None: return None
