@@ -400,5 +400,5 @@ def hand_back(self: Objective):
         self.retriever.made_by = self.config.passage_encoder = encoder_record(self.passages)
     self.config.score_scale = round(float(self.log_scale.detach().exp()), 6)
     self.model.requires_grad_(True).eval()
-    self.recorder = None  # its memory is the GPU's
+    if self.recorder is not None: self.recorder.forget()  # their memory is the GPU's
     self.rag._take(self.retriever if self.embeds else self.rag.retriever)

@@ -422,6 +422,6 @@ def test_finetune_with_recordings(tmp_path, monkeypatch):
                         gradient_accumulation_steps=2, **{**tt.QUICK, "max_steps": 6, "learning_rate": .05})
         found.append((tt.weights(done.rag.model), [l["loss"] for l in done.log if "loss" in l]))
     (a, l), (b, m) = found
-    assert len(made) == 1 and made[0].counts["played"] >= 6
+    assert len(made) == 1 and made[0].counts["played"] >= 6 and done.trainer.objective.recorder is made[0] and not made[0].tapes
     assert l == pytest.approx(m, rel=1e-5) and l[-1] < l[0]
     for n in a: torch.testing.assert_close(a[n], b[n], atol=2e-4, rtol=1e-3)
