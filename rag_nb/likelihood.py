@@ -40,17 +40,18 @@ def to_logits(
     hidden: torch.Tensor,  # (…, H)
 ) -> torch.Tensor:  # (…, V)
     "Logits from the last hidden states: the output embedding, and the bias that BART's family adds."
-    whole = _plain(generator)
-    logits, bias = _product(whole.get_output_embeddings(), hidden), getattr(whole, "final_logits_bias", None)
-    return logits if bias is None else logits + bias[0]
+    return _logits(generator, hidden)[..., :getattr(_plain(generator).get_output_embeddings(), "out_features", None)]
 
-def _product(matrix, hidden):
-    "matrix(hidden). On a GPU in half precision, rows of an odd number of logits (BART: 50,265) would be made by a slow kernel; with some rows of zeros below the matrix they are not."
-    narrow = hidden.is_cuda and (hidden.element_size() == 2 or torch.is_autocast_enabled("cuda"))
-    if not narrow or type(matrix) is not torch.nn.Linear or len(matrix.weight) % 8 == 0 or matrix._forward_hooks: return matrix(hidden)
-    V = len(matrix.weight)
-    logits = torch.nn.functional.linear(hidden, pad(matrix.weight, (0, 0, 0, -V % 64)))[..., :V]
-    return logits if matrix.bias is None else logits + matrix.bias
+def _logits(generator, hidden):
+    "The same, and in some cases a few −∞ after the last of the vocabulary."
+    matrix, extra = _plain(generator).get_output_embeddings(), getattr(_plain(generator), "final_logits_bias", None)  # (1, V)
+    if not _narrow(hidden) or type(matrix) is not torch.nn.Linear or matrix.out_features % 8 == 0 or matrix._forward_hooks:
+        return matrix(hidden) if extra is None else matrix(hidden) + extra[0]
+    known = [b for b in (matrix.bias, None if extra is None else extra[0]) if b is not None] or [matrix.weight.new_zeros(matrix.out_features)]
+    more = -matrix.out_features % 64
+    return torch.nn.functional.linear(hidden, pad(matrix.weight, (0, 0, 0, more)), pad(sum(known), (0, more), value=-torch.inf))
+
+def _narrow(hidden): return hidden.is_cuda and (hidden.element_size() == 2 or torch.is_autocast_enabled("cuda"))
 
 # %% ../nbs/38_likelihood.ipynb #cell-17
 @torch.no_grad()
@@ -92,7 +93,7 @@ class _Pick(torch.autograd.Function):
 # %% ../nbs/38_likelihood.ipynb #cell-23
 def _chosen(generator, hidden, targets):
     "log p of each target, (P,) float32, from hidden states (P, H)."
-    logits = to_logits(generator, hidden)  # (P, V)
+    logits = _logits(generator, hidden)  # (P, V), or a little more
     return _Pick.apply(logits.float() if logits.dtype == torch.float64 else logits, targets)
 
 def chosen_logprobs(

@@ -399,6 +399,27 @@ def test_the_gradient_of_the_chosen_in_bfloat16(scale):
     assert bool(((got.double() - want).abs() <= want.abs()*2**-7*1.01 + 1e-5).all())                     # two roundings, and those of p in float32
 
 
+@pytest.mark.parametrize("extra", [False, True])
+def test_a_vocabulary_of_an_odd_number_of_words(monkeypatch, extra):
+    "With rows of zeros below the matrix: the same logits, log-probabilities and gradients, with and without biases."
+    import rag_nb.likelihood as L
+    net = nn.Module()
+    net.matrix = nn.Linear(6, 13, bias=extra).double()
+    net.get_output_embeddings = lambda: net.matrix
+    if extra: net.register_buffer("final_logits_bias", torch.randn(1, 13, dtype=torch.float64))
+    hidden, targets = torch.randn(5, 6, dtype=torch.float64, requires_grad=True), torch.tensor([0, 12, 3, 3, 1])
+    weights = [hidden, *net.parameters()]
+    make = lambda: (L.to_logits(net, hidden), L.chosen_logprobs(net, hidden, targets))
+    a, lp = make()
+    want = torch.autograd.grad(lp.square().sum(), weights)
+    monkeypatch.setattr(L, "_narrow", lambda hidden: True)
+    b, ours = make()
+    assert b.shape == (5, 13) and L._logits(net, hidden).shape == (5, 64)
+    torch.testing.assert_close(b, a)
+    torch.testing.assert_close(ours, lp)
+    for g, w in zip(torch.autograd.grad(ours.square().sum(), weights), want): torch.testing.assert_close(g, w, atol=1e-5, rtol=1e-5)
+
+
 # Training
 
 def test_a_plan_that_records():
