@@ -358,11 +358,11 @@ def test_masks_are_decided_as_before():
 
 def test_stand_ins_share_memory_and_leave_no_trace():
     g = toy_generator("bart")
-    before = {n: id(p) for n, p in g.named_parameters(remove_duplicate=False)}
+    before, weight = {n: id(p) for n, p in g.named_parameters(remove_duplicate=False)}, g.lm_head.weight
     with pytest.raises(ZeroDivisionError):
         with _stand_ins(g) as of:
             for n, p in g.named_parameters(remove_duplicate=False): assert id(p) != before[n]
-            assert g.lm_head.weight is g.get_input_embeddings().weight         # tied as before
+            assert g.lm_head.weight is of(weight) is g.get_input_embeddings().weight and of(weight).data_ptr() == weight.data_ptr()   # tied as before
             g.lm_head.weight.data[0, 0] = 7.
             1/0
     assert {n: id(p) for n, p in g.named_parameters(remove_duplicate=False)} == before and float(g.lm_head.weight[0, 0].detach()) == 7.
