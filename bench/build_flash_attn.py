@@ -54,6 +54,7 @@ def installed(source, out):
     facts = out/f"flash_attn-{version}.dist-info"
     facts.mkdir(exist_ok=True)
     shutil.copy(source/"PKG-INFO", facts/"METADATA")
+    (facts/"top_level.txt").write_text("flash_attn\nflash_attn_2_cuda\n")                  # by which Transformers knows whose package this is
     return version
 
 

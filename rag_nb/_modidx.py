@@ -937,7 +937,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                 'rag_nb.kernels._follow': ('kernels.html#_follow', 'rag_nb/kernels.py'),
                                 'rag_nb.kernels._go_on': ('kernels.html#_go_on', 'rag_nb/kernels.py'),
                                 'rag_nb.kernels._inherit': ('kernels.html#_inherit', 'rag_nb/kernels.py'),
-                                'rag_nb.kernels._last': ('kernels.html#_last', 'rag_nb/kernels.py'),
                                 'rag_nb.kernels._lse': ('kernels.html#_lse', 'rag_nb/kernels.py'),
                                 'rag_nb.kernels._many': ('kernels.html#_many', 'rag_nb/kernels.py'),
                                 'rag_nb.kernels._merge': ('kernels.html#_merge', 'rag_nb/kernels.py'),

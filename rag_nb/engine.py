@@ -273,8 +273,8 @@ def read_seq2seq(self:Shelf,
     ids:torch.Tensor, # (R, S)
     mask:torch.Tensor, # (R, S)
 ):
-    "Encode R contexts, on a GPU some thousand tokens at a time, and keep their keys and values."
-    n, rows = ids.shape[1], max(1, 2**13 // ids.shape[1]) if ids.is_cuda else len(ids)
+    "Encode R contexts, on a GPU some at a time, since what is between the layers takes more room than what is kept, and keep their keys and values."
+    n, rows = ids.shape[1], max(2**11 // ids.shape[1], len(ids) // 8, 1) if ids.is_cuda else len(ids)
     for r in (slice(a, a + rows) for a in range(0, len(ids), rows)):
         states = generator.get_encoder()(input_ids=ids[r], attention_mask=mask[r], return_dict=True).last_hidden_state
         for (l, _, s, _), (K, V) in zip([p for p in self.net.parts if p[1] == "cross"], self.cross):
@@ -773,8 +773,8 @@ def _look_up(net, y, rows, targets, fused=False, budget=2**27):
     ends = torch.searchsorted(rows[order], torch.arange(0, len(y) + step, step, device=y.device)).tolist()
     for i, h in enumerate(y.split(step)):
         part = order[ends[i]:ends[i+1]]
-        out[part] = (kernels.fused_chosen(wide_logits(net, h), rows[part] - i*step, targets[part]) if fused
-                     else kernels.chosen(logits_of(net, h), rows[part] - i*step, targets[part]))
+        which = targets[part], rows[part] - i*step
+        out[part] = kernels.fused_chosen(wide_logits(net, h), *which) if fused else kernels.chosen(logits_of(net, h), *which)
     return out
 
 def score(

@@ -17,20 +17,15 @@ from .scan import has_triton, tl, triton
 @triton.jit
 def _turn_comes(EARLY: tl.constexpr):
     if EARLY:
-        if EARLY < 3: tl.extra.cuda.gdc_launch_dependents()
         tl.extra.cuda.gdc_wait()
-        if EARLY > 4: tl.extra.cuda.gdc_launch_dependents()
-
-@triton.jit
-def _last(EARLY: tl.constexpr):
-    if EARLY == 3 or EARLY == 4: tl.extra.cuda.gdc_launch_dependents()
+        tl.extra.cuda.gdc_launch_dependents()
 
 @lru_cache
 def _early(device):
     "What a launch is told: whether it can be made before its turn."
     can = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (9, 0)
     can = can and hasattr(getattr(getattr(tl, "extra", None), "cuda", None), "gdc_wait")
-    return dict(EARLY=2, launch_pdl=True) if can else dict(EARLY=0)
+    return dict(EARLY=True, launch_pdl=True) if can else dict(EARLY=False)
 
 # %% ../nbs/18_kernels.ipynb #cell-08
 def add_norm(x, delta, weight, bias, eps):
@@ -57,7 +52,6 @@ def _add_norm(X, A, W, C, H, Y, n, D, eps, ADD: tl.constexpr, CENTRE: tl.constex
     if CENTRE: y = tl.where(ok, y - tl.sum(y, 0) / D, 0.0)
     y = y / tl.sqrt(tl.sum(y*y, 0) / D + eps) * w
     if CENTRE: y += c
-    _last(EARLY)
     tl.store(Y + row*D + col, y.to(x.dtype), mask=ok)
 
 # %% ../nbs/18_kernels.ipynb #cell-10
@@ -139,8 +133,8 @@ def _few(X, W0, W1, W2, C0, C1, C2, Y, n, D, N0, N1, N2, stride, step, NAME: tl.
         if p >= two: W, C, N, first, left = W2, C2, N2, two, N0 + N1
         elif p >= one: W, C, N, first, left = W1, C1, N1, one, N0
     col = (p - first)*BN + tl.arange(0, BN)
-    if EARLY == 2 or EARLY == 4 or EARLY == 6: _ask(W, col, N, D, LINES)
-    if (EARLY == 2 or EARLY == 4 or EARLY == 6) and GATED: _ask(W1, col, N, D, LINES)
+    if LINES > 0: _ask(W, col, N, D, LINES)
+    if LINES > 0 and GATED: _ask(W1, col, N, D, LINES)
     _turn_comes(EARLY)
     acc, there = _times(X, W, m, n, col, N, D, begin, end, IEEE, BM, BN, BK), (m < n)[:, None] & (col < N)[None]
     if BIAS: acc += tl.load(C + col, mask=col < tl.where(piece == 0, N, 0), other=0.0).to(tl.float32)[None]
@@ -150,22 +144,21 @@ def _few(X, W0, W1, W2, C0, C1, C2, Y, n, D, N0, N1, N2, stride, step, NAME: tl.
         up = _times(X, W1, m, n, col, N, D, begin, end, IEEE, BM, BN, BK)
         if BIAS: up += tl.load(C1 + col, mask=col < N, other=0.0).to(tl.float32)[None]
         y = (y.to(tl.float32) * up.to(y.dtype).to(tl.float32)).to(y.dtype)
-    _last(EARLY)
     tl.store(Y + (piece*n + m).to(tl.int64)[:, None]*stride + left + col[None], y, mask=there)
 
 # %% ../nbs/18_kernels.ipynb #cell-20
 def _few_tile(n, N, D):
     "Rows, columns and depth of a tile, warps, stages; and in how many pieces a sum over D is made where that is allowed: about a block for each of a large GPU's processors."
     if n <= 16: tile = 16, 16, 128, 4, 4
-    elif n > 64: tile = (64, 64, 128, 4, 3) if N > 2048 or D > 2048 else (64, 32, 256, 4, 3)
-    else: tile = (64, 32, 256, 4, 3) if N > 2048 or D > 2048 else (64, 16, 256, 4, 3)
+    elif N <= 2048 and D <= 2048: tile = 64, 32 if n > 64 else 16, 256, 4, 3
+    else: tile = (64, 64, 128, 4, 3) if n > 64 else (64, 32, 128, 4, 6)
     blocks = triton.cdiv(N, tile[1])*triton.cdiv(n, tile[0])
     return *tile, max(1, min(D // 256, 144 // blocks))
 
 def fused_linear(x, weights, biases, name=None, gated=False, out=None, most=None, split=False):
     (n, D), sizes = x.shape, [len(w) for w in weights]
     if n > (most or (256 if x.element_size() == 2 else 0)): return _many(x, weights, biases, name, gated, out)
-    width, some, blank = sizes[0] if gated else sum(sizes), 3 - len(sizes), weights[0]
+    width, some, blank, early = sizes[0] if gated else sum(sizes), 3 - len(sizes), weights[0], _early(x.device)
     BM, BN, BK, warps, stages, pieces = _few_tile(n, width, D)
     pieces = pieces if split else 1
     if split: out = torch.empty(pieces, n, width, dtype=torch.float32, device=x.device)
@@ -173,7 +166,7 @@ def fused_linear(x, weights, biases, name=None, gated=False, out=None, most=None
     w, c, N = [*weights, *[blank]*some], [blank if b is None else b for b in biases] + [blank]*some, [*sizes, *[0]*some]
     _few[(sum(triton.cdiv(k, BN) for k in (sizes[:1] if gated else sizes)), triton.cdiv(n, BM), pieces)](
         x, *w, *c, out, n, D, *N, out.stride(-2), triton.cdiv(triton.cdiv(D, pieces), 64)*64, name or "", gated, biases[0] is not None, 1 if gated else len(sizes), x.dtype == torch.float32,
-        BM, BN, BK, triton.next_power_of_2(triton.cdiv(D, 64)), num_warps=warps, num_stages=stages, **_early(x.device))
+        BM, BN, BK, triton.next_power_of_2(triton.cdiv(D, 64)) if early["EARLY"] and n <= BM else 0, num_warps=warps, num_stages=stages, **early)
     return out
 
 def _many(x, weights, biases, name, gated, out):
@@ -188,13 +181,13 @@ def _add_bias(X, C, stride, V, BLOCK: tl.constexpr, EARLY: tl.constexpr):
     row, col = tl.program_id(0).to(tl.int64), tl.program_id(1)*BLOCK + tl.arange(0, BLOCK)
     c = tl.load(C + col, mask=col < V, other=0.0).to(tl.float32)
     _turn_comes(EARLY)
-    x = tl.load(X + row*stride + col, mask=col < V, other=0.0)
-    tl.store(X + row*stride + col, (x.to(tl.float32) + c).to(x.dtype), mask=col < V)
+    x = tl.load(X + row*stride + col, mask=col < stride, other=0.0)          # the whole row, so that many numbers are loaded at once
+    tl.store(X + row*stride + col, (x.to(tl.float32) + c).to(x.dtype), mask=col < stride)
 
 def fused_add_bias(x, bias):
-    "x (n, V) + bias (V,), in place."
+    "x (n, V), the beginnings of longer rows, + bias (V,), in place."
     (n, V), block = x.shape, 2048
-    _add_bias[(n, triton.cdiv(V, block))](x, bias, x.stride(0), V, block, **_early(x.device))
+    _add_bias[(n, triton.cdiv(x.stride(0), block))](x, bias, x.stride(0), V, block, **_early(x.device))
     return x
 
 # %% ../nbs/18_kernels.ipynb #cell-24
@@ -237,7 +230,7 @@ def _cross(Q, K, V, MASK, WIDTH, OUT, stride, H, M, d, scale, IEEE: tl.constexpr
     m, col, n = tl.arange(0, BM), tl.arange(0, BD), tl.arange(0, BN)
     base = (r*H + h)*S*d
     top, low, acc = tl.full([BM], -1e30, tl.float32), tl.zeros([BM], tl.float32), tl.zeros([BM, BD], tl.float32)
-    if EARLY == 2 or EARLY == 4 or EARLY == 6:
+    if EARLY:
         _ask(K + base, n, S, d, 1)                                           # the first tiles
         _ask(V + base, n, S, d, 1)
     _turn_comes(EARLY)
@@ -257,7 +250,6 @@ def _cross(Q, K, V, MASK, WIDTH, OUT, stride, H, M, d, scale, IEEE: tl.constexpr
         acc = acc*old[:, None] + tl.dot(p.to(v.dtype), v, input_precision="ieee" if IEEE else "tf32")
         low, top = low*old + tl.sum(p, 1), new
     out = acc / low[:, None]
-    _last(EARLY)
     tl.store(OUT + (r*M + m)[:, None]*H*d + h*d + col[None], out.to(q.dtype), mask=(m < M)[:, None] & (col < d)[None])
 
 # %% ../nbs/18_kernels.ipynb #cell-29
@@ -328,7 +320,6 @@ def _self(Q, KN, VN, K, V, MASK, WIDTH, SEEN, AT, COS, SIN, LEN, BIAS, QW, KW, O
         w = tl.load(V + tile, mask=inside, other=0.0)
         acc = acc*old[:, None] + tl.dot(p.to(w.dtype), w, input_precision="ieee" if IEEE else "tf32")
         low, top = low*old + tl.sum(p, 1), new
-    _last(EARLY)
     tl.store(OUT + (row*H*d + h*d)[:, None] + col[None], (acc / low[:, None]).to(q.dtype), mask=ok)
 
 # %% ../nbs/18_kernels.ipynb #cell-33
@@ -435,13 +426,13 @@ def fused_marginal_top(logits, prior, scores, keep, rules=None, at=None):
     return best, place.gather(1, i), lse
 
 # %% ../nbs/18_kernels.ipynb #cell-41
-def chosen(logits, rows, targets):
-    "log p of targets (p,) from rows (p,) of logits (n, V)."
-    x = logits.float()
+def chosen(logits, targets, rows=None):
+    "log p of targets (p,) from logits (n, V): from rows (p,) of them, or one from each."
+    x, rows = logits.float(), torch.arange(len(logits), device=logits.device) if rows is None else rows
     return x[rows, targets] - x.logsumexp(-1)[rows]
 
-def fused_chosen(logits, rows, targets):
-    top, low = _sums(logits)
+def fused_chosen(logits, targets, rows=None):
+    (top, low), rows = _sums(logits), torch.arange(len(logits), device=logits.device) if rows is None else rows
     return logits[rows, targets].float() - (top + low.log()).logsumexp(-1)[rows]
 
 # %% ../nbs/18_kernels.ipynb #cell-43
