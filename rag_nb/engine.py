@@ -183,10 +183,11 @@ def logits_of(net, y, times=F.linear):
 # %% ../nbs/22_engine.ipynb #cell-21
 def wide_logits(net, y):
     "The same for a GPU in half precision: a view (n, V) of longer rows, each of which begins at a multiple of 16 bytes."
-    V = len(net.head)
-    if y.element_size() == 4 or V % 8 == 0: return logits_of(net, y)
+    V, few = len(net.head), y.is_cuda and len(y) <= 64
+    if y.element_size() == 4 or V % 8 == 0 and not few: return logits_of(net, y)
     if net.head_scale != 1.0: y = y * net.head_scale
     out, most = y.new_empty(len(y), -(-V // 64)*64)[:, :V], V // 8 * 8
+    if few: return kernels.fused_linear(y, [net.head], [None if net.head_bias is None else net.head_bias.flatten()], out=out)
     for part in (slice(0, most), slice(most, V)): torch.mm(y, net.head[part].T, out=out[:, part])
     if net.head_bias is None: return out
     return kernels.fused_add_bias(out, net.head_bias.flatten()) if y.is_cuda else out.add_(net.head_bias.flatten().to(y.dtype))

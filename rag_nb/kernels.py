@@ -149,7 +149,8 @@ def _few(X, W0, W1, W2, C0, C1, C2, Y, n, D, N0, N1, N2, stride, step, NAME: tl.
 # %% ../nbs/18_kernels.ipynb #cell-20
 def _few_tile(n, N, D):
     "Rows, columns and depth of a tile, warps, stages; and in how many pieces a sum over D is made where that is allowed: about a block for each of a large GPU's processors."
-    if n <= 16: tile = 16, 16, 128, 4, 4
+    if N > 2**14: tile = (16, 64, 128, 4, 4) if n <= 16 else (32, 128, 64, 4, 4) if n <= 32 else (64, 64, 128, 4, 3)
+    elif n <= 16: tile = 16, 16, 128, 4, 4
     elif N <= 2048 and D <= 2048: tile = 64, 32 if n > 64 else 16, 256, 4, 3
     else: tile = (64, 64, 128, 4, 3) if n > 64 else (64, 32, 128, 4, 6)
     blocks = triton.cdiv(N, tile[1])*triton.cdiv(n, tile[0])

@@ -12,7 +12,7 @@ from torch.nn.functional import pad
 from torch.utils.checkpoint import checkpoint
 from transformers.modeling_outputs import BaseModelOutput
 from .marginal import token_marginal, sequence_marginal
-from .kernels import fused_chosen, has_triton
+from .kernels import fused_chosen, has_triton, tl, triton
 from .reader import _check_left, is_decoder_only, teacher_force
 
 # %% ../nbs/38_likelihood.ipynb #cell-12
@@ -75,22 +75,40 @@ def _log_p(logits, targets):
     x = logits.to(torch.promote_types(logits.dtype, torch.float32))
     return x.gather(-1, targets[:, None]).squeeze(-1) - x.logsumexp(-1)
 
+def _log_p_back(logits, targets, lp, slope):
+    "The gradient of the logits (P, V), in their own precision."
+    with torch.autocast(logits.device.type, enabled=False):
+        out = logits.softmax(-1).mul_(-slope[:, None])
+        return out.scatter_(-1, targets[:, None], (slope * -lp.expm1())[:, None].to(logits.dtype))
+
+# %% ../nbs/38_likelihood.ipynb #cell-22
+@triton.jit
+def _back(X, TARGET, LSE, SLOPE, OUT, stride, V, BLOCK: tl.constexpr):
+    row, n = tl.program_id(0).to(tl.int64), tl.program_id(1)*BLOCK + tl.arange(0, BLOCK)
+    x = tl.load(X + row*stride + n, mask=n < V, other=-float("inf")).to(tl.float32)
+    p = tl.exp(x - tl.load(LSE + row))
+    tl.store(OUT + row*V + n, tl.load(SLOPE + row)*(tl.where(n == tl.load(TARGET + row), 1.0, 0.0) - p), mask=n < V)
+
+def _fused_back(logits, targets, lp, slope):
+    (P, V), out = logits.shape, torch.empty(logits.shape, dtype=logits.dtype, device=logits.device)
+    lse = logits.gather(-1, targets[:, None]).squeeze(-1).float() - lp
+    if P: _back[(P, triton.cdiv(V, 4096))](logits, targets, lse, slope.float().contiguous(), out, logits.stride(0), V, 4096)
+    return out
+
 class _Pick(torch.autograd.Function):
     "log p of chosen tokens: beside the logits only their gradient is as wide as the vocabulary."
     @staticmethod
     def forward(ctx, logits, targets):
-        lp = fused_chosen(logits, targets) if logits.is_cuda and has_triton() else _log_p(logits, targets)
+        ctx.fused = logits.is_cuda and has_triton() and logits.stride(1) == 1
+        lp = fused_chosen(logits, targets) if ctx.fused else _log_p(logits, targets)
         ctx.save_for_backward(logits, targets, lp)
         return lp
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, slope):
-        logits, targets, lp = ctx.saved_tensors
-        out = logits.softmax(-1).mul_(-slope[:, None])
-        return out.scatter_(-1, targets[:, None], (slope * -lp.expm1())[:, None].to(logits.dtype)), None
+    def backward(ctx, slope): return (_fused_back if ctx.fused else _log_p_back)(*ctx.saved_tensors, slope), None
 
-# %% ../nbs/38_likelihood.ipynb #cell-23
+# %% ../nbs/38_likelihood.ipynb #cell-25
 def _chosen(generator, hidden, targets):
     "log p of each target, (P,) float32, from hidden states (P, H)."
     logits = _logits(generator, hidden)  # (P, V), or a little more
@@ -107,7 +125,7 @@ def chosen_logprobs(
     run = (lambda *a: checkpoint(_chosen, *a, use_reentrant=False)) if again else _chosen
     return torch.cat([run(generator, h, t) for h, t in zip(hidden.split(size), targets.split(size))])
 
-# %% ../nbs/38_likelihood.ipynb #cell-25
+# %% ../nbs/38_likelihood.ipynb #cell-27
 def _joined(ids, mask, fed, width):
     "Contexts padded on the left and what follows them, as rows padded on the right: (R, W), for W up to `width`."
     n, S = mask.sum(1), mask.shape[1]  # real context tokens
@@ -115,7 +133,7 @@ def _joined(ids, mask, fed, width):
     at = torch.arange(width, device=ids.device)[None] + (S - n)[:, None]  # (R, W)
     return both.gather(1, at.clamp(max=both.shape[1] - 1))
 
-# %% ../nbs/38_likelihood.ipynb #cell-28
+# %% ../nbs/38_likelihood.ipynb #cell-30
 def _facts(ids, mask, targets):
     "Of R rows, as lists of R numbers: real context tokens, places up to the last target, and the first row with an equal context."
     rows = ids.masked_fill(mask == 0, -1)  # (R, S)
@@ -123,7 +141,7 @@ def _facts(ids, mask, targets):
     last = ((targets != -100) * torch.arange(1, targets.shape[1] + 1, device=ids.device)).amax(1)
     return torch.stack([mask.sum(1), last, twin]).tolist()
 
-# %% ../nbs/38_likelihood.ipynb #cell-30
+# %% ../nbs/38_likelihood.ipynb #cell-32
 def _read_row(generator, rows):
     "Hidden states (R, W, H) of rows without padding on the left."
     return last_hidden(generator, input_ids=rows, attention_mask=torch.ones_like(rows), use_cache=False)
@@ -137,7 +155,7 @@ def _causal_logprobs(generator, ids, mask, fed, targets, row, t, record=None):
     if hidden is None: hidden = _read_row(generator, rows)  # (R, W, H)
     return chosen_logprobs(generator, hidden[row, mask.sum(1)[row] - 1 + t], targets[row, t])
 
-# %% ../nbs/38_likelihood.ipynb #cell-32
+# %% ../nbs/38_likelihood.ipynb #cell-34
 def _read_pair(generator, ids, mask, fed, which=None):
     "Hidden states (R, T, H) of decoder inputs (R, T) behind contexts (U, S); which of them is whose, (R,), where U is less than R."
     context = dict(input_ids=ids, attention_mask=mask)
@@ -154,7 +172,7 @@ def _distinct(twin, device):
     at = {number: i for i, number in enumerate(first)}
     return (torch.tensor(x, device=device) for x in (first, [at[i] for i in twin]))
 
-# %% ../nbs/38_likelihood.ipynb #cell-33
+# %% ../nbs/38_likelihood.ipynb #cell-35
 def _seq2seq_logprobs(generator, ids, mask, fed, targets, row, t, record=None):
     "log p of the scored targets of R rows, in row-major order: (P,)."
     (n, last, twin), hidden = _facts(ids, mask, targets), None
@@ -171,13 +189,13 @@ def _played_pair(record, shortest, S, T, ids, mask, fed, **which):
     state = "full" if shortest == S + wide else "padded"
     return record(_read_pair, state, ids=pad(ids, (0, wide)), mask=pad(mask, (0, wide)), fed=pad(fed, (0, long)), **which)
 
-# %% ../nbs/38_likelihood.ipynb #cell-35
+# %% ../nbs/38_likelihood.ipynb #cell-37
 def _full_logprobs(generator, ids, mask, fed, targets, row, t, record=None):
     "The same by way of all logits, for generators that do more after their output embedding."
     logits = teacher_force(generator, ids, mask, fed).logits  # (R, T, V)
     return logits[row, t].float().log_softmax(-1).gather(-1, targets[row, t][:, None]).squeeze(-1)
 
-# %% ../nbs/38_likelihood.ipynb #cell-37
+# %% ../nbs/38_likelihood.ipynb #cell-39
 def _in_groups(mask, targets, rows):
     "The numbers of the contexts that have a target, longest first, in groups."
     scored = (targets != -100).sum(1)  # (R,)
@@ -211,7 +229,7 @@ def answer_logprobs(
     if found: out = out.index_put((torch.cat(places),), torch.cat(found))
     return out.view_as(targets)  # (R, T)
 
-# %% ../nbs/38_likelihood.ipynb #cell-39
+# %% ../nbs/38_likelihood.ipynb #cell-41
 def marginal_nll(
     token_lp: torch.Tensor,  # (B, K, T)
     log_prior: torch.Tensor,  # (B, K)

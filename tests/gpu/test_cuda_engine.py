@@ -14,6 +14,7 @@ spec = importlib.util.spec_from_file_location("cases_of_the_engine", Path(__file
 cpu = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(cpu)
 KINDS = ["bart", "mbart", "t5", "llama", *cpu.OTHERS]
+CALM = dict(gated=128)                                                          # random weights of this family make logits of up to 70, where a bfloat16 is a quarter
 
 
 def both(head, kind, seed, dtype, calm=1, device="cuda"):
@@ -60,7 +61,7 @@ def paths_in_bfloat16(kind, device, monkeypatch):
     for cls in (generation.Loop, cpu.Engine): monkeypatch.setattr(cls, "search", watched(cls.search, steps.setdefault(cls, [])))
     for seed in range(14):
         for log in steps.values(): log.clear()
-        if (found := both("token", kind, 100 + seed, torch.bfloat16, calm=16, device=device)) is None: continue
+        if (found := both("token", kind, 100 + seed, torch.bfloat16, calm=CALM.get(kind, 16), device=device)) is None: continue
         *_, kw, fast, slow = found
         slower, faster = steps[generation.Loop], steps[cpu.Engine][:len(steps[cpu.Engine])//2]  # `both` asks the engine twice
         B = len(slower[0][0])
