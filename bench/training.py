@@ -4,7 +4,7 @@
 
 A step is the loss and its gradient for every weight of generator and question encoder; the optimiser is the same for both and
 left out. Transformers' side is RagTokenForGeneration (or RagSequence) called with labels, rag_nb's is the likelihood that its
-training uses (lesson 38), on a GPU with the generator's passes recorded (lesson 37), but for the rows that say otherwise.
+training uses (lesson 38), on a GPU with the networks' passes recorded (lesson 37), but for the rows that say otherwise.
 `checkpointed` rows recompute what they can on both sides, and are not recorded. Weights are random, in evaluation mode, since
 dropout would make every loss another. Memory is the most that PyTorch took from the card, weights, gradients and recordings included.
 The floor is three times the forward pass's arithmetic at the rate of a large matrix product.
@@ -40,19 +40,25 @@ def case(kind, B, a, dtype, same=1, record=False):
     labels[:, 0], labels[:, -1] = BOS, EOS
     labels, vectors = labels.to(a.device), torch.randint(5, 95, (B, 12), generator=g).to(a.device)
     docs = torch.randn(B, a.docs, 32, generator=g).to(a.device)
-    recorder = Recorder(generator, longest=(a.context,), after=1) if record else None
-    def scores(): return torch.einsum("bd,bkd->bk", ours.rag.question_encoder(vectors).pooler_output.float(), docs)
+    recorder, asking = (Recorder(generator, longest=(a.context,), after=1), Recorder(ours.rag.question_encoder, after=1)) if record else (None, None)
+    def scores(by=None):
+        found = ours.rag.question_encoder(vectors).pooler_output if by is None else by(_embedded, ids=vectors)
+        return torch.einsum("bd,bkd->bk", found.float(), docs)
     def one():
         out = theirs(context_input_ids=x["context_input_ids"], context_attention_mask=x["context_attention_mask"], doc_scores=scores(), labels=labels, reduce_loss=True, use_cache=False)
         (out.loss/B).backward()
         return out.loss.detach()/B
     def other():
+        prior = doc_log_prior(scores(asking))                               # the search comes before the reading
         fed, targets = (v.repeat_interleave(a.docs, 0) for v in align_labels(labels, ours.config))
         lp = answer_logprobs(generator, x["context_input_ids"], x["context_attention_mask"], fed, targets, rows=64, one_matrix=True, record=recorder)
-        loss = marginal_nll(lp.view(B, a.docs, -1), doc_log_prior(scores()), kind).mean()
+        loss = marginal_nll(lp.view(B, a.docs, -1), prior, kind).mean()
         loss.backward()
         return loss.detach()
     return one, other, generator, ours, recorder
+
+
+def _embedded(encoder, ids): return encoder(ids).pooler_output
 
 
 def gradients(step, model):
