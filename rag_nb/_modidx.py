@@ -1111,6 +1111,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'rag_nb.objective.Objective._scores': ('objective.html#objective._scores', 'rag_nb/objective.py'),
                                   'rag_nb.objective.Objective._sides': ('objective.html#objective._sides', 'rag_nb/objective.py'),
                                   'rag_nb.objective.Objective._tokens': ('objective.html#objective._tokens', 'rag_nb/objective.py'),
+                                  'rag_nb.objective.Objective._vectors': ('objective.html#objective._vectors', 'rag_nb/objective.py'),
                                   'rag_nb.objective.Objective._with_gold': ('objective.html#objective._with_gold', 'rag_nb/objective.py'),
                                   'rag_nb.objective.Objective._with_passages': ( 'objective.html#objective._with_passages',
                                                                                  'rag_nb/objective.py'),

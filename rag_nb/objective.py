@@ -41,7 +41,7 @@ class Plan:
     cache_retrieval: bool = False  # search once a question between two refreshes
     rows: int = 64                 # contexts read together
     recompute: bool = False        # trade time for memory: see `answer_logprobs`
-    record: bool = False           # on a GPU, record the generator's passes by shape and play them: see 37_record
+    record: bool = False           # on a GPU, record passes by shape and play them: see 37_record
 
     def __post_init__(self):
         self.train = (self.train,) if isinstance(self.train, str) else tuple(self.train)
@@ -96,6 +96,8 @@ class Objective(nn.Module):
         self._find_gold_rows()
         self._prepare()
         self.recorder = Recorder(self.model.rag.generator, longest=(self.config.max_combined_length,)) if self.plan.record else None
+        self.asking = Recorder(self.model.rag.question_encoder) if self.plan.record else None
+        self._embedded = lambda module, **asked: self.model.rag.embed_questions(**asked)
 
     @property
     def config(self): return self.model.config
@@ -247,6 +249,18 @@ def _scores(self: Objective, vectors, docs, hits):
 
 # %% ../nbs/39_objective.ipynb #cell-29
 @patch
+def _vectors(self: Objective, **asked):
+    "Vectors of the questions (B, D), from a recording if there is one: inputs (B, S), those that are None left out."
+    found, asked = None, {k: v for k, v in asked.items() if v is not None}
+    if self.asking is not None and "attention_mask" in asked:
+        S = asked["input_ids"].shape[1]
+        more = self.asking.width(S, 16) - S
+        state = "padded" if more or not bool(asked["attention_mask"].all()) else "full"
+        found = self.asking(self._embedded, state, **{k: nn.functional.pad(v, (0, more)) for k, v in asked.items()})
+    return self._embedded(None, **asked) if found is None else found
+
+# %% ../nbs/39_objective.ipynb #cell-31
+@patch
 def _likelihood(self: Objective, questions, hits, scores, labels):
     "−log p(y|x) (B,), and log-probabilities of the targets (B, K, T)."
     B, K = scores.shape
@@ -256,7 +270,7 @@ def _likelihood(self: Objective, questions, hits, scores, labels):
     token_lp = answer_logprobs(self.model.rag.generator, ids, mask, fed, targets, self.plan.rows, self.plan.recompute, self.one_matrix, self.recorder)
     return marginal_nll(token_lp.view(B, K, -1), doc_log_prior(scores), self.kind), token_lp.view(B, K, -1)
 
-# %% ../nbs/39_objective.ipynb #cell-31
+# %% ../nbs/39_objective.ipynb #cell-33
 @patch
 def _contrast(self: Objective, vectors, docs, hits, gold):
     "Cross-entropy of each question's own document among all that the batch found: hard negatives of its own, easy ones of the others."
@@ -270,7 +284,7 @@ def _contrast(self: Objective, vectors, docs, hits, gold):
     out[torch.arange(B, device=ids.device), column] = False
     return torch.nn.functional.cross_entropy(scores.masked_fill(out, -torch.inf)[known], column[known])
 
-# %% ../nbs/39_objective.ipynb #cell-33
+# %% ../nbs/39_objective.ipynb #cell-35
 @torch.no_grad()
 def _beliefs(scores, token_lp):
     "Mean entropy in nats of prior and final posterior over documents, and how often reading puts another document first."
@@ -288,7 +302,7 @@ def _recall(self: Objective, found, document_ids):
     share = lambda k: sum(bool(ds & {*f[:k]}) for ds, f in known)/len(known)
     return {f"recall_at_{k}": share(k) for k in sorted({1, found.shape[1]})}
 
-# %% ../nbs/39_objective.ipynb #cell-35
+# %% ../nbs/39_objective.ipynb #cell-37
 @patch
 def forward(self: Objective,
     input_ids,  # (B, S) questions for the question encoder
@@ -299,7 +313,7 @@ def forward(self: Objective,
     token_type_ids=None,  # (B, S)
 ) -> dict:  # loss, and statistics by name
     "Search once, read once, sum over documents."
-    vectors = self.model.rag.embed_questions(input_ids, attention_mask, token_type_ids)  # (B, D)
+    vectors = self._vectors(input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids)  # (B, D)
     found, stats = self.search(vectors, questions), {}
     hits, gold = self._with_gold(found, vectors, document_ids or [[]]*len(questions), questions)
     docs = self._doc_vectors(hits)
@@ -313,7 +327,7 @@ def forward(self: Objective,
         loss, stats["contrast"] = loss + self.plan.contrast*contrast, contrast.detach()
     return dict(loss=loss, stats={**stats, **_beliefs(scores.detach(), token_lp), **recall}, firsts=firsts)
 
-# %% ../nbs/39_objective.ipynb #cell-41
+# %% ../nbs/39_objective.ipynb #cell-43
 @patch
 @torch.no_grad()
 def embed_all(self: Objective,
@@ -343,7 +357,7 @@ def take_vectors(self: Objective,
     params = {**index.params, **(dict(device=self.device) if index.kind == "exact" else {})}
     self.retriever.index, self.cache = make_index(index.kind, vectors, **params), {}
 
-# %% ../nbs/39_objective.ipynb #cell-43
+# %% ../nbs/39_objective.ipynb #cell-45
 @patch
 def refresh(self: Objective,
     background: bool = False,  # in a thread; `swap` takes them over
@@ -370,7 +384,7 @@ def swap(self: Objective,
     self.take_vectors(made[0])
     self.refreshed = made[1]
 
-# %% ../nbs/39_objective.ipynb #cell-46
+# %% ../nbs/39_objective.ipynb #cell-48
 @patch
 def merge(self: Objective):
     "Work the adapters into the weights."
@@ -400,5 +414,6 @@ def hand_back(self: Objective):
         self.retriever.made_by = self.config.passage_encoder = encoder_record(self.passages)
     self.config.score_scale = round(float(self.log_scale.detach().exp()), 6)
     self.model.requires_grad_(True).eval()
-    if self.recorder is not None: self.recorder.forget()  # their memory is the GPU's
+    for r in (self.recorder, self.asking):
+        if r is not None: r.forget()  # their memory is the GPU's
     self.rag._take(self.retriever if self.embeds else self.rag.retriever)
