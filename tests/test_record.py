@@ -443,7 +443,7 @@ def test_finetune_with_recordings(tmp_path, monkeypatch):
         for m in rag.model.modules():
             if isinstance(m, nn.Dropout): m.p = 0.
         done = finetune(rag, tt.DATA, tmp_path/str(record), eval_data=tt.DATA[:3], record=record, eval_strategy="steps", eval_steps=2,
-                        gradient_accumulation_steps=2, **{**tt.QUICK, "max_steps": 6, "learning_rate": .05})
+                        gradient_accumulation_steps=2, optim="sgd", **{**tt.QUICK, "max_steps": 6, "learning_rate": .05})
         found.append((tt.weights(done.rag.model), [l["loss"] for l in done.log if "loss" in l]))
     (a, l), (b, m) = found
     assert made == [done.trainer.objective.recorder, done.trainer.objective.asking] and not any(r.tapes for r in made)
