@@ -944,6 +944,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                 'rag_nb.kernels._put': ('kernels.html#_put', 'rag_nb/kernels.py'),
                                 'rag_nb.kernels._read': ('kernels.html#_read', 'rag_nb/kernels.py'),
                                 'rag_nb.kernels._self': ('kernels.html#_self', 'rag_nb/kernels.py'),
+                                'rag_nb.kernels._shared': ('kernels.html#_shared', 'rag_nb/kernels.py'),
+                                'rag_nb.kernels._slots': ('kernels.html#_slots', 'rag_nb/kernels.py'),
                                 'rag_nb.kernels._sums': ('kernels.html#_sums', 'rag_nb/kernels.py'),
                                 'rag_nb.kernels._tick': ('kernels.html#_tick', 'rag_nb/kernels.py'),
                                 'rag_nb.kernels._times': ('kernels.html#_times', 'rag_nb/kernels.py'),

@@ -28,13 +28,24 @@ def _early(device):
     return dict(EARLY=True, launch_pdl=True) if can else dict(EARLY=False)
 
 # %% ../nbs/18_kernels.ipynb #cell-08
+@lru_cache
+def _shared(device):
+    "Bytes that a block can share."
+    return torch.cuda.get_device_properties(device).shared_memory_per_block_optin if device.type == "cuda" else 2**18
+
+def _slots(most, d, stages, x):
+    "Slots of keys and values (d numbers each) at a time."
+    while most > 16 and 4*most*d*stages*x.element_size()//2 > _shared(x.device): most //= 2
+    return most
+
+# %% ../nbs/18_kernels.ipynb #cell-10
 def add_norm(x, delta, weight, bias, eps):
     "x + delta (n, D; or None; or the pieces (p, n, D) of a sum) and the norm of the sum: layer norm with a bias, root mean square without."
     h = x if delta is None else x + (delta if delta.ndim == 2 else delta.sum(0).to(x.dtype))
     if bias is None: return h, F.rms_norm(h, h.shape[-1:], weight, eps)
     return h, F.layer_norm(h, h.shape[-1:], weight, bias, eps)
 
-# %% ../nbs/18_kernels.ipynb #cell-09
+# %% ../nbs/18_kernels.ipynb #cell-11
 @triton.jit(do_not_specialize=["n"])
 def _add_norm(X, A, W, C, H, Y, n, D, eps, ADD: tl.constexpr, CENTRE: tl.constexpr, BLOCK: tl.constexpr, EARLY: tl.constexpr):
     row, col = tl.program_id(0).to(tl.int64), tl.arange(0, BLOCK)
@@ -54,7 +65,7 @@ def _add_norm(X, A, W, C, H, Y, n, D, eps, ADD: tl.constexpr, CENTRE: tl.constex
     if CENTRE: y += c
     tl.store(Y + row*D + col, y.to(x.dtype), mask=ok)
 
-# %% ../nbs/18_kernels.ipynb #cell-10
+# %% ../nbs/18_kernels.ipynb #cell-12
 def fused_add_norm(x, delta, weight, bias, eps):
     n, D = x.shape
     h, y = x if delta is None else torch.empty_like(x), torch.empty_like(x)
@@ -63,14 +74,14 @@ def fused_add_norm(x, delta, weight, bias, eps):
                     num_warps=4 if block <= 2048 else 8, **_early(x.device))
     return h, y
 
-# %% ../nbs/18_kernels.ipynb #cell-12
+# %% ../nbs/18_kernels.ipynb #cell-14
 def act(x, name, gated):
     "The activation of x (n, F), or of its first half times its second, (n, F/2)."
     a, b = x.chunk(2, -1) if gated else (x, None)
     a = dict(gelu=F.gelu, relu=F.relu, silu=F.silu, gelu_new=lambda v: F.gelu(v, approximate="tanh"))[name](a)
     return a * b if gated else a
 
-# %% ../nbs/18_kernels.ipynb #cell-13
+# %% ../nbs/18_kernels.ipynb #cell-15
 @triton.jit
 def _activated(v, NAME: tl.constexpr):
     if NAME == "relu": y = tl.maximum(v, 0.0)
@@ -90,19 +101,19 @@ def _act(X, Y, n, F, NAME: tl.constexpr, GATED: tl.constexpr, BLOCK: tl.constexp
     if GATED: y = y.to(x.dtype).to(tl.float32) * tl.load(X + at + F, mask=ok, other=0.0).to(tl.float32)
     tl.store(Y + i, y.to(x.dtype), mask=ok)
 
-# %% ../nbs/18_kernels.ipynb #cell-14
+# %% ../nbs/18_kernels.ipynb #cell-16
 def fused_act(x, name, gated):
     y = torch.empty(*x.shape[:-1], x.shape[-1] // (2 if gated else 1), dtype=x.dtype, device=x.device)
     _act[(triton.cdiv(y.numel(), 1024),)](x, y, y.numel(), y.shape[-1], name, gated, 1024, **_early(x.device))
     return y
 
-# %% ../nbs/18_kernels.ipynb #cell-16
+# %% ../nbs/18_kernels.ipynb #cell-18
 def linear(x, weights, biases, name=None, gated=False):
     "x (n, D) times each of up to three matrices (N_i, D), side by side (n, ΣN), and an activation of it."
     y = torch.cat([F.linear(x, w, b) for w, b in zip(weights, biases)], -1)
     return y if name is None else act(y, name, gated)
 
-# %% ../nbs/18_kernels.ipynb #cell-17
+# %% ../nbs/18_kernels.ipynb #cell-19
 @triton.jit
 def _ask(W, col, N, D, LINES: tl.constexpr):
     "Ask for rows of a matrix, to be brought near: a line is 128 bytes."
@@ -121,7 +132,7 @@ def _times(X, W, m, n, col, N, D, begin, end, IEEE: tl.constexpr, BM: tl.constex
         acc = tl.dot(a, tl.trans(b), acc, input_precision="ieee" if IEEE else "tf32")
     return acc
 
-# %% ../nbs/18_kernels.ipynb #cell-18
+# %% ../nbs/18_kernels.ipynb #cell-20
 @triton.jit(do_not_specialize=["n"])
 def _few(X, W0, W1, W2, C0, C1, C2, Y, n, D, N0, N1, N2, stride, step, NAME: tl.constexpr, GATED: tl.constexpr, BIAS: tl.constexpr, PARTS: tl.constexpr, IEEE: tl.constexpr,
          BM: tl.constexpr, BN: tl.constexpr, BK: tl.constexpr, LINES: tl.constexpr, EARLY: tl.constexpr):
@@ -146,7 +157,7 @@ def _few(X, W0, W1, W2, C0, C1, C2, Y, n, D, N0, N1, N2, stride, step, NAME: tl.
         y = (y.to(tl.float32) * up.to(y.dtype).to(tl.float32)).to(y.dtype)
     tl.store(Y + (piece*n + m).to(tl.int64)[:, None]*stride + left + col[None], y, mask=there)
 
-# %% ../nbs/18_kernels.ipynb #cell-20
+# %% ../nbs/18_kernels.ipynb #cell-22
 def _few_tile(n, N, D):
     "Rows, columns and depth of a tile, warps, stages; and in how many pieces a sum over D is made where that is allowed: about a block for each of a large GPU's processors."
     if N > 2**14: tile = (16, 64, 128, 4, 4) if n <= 16 else (32, 128, 64, 4, 4) if n <= 32 else (64, 64, 128, 4, 3)
@@ -157,16 +168,16 @@ def _few_tile(n, N, D):
     return *tile, max(1, min(D // 256, 144 // blocks))
 
 def fused_linear(x, weights, biases, name=None, gated=False, out=None, most=None, split=False):
-    (n, D), sizes = x.shape, [len(w) for w in weights]
-    if n > (most or (256 if x.element_size() == 2 else 0)): return _many(x, weights, biases, name, gated, out)
+    (n, D), sizes, alike = x.shape, [len(w) for w in weights], len({b is None for b in biases}) == 1
+    if n > (most or (256 if x.element_size() == 2 else 0)) or not alike or not all(w.is_contiguous() for w in weights): return _many(x, weights, biases, name, gated, out)
     width, some, blank, early = sizes[0] if gated else sum(sizes), 3 - len(sizes), weights[0], _early(x.device)
     BM, BN, BK, warps, stages, pieces = _few_tile(n, width, D)
-    pieces = pieces if split else 1
+    pieces, stages = pieces if split else 1, max(1, min(stages, _shared(x.device) // ((BM + BN)*BK*x.element_size())))
     if split: out = torch.empty(pieces, n, width, dtype=torch.float32, device=x.device)
     elif out is None: out = torch.empty(n, width, dtype=x.dtype, device=x.device)
     w, c, N = [*weights, *[blank]*some], [blank if b is None else b for b in biases] + [blank]*some, [*sizes, *[0]*some]
     _few[(sum(triton.cdiv(k, BN) for k in (sizes[:1] if gated else sizes)), triton.cdiv(n, BM), pieces)](
-        x, *w, *c, out, n, D, *N, out.stride(-2), triton.cdiv(triton.cdiv(D, pieces), 64)*64, name or "", gated, biases[0] is not None, 1 if gated else len(sizes), x.dtype == torch.float32,
+        x.contiguous(), *w, *c, out, n, D, *N, out.stride(-2), triton.cdiv(triton.cdiv(D, pieces), 64)*64, name or "", gated, biases[0] is not None, 1 if gated else len(sizes), x.dtype == torch.float32,
         BM, BN, BK, triton.next_power_of_2(triton.cdiv(D, 64)) if early["EARLY"] and n <= BM else 0, num_warps=warps, num_stages=stages, **early)
     return out
 
@@ -176,7 +187,7 @@ def _many(x, weights, biases, name, gated, out):
     for a, e, w, b in zip([0] + ends, ends, weights, biases): torch.mm(x, w.T, out=y[:, a:e]) if b is None else torch.addmm(b, x, w.T, out=y[:, a:e])
     return y if name is None else fused_act(y, name, gated)
 
-# %% ../nbs/18_kernels.ipynb #cell-22
+# %% ../nbs/18_kernels.ipynb #cell-24
 @triton.jit
 def _add_bias(X, C, stride, V, BLOCK: tl.constexpr, EARLY: tl.constexpr):
     row, col = tl.program_id(0).to(tl.int64), tl.program_id(1)*BLOCK + tl.arange(0, BLOCK)
@@ -191,14 +202,14 @@ def fused_add_bias(x, bias):
     _add_bias[(n, triton.cdiv(x.stride(0), block))](x, bias, x.stride(0), V, block, **_early(x.device))
     return x
 
-# %% ../nbs/18_kernels.ipynb #cell-24
+# %% ../nbs/18_kernels.ipynb #cell-26
 def embedded(tokens, docs, table, scale=1.0, places=None, at=None):
     "Rows (B·docs·M, D) of tokens (B, M), the same for each of a question's documents, at place `at` (1,)."
     x = F.embedding(tokens[:, None].expand(-1, docs, -1).reshape(-1), table)
     if scale != 1.0: x = x * scale
     return x if places is None else x + places.index_select(0, at)
 
-# %% ../nbs/18_kernels.ipynb #cell-25
+# %% ../nbs/18_kernels.ipynb #cell-27
 @triton.jit(do_not_specialize=["K", "M", "lag"])
 def _embed(TOKENS, TABLE, PLACES, AT, X, K, M, D, scale, lag, PLACED: tl.constexpr, BLOCK: tl.constexpr, EARLY: tl.constexpr):
     row, col = tl.program_id(0).to(tl.int64), tl.arange(0, BLOCK)
@@ -216,7 +227,7 @@ def fused_embedded(tokens, docs, table, scale=1.0, places=None, at=None, lag=0):
                       triton.next_power_of_2(D), **_early(x.device))
     return x
 
-# %% ../nbs/18_kernels.ipynb #cell-27
+# %% ../nbs/18_kernels.ipynb #cell-29
 def cross_attend(q, K, V, mask, scale, width=None):
     "q (R·M, H·d) over K, V (R, H, S, d) where mask (R, S): (R·M, H·d)."
     R, H, S, d = K.shape
@@ -224,7 +235,7 @@ def cross_attend(q, K, V, mask, scale, width=None):
     add = torch.zeros(mask.shape, dtype=q.dtype, device=q.device).masked_fill(~mask, torch.finfo(q.dtype).min)
     return F.scaled_dot_product_attention(q, K, V, attn_mask=add[:, None, None], scale=scale).transpose(1, 2).reshape(-1, H*d)
 
-# %% ../nbs/18_kernels.ipynb #cell-28
+# %% ../nbs/18_kernels.ipynb #cell-30
 @triton.jit(do_not_specialize=["M"])
 def _cross(Q, K, V, MASK, WIDTH, OUT, stride, H, M, d, scale, IEEE: tl.constexpr, BM: tl.constexpr, BN: tl.constexpr, BD: tl.constexpr, EARLY: tl.constexpr):
     r, h, S = tl.program_id(0).to(tl.int64), tl.program_id(1), tl.load(WIDTH).to(tl.int32)
@@ -253,7 +264,7 @@ def _cross(Q, K, V, MASK, WIDTH, OUT, stride, H, M, d, scale, IEEE: tl.constexpr
     out = acc / low[:, None]
     tl.store(OUT + (r*M + m)[:, None]*H*d + h*d + col[None], out.to(q.dtype), mask=(m < M)[:, None] & (col < d)[None])
 
-# %% ../nbs/18_kernels.ipynb #cell-29
+# %% ../nbs/18_kernels.ipynb #cell-31
 def _cross_tile(blocks):
     "Slots at a time, warps and stages: few blocks want many bytes on their way, many blocks want to be small."
     return (128, 4, 2) if blocks <= 128 else (64, 4, 3)
@@ -261,11 +272,12 @@ def _cross_tile(blocks):
 def fused_cross_attend(q, K, V, mask, scale, width):
     (R, H, _, d), n = K.shape, len(q)
     (slots, warps, stages), M, out = _cross_tile(R*H), n // R, torch.empty(n, H*d, dtype=q.dtype, device=q.device)
+    slots = _slots(slots, triton.next_power_of_2(d), stages, q)
     _cross[(R, H)](q, K, V, mask.view(torch.uint8), width, out, q.stride(0), H, M, d, scale, q.dtype == torch.float32, max(16, triton.next_power_of_2(M)), slots,
                    max(16, triton.next_power_of_2(d)), num_warps=warps, num_stages=stages, **_early(q.device))
     return out
 
-# %% ../nbs/18_kernels.ipynb #cell-31
+# %% ../nbs/18_kernels.ipynb #cell-33
 @triton.jit
 def _turn(P, row, cos, sin, W, eps, col, d, ok, NORM: tl.constexpr, ROTARY: tl.constexpr):
     "Rows of queries or keys, with their norm and turned by their position."
@@ -281,7 +293,7 @@ def _turn(P, row, cos, sin, W, eps, col, d, ok, NORM: tl.constexpr, ROTARY: tl.c
         y = y*cos[None] + tl.where((col < d//2)[None], -z, z)*sin[None]
     return y.to(x.dtype)
 
-# %% ../nbs/18_kernels.ipynb #cell-32
+# %% ../nbs/18_kernels.ipynb #cell-34
 @triton.jit(do_not_specialize=["M", "docs", "lag"])
 def _self(Q, KN, VN, K, V, MASK, WIDTH, SEEN, AT, COS, SIN, LEN, BIAS, QW, KW, OUT, stride, T, H, G, M, docs, d, scale, eps, lag,
           NORM: tl.constexpr, ROTARY: tl.constexpr, FAR: tl.constexpr, SHARED: tl.constexpr, IEEE: tl.constexpr,
@@ -323,7 +335,7 @@ def _self(Q, KN, VN, K, V, MASK, WIDTH, SEEN, AT, COS, SIN, LEN, BIAS, QW, KW, O
         low, top = low*old + tl.sum(p, 1), new
     tl.store(OUT + (row*H*d + h*d)[:, None] + col[None], (acc / low[:, None]).to(q.dtype), mask=ok)
 
-# %% ../nbs/18_kernels.ipynb #cell-33
+# %% ../nbs/18_kernels.ipynb #cell-35
 def fused_self_attend(q, k, v, K, V, seen, at, lag, scale, H, width=None, mask=None, cos=None, sin=None, lengths=None, bias=None, norms=None):
     "q (R·M, H·d), k, v (R·M, G·d), all views of rows with one stride."
     (R, G, _, d), (B, M, TM) = K.shape, seen.shape
@@ -333,10 +345,10 @@ def fused_self_attend(q, k, v, K, V, seen, at, lag, scale, H, width=None, mask=N
     _self[(R, G)](q, k, v, K, V, some if mask is None else mask.view(torch.uint8), some if width is None else width, seen.view(torch.uint8), at, some if cos is None else cos, some if sin is None else sin,
                   some if lengths is None else lengths, some if bias is None else bias, qw, kw, out, q.stride(0), TM // M, H, G, M, R // B, d, scale, eps, lag,
                   norms is not None, cos is not None, bias is not None, mask is not None, q.dtype == torch.float32,
-                  max(16, triton.next_power_of_2(rep*M)), 64, max(16, triton.next_power_of_2(d)), num_warps=4, num_stages=2, **_early(q.device))
+                  max(16, triton.next_power_of_2(rep*M)), _slots(64, triton.next_power_of_2(d), 2, q), max(16, triton.next_power_of_2(d)), num_warps=4, num_stages=2, **_early(q.device))
     return out
 
-# %% ../nbs/18_kernels.ipynb #cell-35
+# %% ../nbs/18_kernels.ipynb #cell-37
 def marginal_top(logits, prior, scores, keep, rules=None, at=None):
     "From logits (B, K, M, V): the `keep` best of log Σ_z p(z) p(v|z) + score, (B, keep), where they are in M·V, and log Σ exp of the logits (B, K, M)."
     x = logits.float()
@@ -351,7 +363,7 @@ def marginal_top(logits, prior, scores, keep, rules=None, at=None):
     best, place = m.topk(keep) if keep > 1 else m.max(-1, keepdim=True)
     return best, place, lse
 
-# %% ../nbs/18_kernels.ipynb #cell-36
+# %% ../nbs/18_kernels.ipynb #cell-38
 @triton.jit
 def _lse(X, TOP, LOW, stride, V, part, PARTS: tl.constexpr, BLOCK: tl.constexpr, EARLY: tl.constexpr):
     "Part of a row: its greatest logit, and the sum of exp of the differences to it."
@@ -367,7 +379,7 @@ def _lse(X, TOP, LOW, stride, V, part, PARTS: tl.constexpr, BLOCK: tl.constexpr,
     tl.store(TOP + row*PARTS + p, most)
     tl.store(LOW + row*PARTS + p, tl.sum(low*tl.exp(top - most), 0))
 
-# %% ../nbs/18_kernels.ipynb #cell-37
+# %% ../nbs/18_kernels.ipynb #cell-39
 @triton.jit(do_not_specialize=["K", "M", "blocks"])
 def _top(X, TOP, LOW, PRIOR, SCORE, TABLE, FORCED, WHICH, AT, LSE, VALUE, PLACE, stride, V, K, M, blocks,
          RULED: tl.constexpr, KEEP: tl.constexpr, PARTS: tl.constexpr, BLOCK: tl.constexpr, EARLY: tl.constexpr):
@@ -399,7 +411,7 @@ def _top(X, TOP, LOW, PRIOR, SCORE, TABLE, FORCED, WHICH, AT, LSE, VALUE, PLACE,
         tl.store(PLACE + out + i, m*V + tl.program_id(1)*BLOCK + where)
         y = tl.where(n == tl.program_id(1)*BLOCK + where, -float("inf"), y)
 
-# %% ../nbs/18_kernels.ipynb #cell-39
+# %% ../nbs/18_kernels.ipynb #cell-41
 def _sums(x, parts=16):
     "For rows of logits (n, V) the greatest of each of `parts` parts, and the sum of exp of the differences to it: both (n, parts)."
     (n, V), block = x.shape, 1024
@@ -426,7 +438,7 @@ def fused_marginal_top(logits, prior, scores, keep, rules=None, at=None):
     best, i = value.topk(keep)
     return best, place.gather(1, i), lse
 
-# %% ../nbs/18_kernels.ipynb #cell-41
+# %% ../nbs/18_kernels.ipynb #cell-43
 def chosen(logits, targets, rows=None):
     "log p of targets (p,) from logits (n, V): from rows (p,) of them, or one from each."
     x, rows = logits.float(), torch.arange(len(logits), device=logits.device) if rows is None else rows
@@ -436,7 +448,7 @@ def fused_chosen(logits, targets, rows=None):
     (top, low), rows = _sums(logits), torch.arange(len(logits), device=logits.device) if rows is None else rows
     return logits[rows, targets].float() - (top + low.log()).logsumexp(-1)[rows]
 
-# %% ../nbs/18_kernels.ipynb #cell-43
+# %% ../nbs/18_kernels.ipynb #cell-45
 @triton.jit
 def _pick(x, lane, i): return tl.sum(tl.where(lane == i, x, tl.zeros_like(x)), 0)
 
@@ -453,7 +465,7 @@ def _best(v, n, keep, PLACE, KEEP: tl.constexpr):
         v = tl.where(n == w, -float("inf"), v)
     return value, place
 
-# %% ../nbs/18_kernels.ipynb #cell-45
+# %% ../nbs/18_kernels.ipynb #cell-47
 @triton.jit
 def _read(VALUE, PLACE, LOGITS, LSE, EOS, last, b, n, keep, stride, V, K, M, ENDS: tl.constexpr, KEEP: tl.constexpr, BK: tl.constexpr, BN: tl.constexpr):
     i, k = tl.arange(0, BN), tl.arange(0, BK)
@@ -465,7 +477,7 @@ def _read(VALUE, PLACE, LOGITS, LSE, EOS, last, b, n, keep, stride, V, K, M, END
     for e in tl.static_range(ENDS): ended = ended | (token == tl.load(EOS + e))
     return score, beam, token, said, ended, real
 
-# %% ../nbs/18_kernels.ipynb #cell-47
+# %% ../nbs/18_kernels.ipynb #cell-49
 @triton.jit
 def _go_on(NEXT, PARENT, SCORE, TOKENS, PARENTS, SAID, score, beam, token, said, ended, real, at, b, B, K, M, NONE: tl.constexpr, KEEP: tl.constexpr, BM: tl.constexpr, BK: tl.constexpr):
     j, k = tl.arange(0, KEEP), tl.arange(0, BK)
@@ -479,7 +491,7 @@ def _go_on(NEXT, PARENT, SCORE, TOKENS, PARENTS, SAID, score, beam, token, said,
         parents, first, left = _put(parents, tl.arange(0, BM), r, p), tl.where(r == 0, most, first), tl.where(j == w, -float("inf"), left)
     return parents, first
 
-# %% ../nbs/18_kernels.ipynb #cell-49
+# %% ../nbs/18_kernels.ipynb #cell-51
 @triton.jit
 def _merge(score, flag, at, beam, token, said, c_score, c_new, c_at, c_beam, c_token, c_said, M, KEEP: tl.constexpr, BM: tl.constexpr):
     "The M best of the old records (BM lanes) and the candidates' (KEEP lanes)."
@@ -498,7 +510,7 @@ def _merge(score, flag, at, beam, token, said, c_score, c_new, c_at, c_beam, c_t
         score, c_score = _put(score, m, w, -float("inf")), _put(c_score, j, c, -float("inf"))
     return f_score, f_flag, f_at, f_beam, f_token, f_said
 
-# %% ../nbs/18_kernels.ipynb #cell-51
+# %% ../nbs/18_kernels.ipynb #cell-53
 @triton.jit
 def _inherit(SEEN, parents, step, b, M, room, BM: tl.constexpr):
     m, c = tl.arange(0, BM), tl.arange(0, 64)
@@ -509,7 +521,7 @@ def _inherit(SEEN, parents, step, b, M, room, BM: tl.constexpr):
         tl.debug_barrier()
         tl.store(SEEN + ((b*M + m)*room*M)[:, None] + (s + c)[None], see.to(tl.uint8), mask=there)
 
-# %% ../nbs/18_kernels.ipynb #cell-52
+# %% ../nbs/18_kernels.ipynb #cell-54
 @triton.jit(do_not_specialize=["n", "keep", "K", "M", "room", "lag"])
 def _choose(VALUE, PLACE, LOGITS, LSE, EOS, LIMIT, AT, DONE, POWER, LONGEST, CAN, NEXT, PARENT, SCORE, TOKENS, PARENTS, SAID, OVER,
             E_SCORE, E_FLAG, E_AT, E_PARENT, E_TOKEN, E_SAID, SEEN, n, keep, stride, V, K, M, room, lag,
@@ -540,7 +552,7 @@ def _choose(VALUE, PLACE, LOGITS, LSE, EOS, LIMIT, AT, DONE, POWER, LONGEST, CAN
     tl.store(OVER + b*3 + 2, (tl.sum(tl.where(on, e_flag, 0), 0) == M).to(tl.uint8))
     _inherit(SEEN, parents, tl.maximum(at - lag, 0), b, M, room, BM)
 
-# %% ../nbs/18_kernels.ipynb #cell-54
+# %% ../nbs/18_kernels.ipynb #cell-56
 @triton.jit(do_not_specialize=["n", "K", "pad"])
 def _follow(VALUE, PLACE, LOGITS, LSE, EOS, LIMIT, AT, DONE, ENDED, LENGTHS, NEXT, TOKENS, SAID, OVER, n, stride, K, pad, ENDS: tl.constexpr, BK: tl.constexpr, BN: tl.constexpr, EARLY: tl.constexpr):
     _turn_comes(EARLY)
@@ -565,7 +577,7 @@ def _tick(OVER, AT, DONE, B, STOP: tl.constexpr, BB: tl.constexpr, EARLY: tl.con
     if STOP == 1: over = over | (tl.min(full, 0) != 0)
     tl.store(AT, tl.load(AT) + tl.where(done, 0, 1)); tl.store(DONE, (done | over).to(tl.uint8))
 
-# %% ../nbs/18_kernels.ipynb #cell-56
+# %% ../nbs/18_kernels.ipynb #cell-58
 _STOP = {True: 1, "never": 2}
 
 def can_choose(s): return s.keep <= 32 and s.M*triton.cdiv(s.V, 1024)*triton.next_power_of_2(s.keep) <= 2**14

@@ -241,6 +241,8 @@ def test_kernels_are_their_plain_twins(interpreted):
             close(kernels.fused_linear(x, weights[:1], biases[:1], "gelu", most=99), kernels.linear(x, weights[:1], biases[:1], "gelu"))
             twice = [weights[0], put(sizes[0], D)], [biases[0]]*2
             close(kernels.fused_linear(x, *twice, "silu", True, most=99), kernels.linear(x, *twice, "silu", True))
+    x, weights = put(5, 48), [put(20, 48), put(48, 9).T, put(7, 48)]                # one lies crosswise; and only one has a bias
+    for few in (weights, [weights[0], put(9, 48), weights[2]]): close(kernels.fused_linear(x, few, [put(20).mul_(0), None, None], most=99), kernels.linear(x, few, [None]*3))
     wide, b = put(3, 5000), put(4990)
     close(kernels.fused_add_bias(wide.clone()[:, :4990], b), wide[:, :4990] + b)
     tokens, table, places, at = torch.tensor([[3, 0], [2, 6]], device=interpreted), put(7, 37), put(9, 37), torch.tensor([4], device=interpreted)
