@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['add_norm', 'fused_add_norm', 'act', 'fused_act', 'linear', 'fused_linear', 'fused_add_bias', 'embedded',
-           'fused_embedded', 'cross_attend', 'fused_cross_attend', 'fused_self_attend', 'marginal_top',
-           'fused_candidates', 'fused_marginal_top', 'chosen', 'fused_chosen', 'can_choose', 'fused_choose']
+           'fused_embedded', 'column_sums', 'fused_column_sums', 'norm_back', 'fused_norm_back', 'cross_attend',
+           'fused_cross_attend', 'fused_self_attend', 'marginal_top', 'fused_candidates', 'fused_marginal_top',
+           'chosen', 'fused_chosen', 'can_choose', 'fused_choose']
 
 # %% ../nbs/18_kernels.ipynb #cell-02
 from functools import lru_cache
@@ -228,6 +229,61 @@ def fused_embedded(tokens, docs, table, scale=1.0, places=None, at=None, lag=0):
     return x
 
 # %% ../nbs/18_kernels.ipynb #cell-29
+def column_sums(x):
+    "Sums of the columns of x (n, D): (D,)."
+    return x.sum(0)
+
+@triton.jit
+def _columns(X, OUT, n, D, stride, part, ROWS: tl.constexpr, COLS: tl.constexpr):
+    col, p = tl.program_id(0)*COLS + tl.arange(0, COLS), tl.program_id(1)
+    last, acc = tl.minimum(p*part + part, n), tl.zeros([ROWS, COLS], tl.float32)
+    for i in range(p*part, last, ROWS):
+        row = i + tl.arange(0, ROWS)
+        acc += tl.load(X + row[:, None].to(tl.int64)*stride + col[None], mask=(row < last)[:, None] & (col < D)[None], other=0.0).to(tl.float32)
+    tl.store(OUT + p*D + col, tl.sum(acc, 0), mask=col < D)
+
+def _total(parts, dtype):
+    "The sum (D,) of parts (p, D)."
+    (p, D), out = parts.shape, torch.empty(parts.shape[1], dtype=dtype, device=parts.device)
+    _columns[(triton.cdiv(D, 32), 1)](parts, out, p, D, D, p, 64, 32)
+    return out
+
+def fused_column_sums(x, pieces=64):
+    (n, D), some = x.shape, torch.empty(pieces, x.shape[1], dtype=torch.float32, device=x.device)
+    _columns[(triton.cdiv(D, 128), pieces)](x, some, n, D, x.stride(0), triton.cdiv(n, pieces), 16, 128)
+    return _total(some, x.dtype)
+
+# %% ../nbs/18_kernels.ipynb #cell-30
+def norm_back(dy, x, weight, mean, rstd):
+    "Gradients of a layer norm's input x (…, D), weight and bias (D,), from that of its result, and the mean and reciprocal deviation of its rows."
+    return torch.ops.aten.native_layer_norm_backward(dy, x, [x.shape[-1]], mean, rstd, weight, weight, [True]*3)
+
+@triton.jit
+def _norm_back(DY, X, W, MEAN, RSTD, DX, PARTS, n, D, part, ROWS: tl.constexpr, BLOCK: tl.constexpr):
+    p, col = tl.program_id(0), tl.arange(0, BLOCK)
+    ok, last = col < D, tl.minimum(p*part + part, n)
+    w = tl.load(W + col, mask=ok, other=0.0).to(tl.float32)
+    dw, db = tl.zeros([BLOCK], tl.float32), tl.zeros([BLOCK], tl.float32)
+    for i in range(p*part, last, ROWS):
+        row = i + tl.arange(0, ROWS)
+        here, at = (row < last)[:, None] & ok[None], row[:, None].to(tl.int64)*D + col[None]
+        mean, rstd = tl.load(MEAN + row, mask=row < last, other=0.0).to(tl.float32)[:, None], tl.load(RSTD + row, mask=row < last, other=0.0).to(tl.float32)[:, None]
+        dy = tl.load(DY + at, mask=here, other=0.0).to(tl.float32)
+        h = tl.where(here, (tl.load(X + at, mask=here, other=0.0).to(tl.float32) - mean)*rstd, 0.0)
+        g = dy*w[None]
+        tl.store(DX + at, (g - tl.sum(g, 1)[:, None]/D - h*(tl.sum(g*h, 1)[:, None]/D))*rstd, mask=here)
+        dw += tl.sum(dy*h, 0)
+        db += tl.sum(dy, 0)
+    tl.store(PARTS + p*2*D + col, dw, mask=ok)
+    tl.store(PARTS + p*2*D + D + col, db, mask=ok)
+
+def fused_norm_back(dy, x, weight, mean, rstd, pieces=264):
+    D, dy, dx = x.shape[-1], dy.contiguous(), torch.empty_like(x)
+    some, n = torch.empty(pieces, 2*D, dtype=torch.float32, device=x.device), x.numel() // D
+    _norm_back[(pieces,)](dy, x, weight, mean, rstd, dx, some, n, D, triton.cdiv(n, pieces), 4, triton.next_power_of_2(D), num_warps=8)
+    return dx, *_total(some, weight.dtype).split(D)
+
+# %% ../nbs/18_kernels.ipynb #cell-32
 def cross_attend(q, K, V, mask, scale, width=None):
     "q (R·M, H·d) over K, V (R, H, S, d) where mask (R, S): (R·M, H·d)."
     R, H, S, d = K.shape
@@ -235,7 +291,7 @@ def cross_attend(q, K, V, mask, scale, width=None):
     add = torch.zeros(mask.shape, dtype=q.dtype, device=q.device).masked_fill(~mask, torch.finfo(q.dtype).min)
     return F.scaled_dot_product_attention(q, K, V, attn_mask=add[:, None, None], scale=scale).transpose(1, 2).reshape(-1, H*d)
 
-# %% ../nbs/18_kernels.ipynb #cell-30
+# %% ../nbs/18_kernels.ipynb #cell-33
 @triton.jit(do_not_specialize=["M"])
 def _cross(Q, K, V, MASK, WIDTH, OUT, stride, H, M, d, scale, IEEE: tl.constexpr, BM: tl.constexpr, BN: tl.constexpr, BD: tl.constexpr, EARLY: tl.constexpr):
     r, h, S = tl.program_id(0).to(tl.int64), tl.program_id(1), tl.load(WIDTH).to(tl.int32)
@@ -264,7 +320,7 @@ def _cross(Q, K, V, MASK, WIDTH, OUT, stride, H, M, d, scale, IEEE: tl.constexpr
     out = acc / low[:, None]
     tl.store(OUT + (r*M + m)[:, None]*H*d + h*d + col[None], out.to(q.dtype), mask=(m < M)[:, None] & (col < d)[None])
 
-# %% ../nbs/18_kernels.ipynb #cell-31
+# %% ../nbs/18_kernels.ipynb #cell-34
 def _cross_tile(blocks):
     "Slots at a time, warps and stages: few blocks want many bytes on their way, many blocks want to be small."
     return (128, 4, 2) if blocks <= 128 else (64, 4, 3)
@@ -277,7 +333,7 @@ def fused_cross_attend(q, K, V, mask, scale, width):
                    max(16, triton.next_power_of_2(d)), num_warps=warps, num_stages=stages, **_early(q.device))
     return out
 
-# %% ../nbs/18_kernels.ipynb #cell-33
+# %% ../nbs/18_kernels.ipynb #cell-36
 @triton.jit
 def _turn(P, row, cos, sin, W, eps, col, d, ok, NORM: tl.constexpr, ROTARY: tl.constexpr):
     "Rows of queries or keys, with their norm and turned by their position."
@@ -293,7 +349,7 @@ def _turn(P, row, cos, sin, W, eps, col, d, ok, NORM: tl.constexpr, ROTARY: tl.c
         y = y*cos[None] + tl.where((col < d//2)[None], -z, z)*sin[None]
     return y.to(x.dtype)
 
-# %% ../nbs/18_kernels.ipynb #cell-34
+# %% ../nbs/18_kernels.ipynb #cell-37
 @triton.jit(do_not_specialize=["M", "docs", "lag"])
 def _self(Q, KN, VN, K, V, MASK, WIDTH, SEEN, AT, COS, SIN, LEN, BIAS, QW, KW, OUT, stride, T, H, G, M, docs, d, scale, eps, lag,
           NORM: tl.constexpr, ROTARY: tl.constexpr, FAR: tl.constexpr, SHARED: tl.constexpr, IEEE: tl.constexpr,
@@ -335,7 +391,7 @@ def _self(Q, KN, VN, K, V, MASK, WIDTH, SEEN, AT, COS, SIN, LEN, BIAS, QW, KW, O
         low, top = low*old + tl.sum(p, 1), new
     tl.store(OUT + (row*H*d + h*d)[:, None] + col[None], (acc / low[:, None]).to(q.dtype), mask=ok)
 
-# %% ../nbs/18_kernels.ipynb #cell-35
+# %% ../nbs/18_kernels.ipynb #cell-38
 def fused_self_attend(q, k, v, K, V, seen, at, lag, scale, H, width=None, mask=None, cos=None, sin=None, lengths=None, bias=None, norms=None):
     "q (R·M, H·d), k, v (R·M, G·d), all views of rows with one stride."
     (R, G, _, d), (B, M, TM) = K.shape, seen.shape
@@ -348,7 +404,7 @@ def fused_self_attend(q, k, v, K, V, seen, at, lag, scale, H, width=None, mask=N
                   max(16, triton.next_power_of_2(rep*M)), _slots(64, triton.next_power_of_2(d), 2, q), max(16, triton.next_power_of_2(d)), num_warps=4, num_stages=2, **_early(q.device))
     return out
 
-# %% ../nbs/18_kernels.ipynb #cell-37
+# %% ../nbs/18_kernels.ipynb #cell-40
 def marginal_top(logits, prior, scores, keep, rules=None, at=None):
     "From logits (B, K, M, V): the `keep` best of log Σ_z p(z) p(v|z) + score, (B, keep), where they are in M·V, and log Σ exp of the logits (B, K, M)."
     x = logits.float()
@@ -363,7 +419,7 @@ def marginal_top(logits, prior, scores, keep, rules=None, at=None):
     best, place = m.topk(keep) if keep > 1 else m.max(-1, keepdim=True)
     return best, place, lse
 
-# %% ../nbs/18_kernels.ipynb #cell-38
+# %% ../nbs/18_kernels.ipynb #cell-41
 @triton.jit
 def _lse(X, TOP, LOW, stride, V, part, PARTS: tl.constexpr, BLOCK: tl.constexpr, EARLY: tl.constexpr):
     "Part of a row: its greatest logit, and the sum of exp of the differences to it."
@@ -379,7 +435,7 @@ def _lse(X, TOP, LOW, stride, V, part, PARTS: tl.constexpr, BLOCK: tl.constexpr,
     tl.store(TOP + row*PARTS + p, most)
     tl.store(LOW + row*PARTS + p, tl.sum(low*tl.exp(top - most), 0))
 
-# %% ../nbs/18_kernels.ipynb #cell-39
+# %% ../nbs/18_kernels.ipynb #cell-42
 @triton.jit(do_not_specialize=["K", "M", "blocks"])
 def _top(X, TOP, LOW, PRIOR, SCORE, TABLE, FORCED, WHICH, AT, LSE, VALUE, PLACE, stride, V, K, M, blocks,
          RULED: tl.constexpr, KEEP: tl.constexpr, PARTS: tl.constexpr, BLOCK: tl.constexpr, EARLY: tl.constexpr):
@@ -411,7 +467,7 @@ def _top(X, TOP, LOW, PRIOR, SCORE, TABLE, FORCED, WHICH, AT, LSE, VALUE, PLACE,
         tl.store(PLACE + out + i, m*V + tl.program_id(1)*BLOCK + where)
         y = tl.where(n == tl.program_id(1)*BLOCK + where, -float("inf"), y)
 
-# %% ../nbs/18_kernels.ipynb #cell-41
+# %% ../nbs/18_kernels.ipynb #cell-44
 def _sums(x, parts=16):
     "For rows of logits (n, V) the greatest of each of `parts` parts, and the sum of exp of the differences to it: both (n, parts)."
     (n, V), block = x.shape, 1024
@@ -438,7 +494,7 @@ def fused_marginal_top(logits, prior, scores, keep, rules=None, at=None):
     best, i = value.topk(keep)
     return best, place.gather(1, i), lse
 
-# %% ../nbs/18_kernels.ipynb #cell-43
+# %% ../nbs/18_kernels.ipynb #cell-46
 def chosen(logits, targets, rows=None):
     "log p of targets (p,) from logits (n, V): from rows (p,) of them, or one from each."
     x, rows = logits.float(), torch.arange(len(logits), device=logits.device) if rows is None else rows
@@ -448,7 +504,7 @@ def fused_chosen(logits, targets, rows=None):
     (top, low), rows = _sums(logits), torch.arange(len(logits), device=logits.device) if rows is None else rows
     return logits[rows, targets].float() - (top + low.log()).logsumexp(-1)[rows]
 
-# %% ../nbs/18_kernels.ipynb #cell-45
+# %% ../nbs/18_kernels.ipynb #cell-48
 @triton.jit
 def _pick(x, lane, i): return tl.sum(tl.where(lane == i, x, tl.zeros_like(x)), 0)
 
@@ -465,7 +521,7 @@ def _best(v, n, keep, PLACE, KEEP: tl.constexpr):
         v = tl.where(n == w, -float("inf"), v)
     return value, place
 
-# %% ../nbs/18_kernels.ipynb #cell-47
+# %% ../nbs/18_kernels.ipynb #cell-50
 @triton.jit
 def _read(VALUE, PLACE, LOGITS, LSE, EOS, last, b, n, keep, stride, V, K, M, ENDS: tl.constexpr, KEEP: tl.constexpr, BK: tl.constexpr, BN: tl.constexpr):
     i, k = tl.arange(0, BN), tl.arange(0, BK)
@@ -477,7 +533,7 @@ def _read(VALUE, PLACE, LOGITS, LSE, EOS, last, b, n, keep, stride, V, K, M, END
     for e in tl.static_range(ENDS): ended = ended | (token == tl.load(EOS + e))
     return score, beam, token, said, ended, real
 
-# %% ../nbs/18_kernels.ipynb #cell-49
+# %% ../nbs/18_kernels.ipynb #cell-52
 @triton.jit
 def _go_on(NEXT, PARENT, SCORE, TOKENS, PARENTS, SAID, score, beam, token, said, ended, real, at, b, B, K, M, NONE: tl.constexpr, KEEP: tl.constexpr, BM: tl.constexpr, BK: tl.constexpr):
     j, k = tl.arange(0, KEEP), tl.arange(0, BK)
@@ -491,7 +547,7 @@ def _go_on(NEXT, PARENT, SCORE, TOKENS, PARENTS, SAID, score, beam, token, said,
         parents, first, left = _put(parents, tl.arange(0, BM), r, p), tl.where(r == 0, most, first), tl.where(j == w, -float("inf"), left)
     return parents, first
 
-# %% ../nbs/18_kernels.ipynb #cell-51
+# %% ../nbs/18_kernels.ipynb #cell-54
 @triton.jit
 def _merge(score, flag, at, beam, token, said, c_score, c_new, c_at, c_beam, c_token, c_said, M, KEEP: tl.constexpr, BM: tl.constexpr):
     "The M best of the old records (BM lanes) and the candidates' (KEEP lanes)."
@@ -510,7 +566,7 @@ def _merge(score, flag, at, beam, token, said, c_score, c_new, c_at, c_beam, c_t
         score, c_score = _put(score, m, w, -float("inf")), _put(c_score, j, c, -float("inf"))
     return f_score, f_flag, f_at, f_beam, f_token, f_said
 
-# %% ../nbs/18_kernels.ipynb #cell-53
+# %% ../nbs/18_kernels.ipynb #cell-56
 @triton.jit
 def _inherit(SEEN, parents, step, b, M, room, BM: tl.constexpr):
     m, c = tl.arange(0, BM), tl.arange(0, 64)
@@ -521,7 +577,7 @@ def _inherit(SEEN, parents, step, b, M, room, BM: tl.constexpr):
         tl.debug_barrier()
         tl.store(SEEN + ((b*M + m)*room*M)[:, None] + (s + c)[None], see.to(tl.uint8), mask=there)
 
-# %% ../nbs/18_kernels.ipynb #cell-54
+# %% ../nbs/18_kernels.ipynb #cell-57
 @triton.jit(do_not_specialize=["n", "keep", "K", "M", "room", "lag"])
 def _choose(VALUE, PLACE, LOGITS, LSE, EOS, LIMIT, AT, DONE, POWER, LONGEST, CAN, NEXT, PARENT, SCORE, TOKENS, PARENTS, SAID, OVER,
             E_SCORE, E_FLAG, E_AT, E_PARENT, E_TOKEN, E_SAID, SEEN, n, keep, stride, V, K, M, room, lag,
@@ -552,7 +608,7 @@ def _choose(VALUE, PLACE, LOGITS, LSE, EOS, LIMIT, AT, DONE, POWER, LONGEST, CAN
     tl.store(OVER + b*3 + 2, (tl.sum(tl.where(on, e_flag, 0), 0) == M).to(tl.uint8))
     _inherit(SEEN, parents, tl.maximum(at - lag, 0), b, M, room, BM)
 
-# %% ../nbs/18_kernels.ipynb #cell-56
+# %% ../nbs/18_kernels.ipynb #cell-59
 @triton.jit(do_not_specialize=["n", "K", "pad"])
 def _follow(VALUE, PLACE, LOGITS, LSE, EOS, LIMIT, AT, DONE, ENDED, LENGTHS, NEXT, TOKENS, SAID, OVER, n, stride, K, pad, ENDS: tl.constexpr, BK: tl.constexpr, BN: tl.constexpr, EARLY: tl.constexpr):
     _turn_comes(EARLY)
@@ -577,7 +633,7 @@ def _tick(OVER, AT, DONE, B, STOP: tl.constexpr, BB: tl.constexpr, EARLY: tl.con
     if STOP == 1: over = over | (tl.min(full, 0) != 0)
     tl.store(AT, tl.load(AT) + tl.where(done, 0, 1)); tl.store(DONE, (done | over).to(tl.uint8))
 
-# %% ../nbs/18_kernels.ipynb #cell-58
+# %% ../nbs/18_kernels.ipynb #cell-61
 _STOP = {True: 1, "never": 2}
 
 def can_choose(s): return s.keep <= 32 and s.M*triton.cdiv(s.V, 1024)*triton.next_power_of_2(s.keep) <= 2**14

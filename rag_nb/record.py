@@ -10,10 +10,14 @@ import threading, warnings, weakref
 from collections import Counter, OrderedDict
 from contextlib import contextmanager
 import torch
+import torch.nn.functional as F
 from fastcore.basics import patch
 from torch import nn
 from torch.autograd.function import once_differentiable
+from torch.overrides import TorchFunctionMode
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
+from . import kernels
+from .scan import has_triton
 
 # %% ../nbs/37_record.ipynb #cell-05
 class Again:
@@ -73,6 +77,55 @@ def _masks(notes, again):
     finally: ALL_MASK_ATTENTION_FUNCTIONS["sdpa"] = plain
 
 # %% ../nbs/37_record.ipynb #cell-15
+class _Line(torch.autograd.Function):
+    "A linear layer."
+    @staticmethod
+    def forward(ctx, x, w, b):
+        ctx.save_for_backward(x, w)
+        return F.linear(x, w, b)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, dy):
+        (x, w), rows = ctx.saved_tensors, dy.reshape(-1, dy.shape[-1])  # (n, N)
+        sums = kernels.fused_column_sums if dy.is_cuda else kernels.column_sums
+        return (rows @ w).view(x.shape) if ctx.needs_input_grad[0] else None, rows.t() @ x.reshape(-1, x.shape[-1]), sums(rows)
+
+class _Norm(torch.autograd.Function):
+    "A layer norm."
+    @staticmethod
+    def forward(ctx, x, w, b, eps):
+        x = x.contiguous()
+        out, mean, rstd = torch.native_layer_norm(x, x.shape[-1:], w, b, eps)
+        ctx.save_for_backward(x, w, mean, rstd)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, dy): return *(kernels.fused_norm_back if dy.is_cuda else kernels.norm_back)(dy, *ctx.saved_tensors), None
+
+# %% ../nbs/37_record.ipynb #cell-16
+class _lean(TorchFunctionMode):
+    "While inside, linear layers and layer norms over many rows go back by few kernels."
+    def __init__(self, least=2**12, on=lambda x: x.is_cuda and x.dtype != torch.float64 and has_triton()): super().__init__(); self.least, self.on = least, on
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if func is F.linear and len(args) == 3 and (found := self._given(args, torch.get_autocast_dtype)): return _Line.apply(*found)
+        if func is F.layer_norm:
+            given = {**dict(zip(("input", "normalized_shape", "weight", "bias", "eps"), args)), **(kwargs or {})}
+            x, shape, w, b, eps = (given.get(k, v) for k, v in dict(input=None, normalized_shape=(), weight=None, bias=None, eps=1e-5).items())
+            if len(shape) == 1 and (found := self._given((x, w, b), lambda kind: torch.float32)): return _Norm.apply(*found, eps)
+        return func(*args, **(kwargs or {}))
+
+    def _given(self, given, cast):
+        "Input, weight and bias of one dtype; None where they do not fit."
+        x, w, b = given
+        if w is None or b is None or not (torch.is_grad_enabled() and w.requires_grad and b.requires_grad and self.on(x)) or x.numel()//x.shape[-1] < self.least: return None
+        kind = x.device.type
+        if torch.is_autocast_enabled(kind): return [v.to(cast(kind)) for v in given]
+        return given if x.dtype == w.dtype == b.dtype else None
+
+# %% ../nbs/37_record.ipynb #cell-19
 class _Window:
     "Bytes at an address, by the protocol that GPU arrays are exchanged with."
     def __init__(self, x): self.__cuda_array_interface__ = dict(shape=(x.nbytes,), typestr="|u1", data=(x.data_ptr(), False), version=2)
@@ -82,7 +135,7 @@ def _window(x):
     if x is None or not x.numel(): return x
     return torch.as_tensor(_Window(x), device=x.device).view(x.dtype).view(x.shape)
 
-# %% ../nbs/37_record.ipynb #cell-17
+# %% ../nbs/37_record.ipynb #cell-21
 class Graphs(Again):
     "Both ways of a pass as CUDA graphs."
     def __init__(self, module, run, wanted, pool=None):
@@ -90,7 +143,7 @@ class Graphs(Again):
         with _stand_ins(module) as of, torch.set_grad_enabled(bool(wanted)):
             weights = [of(p) for p in wanted]
             self._warm(run, weights, notes)
-            with _masks(notes, True), torch.cuda.graph(self.there, pool=pool, capture_error_mode="thread_local"): out = run().contiguous()
+            with _masks(notes, True), _lean(), torch.cuda.graph(self.there, pool=pool, capture_error_mode="thread_local"): out = run().contiguous()
             self.slope = torch.zeros_like(out, requires_grad=False)
             grads = self._record_back(out, weights, pool) if wanted else []
             self.out, self.grads = _window(out.detach()), [_window(g) for g in grads]
@@ -98,7 +151,7 @@ class Graphs(Again):
     def forward(self): self.there.replay()
     def backward(self): self.back.replay()
 
-# %% ../nbs/37_record.ipynb #cell-18
+# %% ../nbs/37_record.ipynb #cell-22
 @patch
 def _warm(self: Graphs, run, weights, notes, times=2):
     "Run both ways as they will be recorded, on a stream of their own."
@@ -106,7 +159,7 @@ def _warm(self: Graphs, run, weights, notes, times=2):
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
         for _ in range(times):
-            with _masks(notes, False): out = run()
+            with _masks(notes, False), _lean(): out = run()
             if weights: torch.autograd.grad(out, weights, torch.zeros_like(out), allow_unused=True)
     torch.cuda.current_stream().wait_stream(side)
 
@@ -117,7 +170,7 @@ def _record_back(self: Graphs, out, weights, pool):
         grads = torch.autograd.grad(out, weights, self.slope, allow_unused=True)
         return [None if g is None else g.contiguous() for g in grads]
 
-# %% ../nbs/37_record.ipynb #cell-20
+# %% ../nbs/37_record.ipynb #cell-24
 class _Ticket:
     "A pass that is under way: kept by what autograd knows of it, and by nobody else."
     used = False
@@ -144,7 +197,7 @@ class _Played(torch.autograd.Function):
         ctx.ticket.used = True
         return None, None, *_copies(ctx.tape.grads)
 
-# %% ../nbs/37_record.ipynb #cell-22
+# %% ../nbs/37_record.ipynb #cell-26
 def cannot_record(
     module: nn.Module,
     anywhere: bool = False,  # on any device: for `Again`
@@ -169,7 +222,7 @@ def _altered(module, parts):
 
 def _hooks(m): return bool(m._forward_hooks or m._forward_pre_hooks or m._backward_hooks or m._backward_pre_hooks)
 
-# %% ../nbs/37_record.ipynb #cell-25
+# %% ../nbs/37_record.ipynb #cell-29
 class Recorder:
     "Passes of a network, recorded by shape, and played."
     def __init__(self,
@@ -187,7 +240,7 @@ class Recorder:
         self.places = self.pool = self.open = self.why = None
         self.calls, self.counts = 0, Counter()
 
-# %% ../nbs/37_record.ipynb #cell-26
+# %% ../nbs/37_record.ipynb #cell-30
 @patch
 def _key(self: Recorder, run, state, inputs):
     "All that would make other orders, for a pass with these inputs."
@@ -208,7 +261,7 @@ def _moved(self: Recorder):
     places = [p.data_ptr() for p in self.weights]
     if places != self.places: self.forget(); self.places = places
 
-# %% ../nbs/37_record.ipynb #cell-28
+# %% ../nbs/37_record.ipynb #cell-32
 @patch
 def _refusal(self: Recorder, key, inputs):
     "Why a pass is not taken, or None."
@@ -228,7 +281,7 @@ def _idle(self: Recorder):
     "Whether the recording that was not played for longest can go."
     return self.calls - next(iter(self.tapes.values())).last > 8*self.keep
 
-# %% ../nbs/37_record.ipynb #cell-30
+# %% ../nbs/37_record.ipynb #cell-34
 @patch
 def _record(self: Recorder, key, run, inputs):
     "A new recording; None, with a warning, where it fails."
@@ -246,7 +299,7 @@ def _record(self: Recorder, key, run, inputs):
     tape.inputs, tape.wanted, self.tapes[key] = places, wanted, tape
     return tape
 
-# %% ../nbs/37_record.ipynb #cell-31
+# %% ../nbs/37_record.ipynb #cell-35
 @patch
 def __call__(self: Recorder,
     run,  # (module, **inputs) -> one tensor; a function of a module, the same each time
@@ -269,7 +322,7 @@ def __call__(self: Recorder,
     self.open = weakref.ref(ticket)
     return _Played.apply(tape, ticket, *tape.wanted)
 
-# %% ../nbs/37_record.ipynb #cell-33
+# %% ../nbs/37_record.ipynb #cell-37
 @patch
 def width(self: Recorder,
     n: int,  # a length

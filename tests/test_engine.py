@@ -248,6 +248,11 @@ def test_kernels_are_their_plain_twins(interpreted):
     tokens, table, places, at = torch.tensor([[3, 0], [2, 6]], device=interpreted), put(7, 37), put(9, 37), torch.tensor([4], device=interpreted)
     close(kernels.fused_embedded(tokens, 3, table, .5, places, at, 2), kernels.embedded(tokens, 3, table, .5, places, at - 2))
     close(kernels.fused_embedded(tokens, 3, table), kernels.embedded(tokens, 3, table))
+    for n, D in [(5, 7), (300, 130), (1030, 48)]:
+        x, dy, w, b = put(n, D), put(n, D), put(D), put(D)
+        close(kernels.fused_column_sums(x), kernels.column_sums(x))
+        _, mean, rstd = torch.native_layer_norm(x, (D,), w, b, 1e-5)
+        for a, c in zip(kernels.fused_norm_back(dy, x, w, mean, rstd), kernels.norm_back(dy, x, w, mean, rstd)): close(a, c)
     for R, M, H, S, d in [(3, 2, 2, 70, 8), (2, 5, 3, 5, 16), (1, 1, 1, 130, 64)]:
         q, K, V, mask = put(R*M, H*d), put(R, H, S, d), put(R, H, S, d), put(R, S) > -.5
         mask[:, 0] = True

@@ -177,3 +177,17 @@ def test_what_looks_at_numbers_fails_cleanly():
     fine, rows = recorder(g), batch("bart")
     cpu.equal(cpu.graded(g, lambda: loss(g, rows)), cpu.graded(g, lambda: loss(g, rows, fine)))
     played(fine, 1)
+
+
+@pytest.mark.parametrize("dtype, mixed", [(torch.float32, False), (torch.bfloat16, False), (torch.float32, True)])
+def test_lean_ways_back(dtype, mixed, monkeypatch):
+    "Recorded with linear layers and norms that go back by kernels of our own, whatever their number of rows."
+    lean = cpu._lean
+    monkeypatch.setattr("rag_nb.record._lean", lambda: lean(least=2))
+    g = generator("bart", dtype)
+    record, rows = recorder(g), batch("bart", 0, 33, 9)
+    with torch.autocast("cuda", torch.bfloat16, enabled=mixed): a, b = (cpu.graded(g, lambda: loss(g, rows, r)) for r in (None, record))
+    if dtype == torch.float32 and not mixed: cpu.equal(a, b, 1e-5)
+    norm = lambda x: sum(v.float().square().sum() for v in x.values()).sqrt()
+    assert float(norm({n: a[1][n] - b[1][n] for n in a[1]})/norm(a[1])) < .1
+    played(record, 1)
