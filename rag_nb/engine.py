@@ -516,18 +516,27 @@ def _copy_out(self:Search, h):
 
 @patch
 def _trace_back(self:Search, h):
-    end, b, (tokens, parents, said) = self.end, torch.arange(self.B, device=self.at.device)[:, None], self.diary
-    at, slot = end["at"], end["parent"]
-    wrote = at > 0
+    end, (tokens, parents, said) = self.end, self.diary
+    at, n = end["at"], int(end["at"].max())                                                         # (B, M), and the longest
+    wrote, dev = at > 0, at.device
     h.tokens.scatter_(2, at[..., None], torch.where(wrote, end["token"], self.gc.decoder_start_token_id)[..., None])
     last = (at - 1).clamp(min=0)[..., None, None].expand(-1, -1, 1, self.K)
     h.doc_lp.scatter_(2, last, torch.where(wrote[..., None], end["said"], 0.)[:, :, None])
     h.scores, h.lengths = end["score"].clone(), at.clone()
-    for t in range(int(at.max()) - 1, 0, -1):
-        on = t < at                                                                                 # (B, M)
-        h.tokens[:, :, t] = torch.where(on, tokens[t-1, b, slot], h.tokens[:, :, t])
-        h.doc_lp[:, :, t-1] = torch.where(on[..., None], said[t-1, b, slot], h.doc_lp[:, :, t-1])
-        slot = torch.where(on, parents[t-1, b, slot], slot)
+    if n < 2: return
+    slots = _path(parents[:n-1].cpu(), at.cpu(), end["parent"].cpu()).to(dev)                # (n−1, B, M)
+    on = (torch.arange(1, n, device=dev)[:, None, None] < at).permute(1, 2, 0)                      # (B, M, n−1)
+    h.tokens[:, :, 1:n] = torch.where(on, tokens[:n-1].gather(2, slots).permute(1, 2, 0), h.tokens[:, :, 1:n])
+    spoke = said[:n-1].gather(2, slots[..., None].expand(-1, -1, -1, self.K)).permute(1, 2, 0, 3)   # (B, M, n−1, K)
+    h.doc_lp[:, :, :n-1] = torch.where(on[..., None], spoke, h.doc_lp[:, :, :n-1])
+
+def _path(parents, at, slot):
+    "Which beam (n, B, M) each answer was at each step, from the last to the first: on the host, since every step needs the one before."
+    slots = torch.empty_like(parents)
+    for t in range(len(parents), 0, -1):
+        slots[t-1] = slot
+        slot = torch.where(t < at, parents[t-1].gather(1, slot), slot)
+    return slots
 
 # %% ../nbs/22_engine.ipynb #cell-53
 class Steps:

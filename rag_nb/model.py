@@ -94,6 +94,14 @@ def _context_encoder(config):
     named = getattr(transformers, (saved.get("architectures") or [""])[0], None)
     return named(made) if isinstance(named, type) and issubclass(named, PreTrainedModel) else AutoModel.from_config(made)
 
+def _made(auto, config):
+    "A network made from its configuration; with PyTorch's attention where FlashAttention is asked for and the network's class has no way to call it, as DPR's has not."
+    cls = auto._model_mapping[type(config)] if type(config) in auto._model_mapping else None
+    if config._attn_implementation == "flash_attention_2" and isinstance(cls, type) and not cls._supports_flash_attn:
+        warnings.warn(f"{cls.__name__} cannot use flash_attention_2; it uses PyTorch's own attention (sdpa) instead")
+        config._attn_implementation = "sdpa"
+    return auto.from_config(config)
+
 class RagModel(RagPreTrainedModel):
     "A question encoder and a generator; (B·K, T, V) logits for every document and (B, K) document scores."
     def __init__(self,
@@ -105,8 +113,8 @@ class RagModel(RagPreTrainedModel):
     ):
         super().__init__(_config_of(config, question_encoder, generator, kwargs))
         cfg = self.config
-        self.question_encoder = question_encoder if question_encoder is not None else AutoModel.from_config(cfg.question_encoder)
-        self.generator = generator if generator is not None else generator_class(cfg.generator).from_config(cfg.generator)
+        self.question_encoder = question_encoder if question_encoder is not None else _made(AutoModel, cfg.question_encoder)
+        self.generator = generator if generator is not None else _made(generator_class(cfg.generator), cfg.generator)
         cfg.question_encoder, cfg.generator = self.question_encoder.config, self.generator.config
         self.ctx_encoder = _context_encoder(cfg)
         self.retriever, self.context_encoder_training, self.tokenizers = retriever, False, {}

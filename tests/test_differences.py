@@ -172,6 +172,17 @@ def test_attention_reaches_both(tmp_path):
     assert m.generator.config._attn_implementation == "sdpa"
 
 
+def test_flash_attention_is_for_those_that_have_it():
+    "DPR's encoder has no way to call FlashAttention: the published snippet asks for it all the same, for both networks."
+    from transformers import AutoModel, BertConfig, DPRConfig
+    from rag_nb.model import _made
+    small = dict(hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32, vocab_size=50)
+    with pytest.warns(UserWarning, match="DPRQuestionEncoder cannot use flash_attention_2"): encoder = _made(AutoModel, DPRConfig(**small, attn_implementation="flash_attention_2"))
+    assert encoder.config._attn_implementation == "sdpa" and encoder(torch.tensor([[5, 6]])).pooler_output.shape == (1, 32)
+    if torch.cuda.is_available(): return
+    with pytest.raises(ImportError, match="FlashAttention2"): _made(AutoModel, BertConfig(**small, attn_implementation="flash_attention_2"))  # asked for where it could be: Transformers says what is missing
+
+
 def test_four_bits_for_the_generator_alone(tmp_path):
     bnb = pytest.importorskip("bitsandbytes")
     torch.manual_seed(0)
