@@ -225,6 +225,7 @@ def train(
     batch_size: _Number = 8,    # Questions a step
     learning_rate: _Fraction = 2e-4, # At its highest
     seed: _Number = 42,         # Of all that is random
+    record: bool = False,       # On a GPU, record passes by shape and play them, which is faster where shapes return
     limit: _Number = None,      # Only the first N questions
     resume: bool = False,       # Go on from the last checkpoint of a run that was stopped
     device: _Name = None,       # Where to train, such as cpu or cuda
@@ -235,7 +236,7 @@ def train(
     run = _room(out, resume)
     from rag_nb.data import read_questions
     from rag_nb.objective import Plan
-    plan = dict(train=tuple(p.strip() for p in parts.split(",") if p.strip()), adapters=adapters or None, kind=kind, n_docs=n_docs, contrast=contrast, include_gold=include_gold)
+    plan = dict(train=tuple(p.strip() for p in parts.split(",") if p.strip()), adapters=adapters or None, kind=kind, n_docs=n_docs, contrast=contrast, include_gold=include_gold, record=record)
     Plan(**plan)                                                       # what is wrong with it is said before anything is loaded
     asked = read_questions(questions, limit=limit)
     steps = dict(num_train_epochs=epochs, max_steps=max_steps or -1, per_device_train_batch_size=batch_size, learning_rate=learning_rate, seed=seed)
