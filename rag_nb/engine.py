@@ -125,6 +125,7 @@ def unfit(
     if len({(p.dtype, p.device) for p in weights}) > 1: return "its weights are of several dtypes or on several devices"
     if weights[0].dtype not in (torch.float32, torch.bfloat16, torch.float16): return f"its weights are {weights[0].dtype}"
     if weights[0].device.type not in ("cpu", "cuda"): return f"it is on {weights[0].device}"
+    if weights[0].is_cuda and weights[0].device.index != torch.cuda.current_device(): return "it is on another GPU than the current one"
     if name.startswith("T5") and weights[0].dtype == torch.float16: return "T5 overflows in float16 unless it is clamped"
     if any(k != "full_attention" for k in getattr(cfg, "layer_types", None) or []): return "some layers look through a window"
     if name.startswith("Mistral") and cfg.sliding_window is not None: return "its layers look through a window"
@@ -245,6 +246,7 @@ class Shelf:
         self.own = [[lie(x, self.R, self.net.groups, self.base + self.T*self.M, d) for x in pair] for pair in self.own]
         self.cross = [[lie(x, self.R, self.net.heads, S, d) for x in pair] for pair in self.cross]
         self.mask = lie(self.mask, self.R, S)
+        if self.net.distance is not None: self.bias.copy_(self._by_distance())                      # whose weights may have changed
 
     def grow(self, T):
         "Room for T own tokens a beam; what stands there stays."
@@ -263,9 +265,13 @@ def _positions(self:Shelf):
     if net.rotary is not None:
         cos, sin = net.rotary(torch.zeros(1, **self.like), torch.arange(self.S + self.T + 1, device=dev)[None])
         self.cos, self.sin = cos[0].contiguous(), sin[0].contiguous()                               # (P, d)
-    if net.distance is not None:
-        bias = net.distance.compute_bias(1, self.T, device=dev, past_seen_tokens=self.T-1)[0, :, 0]
-        self.bias = bias.flip(-1).to(self.like["dtype"]).contiguous()                               # (H, T), by distance
+    if net.distance is not None: self.bias = self._by_distance()
+
+@patch
+def _by_distance(self:Shelf):
+    "T5's bias (H, T) for keys so many places back."
+    bias = self.net.distance.compute_bias(1, self.T, device=self.like["device"], past_seen_tokens=self.T-1)[0, :, 0]
+    return bias.flip(-1).to(self.like["dtype"]).contiguous()
 
 # %% ../nbs/22_engine.ipynb #cell-32
 @patch
@@ -700,7 +706,7 @@ def go(self:FusedSteps, every=8):
     s, cuda = self.search, self.shelf.mask.is_cuda
     for i in range(s.limit_now - 1):
         t = i - self.net.causal
-        if i >= self.shelf.T: self.grow(); self.graph = None
+        if i >= self.shelf.T: self.grow(); self.graph, self.room = None, self.shelf.S               # in new buffers, just as wide as these contexts
         if cuda and t >= 0 and self.graph is None: self.record()
         if t < 0: self.advance(self.first())
         elif self.graph is None: self.advance()

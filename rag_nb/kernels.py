@@ -25,7 +25,7 @@ def _turn_comes(EARLY: tl.constexpr):
 def _early(device):
     "What a launch is told: whether it can be made before its turn."
     can = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (9, 0)
-    can = can and hasattr(getattr(getattr(tl, "extra", None), "cuda", None), "gdc_wait")
+    can = can and torch.version.hip is None and hasattr(getattr(getattr(tl, "extra", None), "cuda", None), "gdc_wait")
     return dict(EARLY=True, launch_pdl=True) if can else dict(EARLY=False)
 
 # %% ../nbs/18_kernels.ipynb #cell-08
@@ -249,6 +249,7 @@ def _total(parts, dtype):
     return out
 
 def fused_column_sums(x, pieces=64):
+    x = x if x.stride(1) == 1 else x.contiguous()
     (n, D), some = x.shape, torch.empty(pieces, x.shape[1], dtype=torch.float32, device=x.device)
     _columns[(triton.cdiv(D, 128), pieces)](x, some, n, D, x.stride(0), triton.cdiv(n, pieces), 16, 128)
     return _total(some, x.dtype)

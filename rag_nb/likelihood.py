@@ -95,11 +95,13 @@ def _fused_back(logits, targets, lp, slope):
     if P: _back[(P, triton.cdiv(V, 4096))](logits, targets, lse, slope.float().contiguous(), out, logits.stride(0), V, 4096)
     return out
 
+def _here(x): return x.is_cuda and x.device.index == torch.cuda.current_device() and has_triton()  # kernels start on the current GPU
+
 class _Pick(torch.autograd.Function):
     "log p of chosen tokens: beside the logits only their gradient is as wide as the vocabulary."
     @staticmethod
     def forward(ctx, logits, targets):
-        ctx.fused = logits.is_cuda and has_triton() and logits.stride(1) == 1
+        ctx.fused = _here(logits) and logits.stride(1) == 1
         lp = fused_chosen(logits, targets) if ctx.fused else _log_p(logits, targets)
         ctx.save_for_backward(logits, targets, lp)
         return lp

@@ -382,7 +382,8 @@ def _picked(table, rows):
     "Some rows of a table as lists by column name, in the order of `rows`."
     first, n = min(rows), max(rows) - min(rows) + 1
     if n > 4*len(rows): return {c: [values[i].as_py() for i in rows] for c, values in zip(table.column_names, table.columns)}
-    near = table.slice(first, n).to_pydict()
+    try: near = table.slice(first, n).to_pydict()
+    except UnicodeDecodeError: return {c: [values[i].as_py() for i in rows] for c, values in zip(table.column_names, table.columns)}  # in a row between them, perhaps
     return {c: [values[i-first] for i in rows] for c, values in near.items()}
 
 @patch

@@ -208,6 +208,7 @@ def cannot_record(
     if odd: return f"its weights are of the kind {odd}"
     if len({p.device for p in weights}) != 1: return "its weights are on several devices, or it has none"
     if not anywhere and weights[0].device.type != "cuda": return f"it is on {weights[0].device}, and only a GPU's work can be recorded"
+    if not anywhere and weights[0].device.index != torch.cuda.current_device(): return "it is on another GPU than the current one"
     if any(p.dtype == torch.float16 for p in weights): return "in float16 Transformers looks between layers whether all numbers are finite"
     return _altered(module, parts)
 

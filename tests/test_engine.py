@@ -220,6 +220,34 @@ def test_the_fused_step_says_what_the_loop_says(head, kind, interpreted, monkeyp
     assert len(engine.kit_for(model.rag.generator).kept) == 1
 
 
+@pytest.mark.parametrize("kind", ["bart", "t5", "llama"])
+def test_a_shelf_is_laid_out_anew(kind):
+    "Shorter contexts, more own slots, and longer contexts again: every view lies inside its memory, and a search that grew takes no wider ones."
+    net = engine.FAMILIES[type(g := toy_generator(kind).eval()).__name__](g)
+    shelf = engine.Shelf(net, 2, 3, 64, 4, net.embed)
+    room = lambda: [len(x.untyped_storage())//x.element_size() >= x.numel() for pair in (*shelf.own, *shelf.cross) for x in pair]
+    shelf.fit(8); shelf.grow(8)
+    assert all(room()) and shelf.own[0][0].shape[2] == (8 if net.causal else 0) + 8*3
+    if not net.causal: shelf.fit(64); assert all(room()) and shelf.cross[0][0].shape[2] == 64
+    if kind == "t5":
+        before = shelf.bias
+        with torch.no_grad(): g.decoder.block[0].layer[0].SelfAttention.relative_attention_bias.weight.add_(1)
+        old = before.clone(); shelf.fit(8)
+        assert shelf.bias is before and torch.allclose(before, old + 1)                  # in place: a recording reads it there
+
+
+def test_a_search_that_grew_is_made_anew_for_wider_contexts(interpreted, monkeypatch):
+    if interpreted == "cuda": pytest.skip("tests/gpu does more")
+    monkeypatch.setattr(Engine, "fused_on", "cpu")
+    made = Engine._new
+    monkeypatch.setattr(Engine, "_new", lambda self, *a: made(self, *a[:-1], 2))     # room for two tokens at first
+    model = HEADS["token"](question_encoder=toy_encoder().model, generator=generator("llama", 1, 30), n_docs=1).eval()
+    def said(S, new, **kw): return model.generate(context_input_ids=torch.arange(5, 5 + S)[None] % 25 + 3, context_attention_mask=torch.ones(1, S, dtype=torch.long), doc_scores=torch.zeros(1, 1), pad_token_id=0, eos_token_id=29, max_new_tokens=new, **kw)
+    for S, new in ((30, 2), (6, 7), (30, 7)): assert torch.equal(said(S, new), said(S, new, engine="general"))
+    steps, = engine.kit_for(model.rag.generator).kept.values()
+    assert steps.shelf.T > 2 and steps.room == 32                                # it did grow, and there is one of it
+
+
 def test_kernels_are_their_plain_twins(interpreted):
     torch.manual_seed(0)
     put = lambda *s: torch.randn(*s).to(interpreted)
@@ -250,7 +278,7 @@ def test_kernels_are_their_plain_twins(interpreted):
     close(kernels.fused_embedded(tokens, 3, table), kernels.embedded(tokens, 3, table))
     for n, D in [(5, 7), (300, 130), (1030, 48)]:
         x, dy, w, b = put(n, D), put(n, D), put(D), put(D)
-        close(kernels.fused_column_sums(x), kernels.column_sums(x))
+        for y in (x, x[:, :1].expand(n, D), x.T.contiguous().T): close(kernels.fused_column_sums(y), kernels.column_sums(y))
         _, mean, rstd = torch.native_layer_norm(x, (D,), w, b, 1e-5)
         for a, c in zip(kernels.fused_norm_back(dy, x, w, mean, rstd), kernels.norm_back(dy, x, w, mean, rstd)): close(a, c)
     for R, M, H, S, d in [(3, 2, 2, 70, 8), (2, 5, 3, 5, 16), (1, 1, 1, 130, 64)]:

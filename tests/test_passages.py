@@ -325,3 +325,11 @@ def test_made_by_hand():
 def test_repr_of_hostile_titles():
     r = repr(Hits.of([[{"text": "x", "title": "a\x1b]0;owned\x07\n\u202eb"}]]))
     assert "\x1b" not in r and "\x07" not in r and "\u202e" not in r and len(r.splitlines()) == 2
+
+
+def test_a_damaged_neighbour_is_not_decoded():
+    "Rows 0 and 2 are wanted, and row 1 is no text."
+    import pyarrow as pa
+    from rag_nb.passages import _picked
+    text = pa.Array.from_buffers(pa.string(), 3, [None, pa.py_buffer(np.array([0, 1, 2, 3], np.int32).tobytes()), pa.py_buffer(b"a\xffc")])
+    assert _picked(pa.table({"text": text}), [0, 2]) == {"text": ["a", "c"]}

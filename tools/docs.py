@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT/"tools"))
 
 # The acts of the book, each from the number of its first lesson.
-ACTS = {0: "I Idea", 8: "II Find", 18: "III Answer", 24: "IV Look", 38: "V Learn", 50: "VI Use"}
+ACTS = {0: "I Idea", 8: "II Find", 18: "III Answer", 24: "IV Look", 37: "V Learn", 50: "VI Use"}
 TUTORIALS = "Tutorials"
 # The order of the tutorials: by the first of these words that is in the file's name; the others follow by name.
 WORDS = ["start", "minute", "figure", "document", "sequence", "index", "gpu", "tun", "scal"]
