@@ -273,7 +273,7 @@ def _by_distance(self:Shelf):
     bias = self.net.distance.compute_bias(1, self.T, device=self.like["device"], past_seen_tokens=self.T-1)[0, :, 0]
     return bias.flip(-1).to(self.like["dtype"]).contiguous()
 
-# %% ../nbs/22_engine.ipynb #cell-32
+# %% ../nbs/22_engine.ipynb #cell-34
 @patch
 def read_seq2seq(self:Shelf,
     generator:nn.Module, # encoder–decoder
@@ -290,7 +290,7 @@ def read_seq2seq(self:Shelf,
                 kept[r, :, n:] = 0
     self.mask.zero_(); self.mask[:, :n] = mask.bool()
 
-# %% ../nbs/22_engine.ipynb #cell-34
+# %% ../nbs/22_engine.ipynb #cell-36
 def shared_prefix(
     rows:list, # tensors of token ids
     least:int=16, # a shorter one is not worth the trouble
@@ -301,7 +301,7 @@ def shared_prefix(
     same = int((torch.stack([r[:n] for r in rows]) == rows[0][:n]).all(0).long().cumprod(0).sum())
     return same if same >= least else 0
 
-# %% ../nbs/22_engine.ipynb #cell-36
+# %% ../nbs/22_engine.ipynb #cell-38
 @patch
 def _run_rows(self:Shelf, rows, P):
     "Run rows of tokens behind the P tokens that stand on the shelf already; states of each row's last token (R, D)."
@@ -321,7 +321,7 @@ def _run_rows(self:Shelf, rows, P):
         return out.flatten(1)
     return run(net, embed(net, torch.cat(rows), at), attend)[torch.tensor(ends) - 1]
 
-# %% ../nbs/22_engine.ipynb #cell-37
+# %% ../nbs/22_engine.ipynb #cell-39
 @patch
 def read_causal(self:Shelf,
     ids:torch.Tensor, # (R, S)
@@ -351,7 +351,7 @@ def _lengths(self:Shelf, n):
     self.lengths.copy_(torch.as_tensor(n))
     self.mask.copy_(torch.arange(self.S, device=self.mask.device) < self.lengths[:, None])
 
-# %% ../nbs/22_engine.ipynb #cell-39
+# %% ../nbs/22_engine.ipynb #cell-41
 @patch
 def read_padded(self:Shelf, ids, mask):
     "Run R contexts together, each from the shelf's left."
@@ -369,7 +369,7 @@ def read_padded(self:Shelf, ids, mask):
     self._lengths(lengths)
     self.first = logits_of(net, y[torch.arange(R, device=ids.device), lengths - 1])
 
-# %% ../nbs/22_engine.ipynb #cell-41
+# %% ../nbs/22_engine.ipynb #cell-43
 class Rules:
     "What the logits processors known here ask for, as rows of a table and the row that holds after n tokens."
     known = (lp.MinLengthLogitsProcessor, lp.MinNewTokensLengthLogitsProcessor, lp.ForcedBOSTokenLogitsProcessor, lp.ForcedEOSTokenLogitsProcessor,
@@ -398,7 +398,7 @@ class Rules:
             elif isinstance(p, self.known[5]) and n == p.begin_index: ban |= set(p.begin_suppress_tokens.tolist())
         return force, tuple(sorted(ban))
 
-# %% ../nbs/22_engine.ipynb #cell-42
+# %% ../nbs/22_engine.ipynb #cell-44
 class Search:
     "M beams (or one greedy chain) of each of B questions, kept on the device."
     def __init__(self, B, K, M, gc, rules, V, device, T, top=kernels.marginal_top):
@@ -423,7 +423,7 @@ class Search:
 
     def state(self): return [self.prior, self.limit, self.at, self.done, self.can, self.next, self.parents, self.scores, self.ended, self.lengths, *self.end.values(), *self.diary]
 
-# %% ../nbs/22_engine.ipynb #cell-43
+# %% ../nbs/22_engine.ipynb #cell-45
 @patch
 def reset(self:Search,
     log_prior:torch.Tensor, # (B, K)
@@ -452,7 +452,7 @@ def choose(self:Search, logits):
 @patch
 def _ends(self:Search, token): return (token[..., None] == self.eos).any(-1) | (self.at + 1 >= self.limit)
 
-# %% ../nbs/22_engine.ipynb #cell-45
+# %% ../nbs/22_engine.ipynb #cell-47
 @patch
 def _by_chain(self:Search, score, token, logits, lse):
     token = token.masked_fill(self.ended, self.gc.pad_token_id)                                     # (B, 1)
@@ -464,7 +464,7 @@ def _by_chain(self:Search, score, token, logits, lse):
     self.next.copy_(token)
     return self.ended.all()
 
-# %% ../nbs/22_engine.ipynb #cell-47
+# %% ../nbs/22_engine.ipynb #cell-49
 @patch
 def _by_beams(self:Search, score, place, logits, lse):
     B, K, M, V = logits.shape
@@ -504,7 +504,7 @@ def _look_ahead(self:Search, ended):
     over = ~self.can.any() | ended.all()
     return over | end["flag"].all() if gc.early_stopping is True else over
 
-# %% ../nbs/22_engine.ipynb #cell-51
+# %% ../nbs/22_engine.ipynb #cell-53
 @patch
 def hypotheses(self:Search) -> Hypotheses: # (B, M)
     "What was written."
@@ -544,7 +544,7 @@ def _path(parents, at, slot):
         slot = torch.where(t < at, parents[t-1].gather(1, slot), slot)
     return slots
 
-# %% ../nbs/22_engine.ipynb #cell-53
+# %% ../nbs/22_engine.ipynb #cell-57
 class Steps:
     "A shelf and a search, going on together."
     def __init__(self, net, shelf, search, times=F.linear):
@@ -569,7 +569,7 @@ class Steps:
         "Beams take over what their parents could see."
         if self.search.M > 1: self.seen.copy_(self.seen.gather(1, self.search.parents[..., None].expand_as(self.seen)))
 
-# %% ../nbs/22_engine.ipynb #cell-54
+# %% ../nbs/22_engine.ipynb #cell-58
 @patch
 def _mask(self:Steps, t, upto):
     "What is added to the scores of a row's first `upto` own slots, behind those of its context: (R, 1 or H, rep·M, ·)."
@@ -606,7 +606,7 @@ def logits(self:Steps, t):
     y = run(net, embed(net, tokens, torch.full_like(tokens, t)), attend, cross, self.times)
     return logits_of(net, y, self.times).view(s.B, s.K, M, -1)
 
-# %% ../nbs/22_engine.ipynb #cell-56
+# %% ../nbs/22_engine.ipynb #cell-60
 @patch
 def first(self:Steps):
     "Logits of the first token of a decoder-only generator, the same for all beams."
@@ -625,7 +625,7 @@ def go(self:Steps):
         yield s
         if bool(s.done): return
 
-# %% ../nbs/22_engine.ipynb #cell-58
+# %% ../nbs/22_engine.ipynb #cell-62
 _ACTS = {"GELUActivation": "gelu", "ReLU": "relu", "SiLUActivation": "silu", "SiLU": "silu", "NewGELUActivation": "gelu_new"}
 
 def _few(x, mods, name=None, gated=False, split=False): return kernels.fused_linear(x, [m.weight for m in mods], [m.bias for m in mods], name, gated, split=split)
@@ -652,7 +652,7 @@ class FusedSteps(Steps):
         s.choose(logits)
         self.reorder()
 
-# %% ../nbs/22_engine.ipynb #cell-59
+# %% ../nbs/22_engine.ipynb #cell-63
 @patch
 def logits(self:FusedSteps):
     "Logits (B, K, M, V) of what follows the beams' last tokens."
@@ -686,7 +686,7 @@ def _feed(self:FusedSteps, y, f):
     a, b = _few(y, f.up).chunk(2, -1) if gated else (_few(y, f.up), None)
     return _few(f.act(a) * b if gated else f.act(a), [f.down], split=True)
 
-# %% ../nbs/22_engine.ipynb #cell-61
+# %% ../nbs/22_engine.ipynb #cell-65
 @patch
 def record(self:FusedSteps):
     "Record one step as a CUDA graph."
@@ -715,7 +715,7 @@ def go(self:FusedSteps, every=8):
         yield view
         if (view.looked or i % every == every - 1) and bool(s.done): return
 
-# %% ../nbs/22_engine.ipynb #cell-63
+# %% ../nbs/22_engine.ipynb #cell-67
 class Moment:
     "What a step yields: `next`, the tokens (B, M) just chosen."
     def __init__(self, search): self.search, self.looked = search, False
@@ -726,7 +726,7 @@ class Moment:
     @property
     def done(self): return bool(self.search.done)
 
-# %% ../nbs/22_engine.ipynb #cell-65
+# %% ../nbs/22_engine.ipynb #cell-69
 def _own_part(net, shelf, q, k, v, C, L, scale):
     "Attention of candidates (R·C, L) to themselves."
     split = lambda x, h: x.view(shelf.R*C, L, h, net.head_size).transpose(1, 2)
@@ -750,7 +750,7 @@ def _both_parts(net, shelf, l, q, k, v, C, L, scale):
     x = (p[..., :S].reshape(R, G, -1, S) @ V).view(R, G, C, rep*L, d) + p[..., S:] @ v
     return x.view(R, G, C, rep, L, d).permute(0, 2, 4, 1, 3, 5).reshape(R*C*L, -1)
 
-# %% ../nbs/22_engine.ipynb #cell-67
+# %% ../nbs/22_engine.ipynb #cell-71
 def twins(
     fed:torch.Tensor, # (R, C, L) tokens of C candidates
     real:torch.Tensor, # (R, C, L) which are wanted
@@ -761,7 +761,7 @@ def twins(
     row, at = (torch.arange(n, device=fed.device) for n in (R, L))
     return (row[:, None, None]*C + same.int().argmax(2))*L + at
 
-# %% ../nbs/22_engine.ipynb #cell-69
+# %% ../nbs/22_engine.ipynb #cell-73
 def _states(net, shelf, tokens, real):
     "Rows (m, D) of candidates' tokens (R, C, L) behind their contexts, for m beginnings; and which of them each of the real tokens (R, C, L) has."
     (R, C, L), n = tokens.shape, tokens.numel()
@@ -782,7 +782,7 @@ def _states(net, shelf, tokens, real):
         return back(F.scaled_dot_product_attention(q, *shelf.cross[l], attn_mask=context, scale=p.scale).transpose(1, 2).reshape(n, -1))
     return run(net, embed(net, tokens.flatten()[where], at.repeat(R*C)[where]), attend, cross), which[real.flatten()]
 
-# %% ../nbs/22_engine.ipynb #cell-71
+# %% ../nbs/22_engine.ipynb #cell-75
 def _look_up(net, y, rows, targets, fused=False, budget=2**27):
     "log p of targets (p,) from rows (p,) of y (n, D), a slice of the logits at a time."
     step, order, out = max(1, budget // len(net.head)), rows.argsort(), torch.empty(len(rows), device=y.device)
@@ -816,7 +816,7 @@ def score(
 
 def _first(shelf, t): return shelf.first.float().log_softmax(-1).gather(1, t.clamp(min=0)).masked_fill(t < 0, 0.)
 
-# %% ../nbs/22_engine.ipynb #cell-73
+# %% ../nbs/22_engine.ipynb #cell-77
 class Kit:
     "What is kept for one generator."
     def __init__(self, g):
@@ -845,7 +845,7 @@ def kit_for(g):
     if kit is None or kit.where != _where(g): kit = _KITS[g] = Kit(g)
     return kit.fresh()
 
-# %% ../nbs/22_engine.ipynb #cell-74
+# %% ../nbs/22_engine.ipynb #cell-78
 class Engine:
     "Reads contexts and takes the steps, as `Loop` does, for generators and settings that it knows."
     fused_on = "cuda"                                                                               # where the kernels run
@@ -873,7 +873,7 @@ class Engine:
         each = score(self.net, self.shelf, targets, self.gc.decoder_start_token_id, self.fused, 2**29 if tokens.is_cuda else 2**27)
         return F.pad(each, (0, L - 1 - T)).view(B, K, C, L-1).where(~own, known)
 
-# %% ../nbs/22_engine.ipynb #cell-75
+# %% ../nbs/22_engine.ipynb #cell-79
 @patch
 def _steps(self:Engine, log_prior, gc, rules, least=32):
     "Contexts read, and a search before its first step."
@@ -907,7 +907,7 @@ def _read(self:Engine, shelf):
     elif self.fused or self.ids.is_cuda: shelf.read_padded(self.ids, self.attention)
     else: shelf.read_causal(self.ids, self.attention, self.kit.prefixes)
 
-# %% ../nbs/22_engine.ipynb #cell-77
+# %% ../nbs/22_engine.ipynb #cell-81
 def engine_for(generator, ids, mask, gc, processors, criteria, trace):
     "An `Engine` where it would give what `Loop` gives, else None."
     if gc.do_sample or trace.looked or trace.tables or unfit(generator) is not None: return None

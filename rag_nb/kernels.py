@@ -36,7 +36,7 @@ def _shared(device):
 
 def _slots(most, d, stages, x):
     "Slots of keys and values (d numbers each) at a time."
-    while most > 16 and 4*most*d*stages*x.element_size()//2 > _shared(x.device): most //= 2
+    while most > 16 and 2*most*d*stages*x.element_size() > _shared(x.device): most //= 2
     return most
 
 # %% ../nbs/18_kernels.ipynb #cell-10
