@@ -435,6 +435,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                'rag_nb.engine._look_up': ('engine.html#_look_up', 'rag_nb/engine.py'),
                                'rag_nb.engine._norm': ('engine.html#_norm', 'rag_nb/engine.py'),
                                'rag_nb.engine._own_part': ('engine.html#_own_part', 'rag_nb/engine.py'),
+                               'rag_nb.engine._part': ('engine.html#_part', 'rag_nb/engine.py'),
                                'rag_nb.engine._path': ('engine.html#_path', 'rag_nb/engine.py'),
                                'rag_nb.engine._rotate': ('engine.html#_rotate', 'rag_nb/engine.py'),
                                'rag_nb.engine._sample': ('engine.html#_sample', 'rag_nb/engine.py'),

@@ -146,22 +146,25 @@ def _lin(x, m, times=F.linear): return times(x, m.weight, m.bias)
 
 def _feed(y, f, times=F.linear):
     x = f.act(_lin(y, f.up[0], times))
-    return _lin(x if len(f.up) == 1 else x * _lin(y, f.up[1], times), f.down, times)
+    for gate in f.up[1:]: x.mul_(_lin(y, gate, times))
+    return _lin(x, f.down, times)
+
+def _part(kind, l, s, y, attend, cross, times):
+    if kind == "self": return _lin(attend(l, s, *(_lin(y, m, times) for m in (s.q, s.k, s.v))), s.o, times)
+    if kind == "cross": return _lin(cross(l, s, _lin(y, s.q, times)), s.o, times)
+    return _feed(y, s, times)
 
 def run(
     net:Net,
-    x:torch.Tensor, # (n, D) embedded rows
+    h:torch.Tensor, # (n, D) embedded rows
     attend, # (layer, part, q (n, H·d), k and v (n, G·d)) -> (n, H·d)
     cross=None, # (layer, part, q) -> (n, H·d)
     times=F.linear, # how rows are multiplied with a matrix
 ) -> torch.Tensor: # (n, D) ready for the vocabulary
     "All parts of a decoder over rows."
-    h, y = x, (x if net.post else net.parts[0][3](x))
+    y = h if net.post else net.parts[0][3](h)
     for (l, kind, s, _), norm in zip(net.parts, _following(net)):
-        if kind == "self": out = _lin(attend(l, s, *(_lin(y, m, times) for m in (s.q, s.k, s.v))), s.o, times)
-        elif kind == "cross": out = _lin(cross(l, s, _lin(y, s.q, times)), s.o, times)
-        else: out = _feed(y, s, times)
-        h = h + out
+        h = h + _part(kind, l, s, y, attend, cross, times)
         y = norm(h)
         if net.post: h = y
     return y
