@@ -248,9 +248,11 @@ def _total(parts, dtype):
     _columns[(triton.cdiv(D, 32), 1)](parts, out, p, D, D, p, 64, 32)
     return out
 
-def fused_column_sums(x, pieces=64):
+def fused_column_sums(x):
     x = x if x.stride(1) == 1 else x.contiguous()
-    (n, D), some = x.shape, torch.empty(pieces, x.shape[1], dtype=torch.float32, device=x.device)
+    n, D = x.shape
+    pieces = 16 if n < 2**12 else 32 if D > 2**11 else 64
+    some = torch.empty(pieces, D, dtype=torch.float32, device=x.device)
     _columns[(triton.cdiv(D, 128), pieces)](x, some, n, D, x.stride(0), triton.cdiv(n, pieces), 16, 128)
     return _total(some, x.dtype)
 
@@ -278,10 +280,12 @@ def _norm_back(DY, X, W, MEAN, RSTD, DX, PARTS, n, D, part, ROWS: tl.constexpr, 
     tl.store(PARTS + p*2*D + col, dw, mask=ok)
     tl.store(PARTS + p*2*D + D + col, db, mask=ok)
 
-def fused_norm_back(dy, x, weight, mean, rstd, pieces=264):
+def fused_norm_back(dy, x, weight, mean, rstd):
     D, dy, dx = x.shape[-1], dy.contiguous(), torch.empty_like(x)
-    some, n = torch.empty(pieces, 2*D, dtype=torch.float32, device=x.device), x.numel() // D
-    _norm_back[(pieces,)](dy, x, weight, mean, rstd, dx, some, n, D, triton.cdiv(n, pieces), 4, triton.next_power_of_2(D), num_warps=8)
+    n = x.numel() // D
+    pieces = min(528, triton.cdiv(n, 4))                                                            # four for each processor of an H200
+    some = torch.empty(pieces, 2*D, dtype=torch.float32, device=x.device)
+    _norm_back[(pieces,)](dy, x, weight, mean, rstd, dx, some, n, D, triton.cdiv(n, pieces), 2, triton.next_power_of_2(D), num_warps=4)
     return dx, *_total(some, weight.dtype).split(D)
 
 # %% ../nbs/18_kernels.ipynb #cell-32

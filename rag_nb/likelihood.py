@@ -6,6 +6,7 @@
 __all__ = ['last_hidden', 'to_logits', 'ends_in_one_matrix', 'chosen_logprobs', 'answer_logprobs', 'marginal_nll']
 
 # %% ../nbs/38_likelihood.ipynb #cell-02
+from dataclasses import dataclass
 import torch
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import pad
@@ -124,7 +125,7 @@ def chosen_logprobs(
 ) -> torch.Tensor:  # (P,) float32
     "The log-probabilities of given tokens; logits are made piece by piece, and once more on the way back."
     again = torch.is_grad_enabled() and len(hidden) > size
-    run = (lambda *a: checkpoint(_chosen, *a, use_reentrant=False)) if again else _chosen
+    run = (lambda *a: checkpoint(_chosen, *a, use_reentrant=False, preserve_rng_state=False)) if again else _chosen
     return torch.cat([run(generator, h, t) for h, t in zip(hidden.split(size), targets.split(size))])
 
 # %% ../nbs/38_likelihood.ipynb #cell-27
@@ -136,77 +137,106 @@ def _joined(ids, mask, fed, width):
     return both.gather(1, at.clamp(max=both.shape[1] - 1))
 
 # %% ../nbs/38_likelihood.ipynb #cell-30
+@dataclass
+class _Facts:
+    "Of R rows, on the host: real context tokens, places up to the last target, the first row with an equal context, and which places are scored."
+    n: list
+    last: list
+    twin: list
+    scored: torch.Tensor  # (R, T)
+
+    def of(self, rows):
+        "The same of some of the rows."
+        n, last, twin = ([x[i] for i in rows] for x in (self.n, self.last, self.twin))
+        return _Facts(n, last, twin, self.scored[rows])
+
 def _facts(ids, mask, targets):
-    "Of R rows, as lists of R numbers: real context tokens, places up to the last target, and the first row with an equal context."
-    rows = ids.masked_fill(mask == 0, -1)  # (R, S)
-    twin = (rows[:, None] == rows).all(-1).int().argmax(1)
-    last = ((targets != -100) * torch.arange(1, targets.shape[1] + 1, device=ids.device)).amax(1)
-    return torch.stack([mask.sum(1), last, twin]).tolist()
+    mask, scored, known = mask.cpu(), targets.cpu() != -100, {}
+    rows = ids.cpu().masked_fill(mask == 0, -1).numpy()  # (R, S)
+    twin = [known.setdefault(row.tobytes(), i) for i, row in enumerate(rows)]
+    last = (scored * torch.arange(1, scored.shape[1] + 1)).amax(1)
+    return _Facts(mask.sum(1).tolist(), last.tolist(), twin, scored)
 
-# %% ../nbs/38_likelihood.ipynb #cell-32
-def _read_row(generator, rows):
-    "Hidden states (R, W, H) of rows without padding on the left."
-    return last_hidden(generator, input_ids=rows, attention_mask=torch.ones_like(rows), use_cache=False)
+# %% ../nbs/38_likelihood.ipynb #cell-33
+def _said(generator, hidden, targets, scored=None):
+    "log p of each target (R, T) from hidden states (R, T, H), 0 where nothing is scored."
+    if scored is None or bool(scored.all()):
+        lp = chosen_logprobs(generator, hidden.flatten(0, 1), targets.clamp(min=0).flatten())
+        return lp.view_as(targets).masked_fill(targets == -100, 0.)
+    at = _places(scored, hidden.device)
+    return torch.zeros(targets.shape, device=hidden.device).index_put(at, chosen_logprobs(generator, hidden[at], targets[at]))
 
-def _causal_logprobs(generator, ids, mask, fed, targets, row, t, record=None):
-    "log p of the scored targets of R rows, in row-major order: (P,)."
-    (n, last, _), hidden = _facts(ids, mask, targets), None
-    width = max(a + b for a, b in zip(n, last)) - 1
-    rows = _joined(ids, mask, fed[:, 1:], width)  # (R, W)
-    if record is not None: hidden = record(_read_row, rows=pad(rows, (0, record.width(width) - width)))
-    if hidden is None: hidden = _read_row(generator, rows)  # (R, W, H)
-    return chosen_logprobs(generator, hidden[row, mask.sum(1)[row] - 1 + t], targets[row, t])
+def _places(scored, device): return tuple(x.to(device) for x in scored.nonzero(as_tuple=True))  # two (P,)
 
-# %% ../nbs/38_likelihood.ipynb #cell-34
-def _read_pair(generator, ids, mask, fed, which=None):
-    "Hidden states (R, T, H) of decoder inputs (R, T) behind contexts (U, S); which of them is whose, (R,), where U is less than R."
+# %% ../nbs/38_likelihood.ipynb #cell-35
+def _row_said(generator, rows, at, targets, scored=None):
+    "log p of targets (R, T) from places `at` (R, T) of rows (R, W) without padding on the left."
+    hidden = last_hidden(generator, input_ids=rows, attention_mask=torch.ones_like(rows), use_cache=False)  # (R, W, H)
+    return _said(generator, hidden.take_along_dim(at[..., None], 1), targets, scored)
+
+def _causal_logprobs(generator, ids, mask, fed, targets, facts, record=None):
+    "log p of targets (R, T) of R rows."
+    W, T = max(a + b for a, b in zip(facts.n, facts.last)) - 1, targets.shape[1]
+    rows = _joined(ids, mask, fed[:, 1:], W)  # (R, W)
+    at = (mask.sum(1, keepdim=True) - 1 + torch.arange(T, device=mask.device)).clamp(max=W - 1)  # (R, T)
+    if record is not None:
+        long = (0, record.width(T, 16) - T)
+        played = record(_row_said, rows=pad(rows, (0, record.width(W) - W)), at=pad(at, long), targets=pad(targets, long, value=-100))
+        if played is not None: return played[:, :T]
+    return _row_said(generator, rows, at, targets, facts.scored)
+
+# %% ../nbs/38_likelihood.ipynb #cell-37
+def _pair_said(generator, ids, mask, fed, targets, which=None, scored=None):
+    "log p of targets (R, T) after decoder inputs (R, T) behind contexts (U, S); which of them is whose, (R,), where U is less than R."
     context = dict(input_ids=ids, attention_mask=mask)
     if which is not None:
         states = _plain(generator).get_encoder()(**context, return_dict=True).last_hidden_state  # (U, S, H)
         context = dict(encoder_outputs=BaseModelOutput(last_hidden_state=states.index_select(0, which)), attention_mask=mask[which])
         context["encoder_outputs"].router_logits = None  # mixtures of experts look for it
-    return last_hidden(generator, **context, decoder_input_ids=fed, use_cache=False)
+    return _said(generator, last_hidden(generator, **context, decoder_input_ids=fed, use_cache=False), targets, scored)
 
 def _distinct(twin, device):
     "The numbers of the different contexts, and which of them is whose; None, None where all are different."
     first = sorted({*twin})
     if len(first) == len(twin): return None, None
     at = {number: i for i, number in enumerate(first)}
-    return (torch.tensor(x, device=device) for x in (first, [at[i] for i in twin]))
+    return torch.tensor([twin.index(i) for i in first], device=device), torch.tensor([at[i] for i in twin], device=device)
 
-# %% ../nbs/38_likelihood.ipynb #cell-35
-def _seq2seq_logprobs(generator, ids, mask, fed, targets, row, t, record=None):
-    "log p of the scored targets of R rows, in row-major order: (P,)."
-    (n, last, twin), hidden = _facts(ids, mask, targets), None
-    S, T, (first, which) = max(n), max(last), _distinct(twin, ids.device)
-    ids, mask, fed = ids[:, :S], mask[:, :S], fed[:, :T]
-    x = dict(ids=ids, mask=mask, fed=fed) if first is None else dict(ids=ids[first], mask=mask[first], fed=fed, which=which)
-    if record is not None: hidden = _played_pair(record, min(n), S, T, **x)
-    if hidden is None: hidden = _read_pair(generator, **x)  # (R, T, H)
-    return chosen_logprobs(generator, hidden[row, t], targets[row, t])
+# %% ../nbs/38_likelihood.ipynb #cell-38
+def _seq2seq_logprobs(generator, ids, mask, fed, targets, facts, record=None):
+    "log p of targets (R, T) of R rows."
+    S, (first, which) = max(facts.n), _distinct(facts.twin, ids.device)
+    ids, mask = ids[:, :S], mask[:, :S]
+    x = dict(ids=ids, mask=mask) if first is None else dict(ids=ids[first], mask=mask[first], which=which)
+    if record is not None:
+        played = _played_pair(record, min(facts.n), fed=fed, targets=targets, **x)
+        if played is not None: return played[:, :targets.shape[1]]
+    return _pair_said(generator, fed=fed, targets=targets, scored=facts.scored, **x)
 
-def _played_pair(record, shortest, S, T, ids, mask, fed, **which):
+def _played_pair(record, shortest, ids, mask, fed, targets, **which):
     "The same reading from a recording, or None."
-    wide, long = record.width(S) - S, record.width(T, 8) - T
-    state = "full" if shortest == S + wide else "padded"
-    return record(_read_pair, state, ids=pad(ids, (0, wide)), mask=pad(mask, (0, wide)), fed=pad(fed, (0, long)), **which)
+    wide, long = record.width(ids.shape[1]) - ids.shape[1], record.width(fed.shape[1], 8) - fed.shape[1]
+    state = "full" if shortest == ids.shape[1] + wide else "padded"
+    x = dict(ids=pad(ids, (0, wide)), mask=pad(mask, (0, wide)), fed=pad(fed, (0, long)), targets=pad(targets, (0, long), value=-100))
+    return record(_pair_said, state, **x, **which)
 
-# %% ../nbs/38_likelihood.ipynb #cell-37
-def _full_logprobs(generator, ids, mask, fed, targets, row, t, record=None):
+# %% ../nbs/38_likelihood.ipynb #cell-40
+def _full_logprobs(generator, ids, mask, fed, targets, facts, record=None):
     "The same by way of all logits, for generators that do more after their output embedding."
-    logits = teacher_force(generator, ids, mask, fed).logits  # (R, T, V)
-    return logits[row, t].float().log_softmax(-1).gather(-1, targets[row, t][:, None]).squeeze(-1)
+    logits, at = teacher_force(generator, ids, mask, fed).logits, _places(facts.scored, ids.device)  # (R, T, V)
+    lp = logits[at].float().log_softmax(-1).gather(-1, targets[at][:, None]).squeeze(-1)  # (P,)
+    return torch.zeros(targets.shape, device=ids.device).index_put(at, lp)
 
-# %% ../nbs/38_likelihood.ipynb #cell-39
-def _in_groups(mask, targets, rows):
-    "The numbers of the contexts that have a target, longest first, in groups."
-    scored = (targets != -100).sum(1)  # (R,)
-    order = (mask.sum(1) + scored).masked_fill(scored == 0, 0).argsort(descending=True)
-    return order[:int((scored > 0).sum())].split(rows)
+# %% ../nbs/38_likelihood.ipynb #cell-42
+def _in_groups(facts, rows):
+    "The numbers of the contexts that have a target, in groups: as they stand where one group takes all, else longest first."
+    there = [i for i, t in enumerate(facts.last) if t]
+    if len(there) > rows: there.sort(key=lambda i: -(facts.n[i] + facts.last[i]))
+    return [there[i:i+rows] for i in range(0, len(there), rows)]
 
 def answer_logprobs(
     generator,  # encoder–decoder or decoder-only
-    ids: torch.Tensor,  # (R, S) contexts, padded as `assemble_contexts` pads them
+    ids: torch.Tensor,  # (R, S) contexts, padded as `assemble_contexts` pads them; they may be on the host
     mask: torch.Tensor,  # (R, S)
     fed: torch.Tensor,  # (R, T) decoder inputs, from `align_labels`
     targets: torch.Tensor,  # (R, T), −100 where nothing is scored
@@ -221,17 +251,16 @@ def answer_logprobs(
     way = _full_logprobs if not one_matrix else _causal_logprobs if is_decoder_only(generator) else _seq2seq_logprobs
     again = recompute and torch.is_grad_enabled()
     run = (lambda *a: checkpoint(way, *a, use_reentrant=False)) if again else (lambda *a: way(*a, record))
-    places, found = [], []
-    for part in _in_groups(mask, targets, rows):
-        if not len(part): continue
-        row, t = (targets[part] != -100).nonzero(as_tuple=True)  # before the reading: to know them the host waits
-        places.append(part[row] * targets.shape[1] + t)
-        found.append(run(generator, ids[part], mask[part], fed[part], targets[part], row, t))
-    out = torch.zeros(targets.numel(), device=ids.device)
-    if found: out = out.index_put((torch.cat(places),), torch.cat(found))
-    return out.view_as(targets)  # (R, T)
+    facts, out = _facts(ids, mask, targets), torch.zeros(targets.shape, device=generator.device)
+    for part in _in_groups(facts, rows):
+        some, T, which = facts.of(part), max(facts.last[i] for i in part), slice(None) if len(part) == len(ids) else part
+        some.scored = some.scored[:, :T]
+        found = run(generator, *(x[which].to(out.device) for x in (ids, mask, fed[:, :T], targets[:, :T])), some)  # (r, T)
+        if which != part: return pad(found, (0, targets.shape[1] - T))
+        out = out.index_put((torch.tensor(part, device=out.device)[:, None], torch.arange(T, device=out.device)), found)
+    return out  # (R, T)
 
-# %% ../nbs/38_likelihood.ipynb #cell-41
+# %% ../nbs/38_likelihood.ipynb #cell-44
 def marginal_nll(
     token_lp: torch.Tensor,  # (B, K, T)
     log_prior: torch.Tensor,  # (B, K)

@@ -265,7 +265,7 @@ def _likelihood(self: Objective, questions, hits, scores, labels):
     "−log p(y|x) (B,), and log-probabilities of the targets (B, K, T)."
     B, K = scores.shape
     contexts = self.retriever.contexts(questions, self._with_passages(hits), config=self.config, tokenizer=self.rag.tokenizer.generator)
-    ids, mask = (contexts[f"context_{k}"].to(scores.device) for k in ("input_ids", "attention_mask"))  # (B·K, S)
+    ids, mask = (contexts[f"context_{k}"] for k in ("input_ids", "attention_mask"))  # (B·K, S), on the host, where their shapes are looked at
     fed, targets = (x.repeat_interleave(K, dim=0) for x in align_labels(labels, self.config))  # (B·K, T)
     token_lp = answer_logprobs(self.model.rag.generator, ids, mask, fed, targets, self.plan.rows, self.plan.recompute, self.one_matrix, self.recorder)
     return marginal_nll(token_lp.view(B, K, -1), doc_log_prior(scores), self.kind), token_lp.view(B, K, -1)

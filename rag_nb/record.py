@@ -107,7 +107,7 @@ class _Norm(torch.autograd.Function):
 # %% ../nbs/37_record.ipynb #cell-16
 class _lean(TorchFunctionMode):
     "While inside, linear layers and layer norms over many rows go back by few kernels."
-    def __init__(self, least=2**12, on=lambda x: x.is_cuda and x.dtype != torch.float64 and has_triton()): super().__init__(); self.least, self.on = least, on
+    def __init__(self, least=2**10, on=lambda x: x.is_cuda and x.dtype != torch.float64 and has_triton()): super().__init__(); self.least, self.on = least, on
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         if func is F.linear and len(args) == 3 and (found := self._given(args, torch.get_autocast_dtype)): return _Line.apply(*found)

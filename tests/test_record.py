@@ -4,7 +4,7 @@ tests/gpu/test_cuda_training.py asks the same of real recordings.
 """
 import pytest, torch
 from torch import nn
-from rag_nb import Plan, finetune
+from rag_nb import Plan, finetune, likelihood
 from rag_nb.likelihood import _Pick, answer_logprobs, marginal_nll
 from rag_nb.marginal import doc_log_prior
 from rag_nb.record import Again, Recorder, _copies, _lean, _masks, _stand_ins, cannot_record
@@ -63,7 +63,7 @@ def test_rounded_lengths_change_nothing(kind):
     assert record.counts == {"played": 5}
     assert len(record.tapes) == (2 if kind in ("llama", "gpt2") else 3)
     widths = {tuple(x.shape[1] for n, x in tape.inputs.items()) for tape in record.tapes.values()}
-    assert widths == ({(32,), (64,)} if kind in ("llama", "gpt2") else {(32, 32, 8), (64, 64, 16)})
+    assert widths == ({(32, 16, 16), (64, 16, 16)} if kind in ("llama", "gpt2") else {(32, 32, 8, 8), (64, 64, 16, 16)})
 
 
 def test_what_lies_in_the_padding_is_not_read():
@@ -210,6 +210,17 @@ def test_groups_of_a_step():
     record, rows = recorder(g), batch("bart")
     equal(graded(g, lambda: loss(g, rows)), graded(g, lambda: loss(g, rows, record, rows=2)))
     assert record.counts == {"played": 1, "another recorded pass has yet to go back": 2}
+
+
+def test_more_places_than_logits_are_made_for_at_once(monkeypatch):
+    "In pieces, each made once more on the way back."
+    plain = likelihood.chosen_logprobs
+    monkeypatch.setattr(likelihood, "chosen_logprobs", lambda *a: plain(*a, size=7))
+    for kind in ("bart", "llama"):
+        g = generator(kind)
+        record, rows = recorder(g), batch(kind)
+        for _ in range(2): equal(graded(g, lambda: loss(g, rows)), graded(g, lambda: loss(g, rows, record)))
+        assert record.counts == {"played": 2}
 
 
 def test_a_pass_that_was_dropped_does_not_stand_in_the_way():
