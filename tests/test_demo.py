@@ -304,6 +304,35 @@ def test_rounding_comes_after_the_sum(real):
     assert small.config.dtype == small.dtype == torch.bfloat16 and large.config.dtype == large.dtype == torch.float32
 
 
+def test_frequencies_are_not_rounded(real):
+    "Weights alone take another dtype; a place's angles are computed from float32 frequencies, as `from_pretrained` leaves them."
+    fresh = type(real[1].model.rotary_emb)(real[1].config).inv_freq
+    for dtype in (None, torch.bfloat16, torch.float16):
+        (model, _), buffers = demo.default_generator(dtype=dtype), ("inv_freq", "original_inv_freq")
+        assert {p.dtype for p in model.parameters()} == {dtype or torch.float32}
+        for name in buffers: assert getattr(model.model.rotary_emb, name).dtype == torch.float32 and torch.equal(getattr(model.model.rotary_emb, name), fresh), (name, dtype)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_cast_is_what_from_pretrained_does(tmp_path, dtype):
+    "Bit for bit, at places where a rounded frequency tells; buffers that are saved (BART's bias) are weights."
+    import copy
+    from transformers import LlamaConfig, LlamaForCausalLM
+    from rag_nb.toy import toy_generator
+    torch.manual_seed(0)
+    llama = LlamaForCausalLM(LlamaConfig(vocab_size=260, hidden_size=64, intermediate_size=64, num_hidden_layers=2, num_attention_heads=1, max_position_embeddings=2048, initializer_range=.3)).eval()
+    for made, ids in ((llama, torch.arange(700)[None] % 260), (toy_generator("bart").eval(), torch.arange(4, 12)[None])):
+        made.save_pretrained(tmp_path/type(made).__name__)
+        theirs = type(made).from_pretrained(tmp_path/type(made).__name__, dtype=dtype).eval()
+        twin = copy.deepcopy(made)
+        assert demo.cast(made, "cpu", dtype) is made and demo.cast(made) is made
+        for (n, a), (_, b) in zip([*made.named_parameters(), *made.named_buffers()], [*theirs.named_parameters(), *theirs.named_buffers()]): assert a.dtype == b.dtype and torch.equal(a, b), n
+        with torch.no_grad():
+            want = theirs(ids).logits
+            assert torch.equal(made(ids).logits, want)
+            if made is llama: assert not torch.equal(twin.to(dtype)(ids).logits, want)
+
+
 def test_what_is_shipped_is_small_and_named():
     files = [p for p in demo.TRAINED.rglob("*") if p.is_file()]
     assert sum(p.stat().st_size for p in files) < 25e6 and {"README.md", "rag.json", "training.json", "log.jsonl"} <= {p.name for p in files}
