@@ -14,6 +14,7 @@ import statistics
 from common import Report, arguments, machine, peak, timed
 import torch, transformers
 from rag_nb import Rag
+from rag_nb.demo import cast
 from rag_nb.tokenizer import pad_rows
 
 COLUMNS = [("row", "row", ""), ("Transformers ms", "theirs_ms", ".0f"), ("rag_nb ms", "ours_ms", ".0f"), ("ratio", "ratio", ".2f"), ("fastest rag_nb", "best_ms", ".0f"), ("floor ms", "floor_ms", ".0f"),
@@ -137,7 +138,7 @@ def main():
     dtype = getattr(torch, a.dtype or "float32")
     limits = machine(a.device, dtype)
     rag, questions = default(a) if a.model == "demo" else random(a)
-    rag.model.to(a.device, dtype)
+    cast(rag.model, a.device, dtype)
     rag.encoder.model.to(a.device)
     report = Report(COLUMNS, limits, a.out, benchmark="ask", model=a.model, new=a.new, beams=a.beams, docs=rag.model.config.n_docs, passages=len(rag.retriever.passages))
     for name in a.rows or names: report.add(name, lambda: row(rag, questions[:a.n], names[name], a, limits))

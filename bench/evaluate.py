@@ -70,11 +70,10 @@ def adapted(folder, device):
 def opened(what, docs, device, dtype, index=None):
     "A `Rag` over all paragraphs, each kept whole."
     import torch
-    from rag_nb.answer import Rag
+    from rag_nb.demo import Rag, cast
     from rag_nb.passages import Passages
     from rag_nb.retriever import RagRetriever
     if what == "demo":
-        from rag_nb.demo import Rag
         rag = Rag.demo(device=device)
         encoder, pair, config = rag.encoder, None, {}
     else: encoder, pair, config = parts(what, device)
@@ -85,7 +84,7 @@ def opened(what, docs, device, dtype, index=None):
     else:
         pair[0].rag_config = {**getattr(pair[0], "rag_config", {}), **config}
         rag = Rag.from_parts(retriever, encoder, pair)
-    if dtype != "float32": rag.model.generator.to(getattr(torch, dtype))
+    if dtype != "float32": cast(rag.model.generator, dtype=getattr(torch, dtype))
     return rag
 
 
