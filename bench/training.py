@@ -49,10 +49,10 @@ def case(kind, B, a, dtype, same=1, record=False):
         (out.loss/B).backward()
         return out.loss.detach()/B
     def other():
-        prior = doc_log_prior(scores(asking))                               # the search comes before the reading
+        found = scores(asking)                                              # the search comes before the reading
         fed, targets = (v.repeat_interleave(a.docs, 0) for v in align_labels(labels, ours.config))
         lp = answer_logprobs(generator, x["context_input_ids"], x["context_attention_mask"], fed, targets, rows=64, one_matrix=True, record=recorder)
-        loss = marginal_nll(lp.view(B, a.docs, -1), prior, kind).mean()
+        loss = marginal_nll(lp.view(B, a.docs, -1), doc_log_prior(found), kind).mean()
         loss.backward()
         return loss.detach()
     return one, other, generator, ours, recorder
@@ -109,9 +109,10 @@ def row(a, limits, kind, B, again=False, same=1, record=False):
     played(recorder)
     if recorder is not None: recorder.forget()                             # Transformers' memory without our recordings, ours with them
     memory = [highest(s, ours, a.device) for s in (one, other)]
+    weights = [*ours.parameters()]                                         # as an optimiser has them
     def cleared(step):
         def run():
-            for p in ours.parameters(): p.grad = None
+            for p in weights: p.grad = None
             return step()
         return run
     t = alternate(dict(theirs=cleared(one), ours=cleared(other)), a.repeat, a.device)

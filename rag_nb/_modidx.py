@@ -1019,6 +1019,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'rag_nb.likelihood._row_said': ('likelihood.html#_row_said', 'rag_nb/likelihood.py'),
                                    'rag_nb.likelihood._said': ('likelihood.html#_said', 'rag_nb/likelihood.py'),
                                    'rag_nb.likelihood._seq2seq_logprobs': ('likelihood.html#_seq2seq_logprobs', 'rag_nb/likelihood.py'),
+                                   'rag_nb.likelihood._wide': ('likelihood.html#_wide', 'rag_nb/likelihood.py'),
                                    'rag_nb.likelihood.answer_logprobs': ('likelihood.html#answer_logprobs', 'rag_nb/likelihood.py'),
                                    'rag_nb.likelihood.chosen_logprobs': ('likelihood.html#chosen_logprobs', 'rag_nb/likelihood.py'),
                                    'rag_nb.likelihood.ends_in_one_matrix': ('likelihood.html#ends_in_one_matrix', 'rag_nb/likelihood.py'),

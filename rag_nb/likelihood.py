@@ -174,14 +174,16 @@ def _row_said(generator, rows, at, targets, scored=None):
     hidden = last_hidden(generator, input_ids=rows, attention_mask=torch.ones_like(rows), use_cache=False)  # (R, W, H)
     return _said(generator, hidden.take_along_dim(at[..., None], 1), targets, scored)
 
+def _wide(x, n, value=0): return x if x.shape[1] == n else pad(x, (0, n - x.shape[1]), value=value)
+
 def _causal_logprobs(generator, ids, mask, fed, targets, facts, record=None):
     "log p of targets (R, T) of R rows."
     W, T = max(a + b for a, b in zip(facts.n, facts.last)) - 1, targets.shape[1]
     rows = _joined(ids, mask, fed[:, 1:], W)  # (R, W)
     at = (mask.sum(1, keepdim=True) - 1 + torch.arange(T, device=mask.device)).clamp(max=W - 1)  # (R, T)
     if record is not None:
-        long = (0, record.width(T, 16) - T)
-        played = record(_row_said, rows=pad(rows, (0, record.width(W) - W)), at=pad(at, long), targets=pad(targets, long, value=-100))
+        long = record.width(T, 16)
+        played = record(_row_said, rows=_wide(rows, record.width(W)), at=_wide(at, long), targets=_wide(targets, long, -100))
         if played is not None: return played[:, :T]
     return _row_said(generator, rows, at, targets, facts.scored)
 
@@ -215,10 +217,9 @@ def _seq2seq_logprobs(generator, ids, mask, fed, targets, facts, record=None):
 
 def _played_pair(record, shortest, ids, mask, fed, targets, **which):
     "The same reading from a recording, or None."
-    wide, long = record.width(ids.shape[1]) - ids.shape[1], record.width(fed.shape[1], 8) - fed.shape[1]
-    state = "full" if shortest == ids.shape[1] + wide else "padded"
-    x = dict(ids=pad(ids, (0, wide)), mask=pad(mask, (0, wide)), fed=pad(fed, (0, long)), targets=pad(targets, (0, long), value=-100))
-    return record(_pair_said, state, **x, **which)
+    S, T = record.width(ids.shape[1]), record.width(fed.shape[1], 8)
+    x = dict(ids=_wide(ids, S), mask=_wide(mask, S), fed=_wide(fed, T), targets=_wide(targets, T, -100))
+    return record(_pair_said, "full" if shortest == S else "padded", **x, **which)
 
 # %% ../nbs/38_likelihood.ipynb #cell-40
 def _full_logprobs(generator, ids, mask, fed, targets, facts, record=None):

@@ -212,15 +212,15 @@ def test_groups_of_a_step():
     assert record.counts == {"played": 1, "another recorded pass has yet to go back": 2}
 
 
-def test_more_places_than_logits_are_made_for_at_once(monkeypatch):
+@pytest.mark.parametrize("kind", ["bart", "llama"])
+def test_more_places_than_logits_are_made_for_at_once(kind, monkeypatch):
     "In pieces, each made once more on the way back."
     plain = likelihood.chosen_logprobs
     monkeypatch.setattr(likelihood, "chosen_logprobs", lambda *a: plain(*a, size=7))
-    for kind in ("bart", "llama"):
-        g = generator(kind)
-        record, rows = recorder(g), batch(kind)
-        for _ in range(2): equal(graded(g, lambda: loss(g, rows)), graded(g, lambda: loss(g, rows, record)))
-        assert record.counts == {"played": 2}
+    g = generator(kind)
+    record, rows = recorder(g), batch(kind)
+    for _ in range(2): equal(graded(g, lambda: loss(g, rows)), graded(g, lambda: loss(g, rows, record)))
+    assert record.counts == {"played": 2}
 
 
 def test_a_pass_that_was_dropped_does_not_stand_in_the_way():
