@@ -21,7 +21,7 @@ from .passages import Hits
 from .encoder import TextEncoder, embed
 from .folder import settle, staging
 from .tokenizer import FOLDERS
-from .reader import teacher_force
+from .reader import mend_attention, teacher_force
 
 # %% ../nbs/20_model.ipynb #cell-05
 @dataclass
@@ -116,6 +116,7 @@ class RagModel(RagPreTrainedModel):
         self.question_encoder = question_encoder if question_encoder is not None else _made(AutoModel, cfg.question_encoder)
         self.generator = generator if generator is not None else _made(generator_class(cfg.generator), cfg.generator)
         cfg.question_encoder, cfg.generator = self.question_encoder.config, self.generator.config
+        mend_attention(self.generator)
         self.ctx_encoder = _context_encoder(cfg)
         self.retriever, self.context_encoder_training, self.tokenizers = retriever, False, {}
         self.post_init()

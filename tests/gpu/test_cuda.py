@@ -51,3 +51,22 @@ def test_bfloat16_keeps_posteriors_in_float32(head, kind):
     assert p.dtype == torch.float32
     torch.testing.assert_close(p.sum(-1), alive.float(), atol=1e-5, rtol=0)
     torch.testing.assert_close(out.doc_scores.cpu(), x["doc_scores"])
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_flash_attention_behind_padded_contexts(head):
+    "Several decoder tokens at once behind contexts of 30 to 120 tokens, heads of 64 in bfloat16. Left to Transformers, the loss would be 2 % smaller."
+    import copy, transformers
+    pytest.importorskip("flash_attn")
+    torch.manual_seed(0)
+    config = transformers.BartConfig(vocab_size=500, d_model=128, encoder_layers=2, decoder_layers=2, encoder_attention_heads=2, decoder_attention_heads=2, encoder_ffn_dim=128, decoder_ffn_dim=128,
+                                     max_position_embeddings=256, init_std=.2, dropout=0.)
+    ids, mask = pad_rows([torch.randint(4, 500, (n,)).tolist() for n in (120, 40, 75, 60, 100, 30)], config.pad_token_id)
+    x = {k: v.cuda() for k, v in dict(context_input_ids=ids, context_attention_mask=mask, doc_scores=torch.randn(2, 3), labels=torch.randint(4, 500, (2, 16))).items()}
+    generator, losses = transformers.BartForConditionalGeneration(config).eval().to("cuda", torch.bfloat16), {}
+    for asked in ("sdpa", "flash_attention_2"):
+        model = HEADS[head](question_encoder=toy_encoder().model.cuda(), generator=copy.deepcopy(generator), n_docs=3).eval()
+        model.generator.set_attn_implementation(asked)
+        with torch.no_grad(): losses[asked] = model(**x).loss
+        assert model.generator.config._attn_implementation == asked
+    torch.testing.assert_close(losses["flash_attention_2"], losses["sdpa"], rtol=1e-3, atol=0)
