@@ -55,7 +55,7 @@ def test_bfloat16_keeps_posteriors_in_float32(head, kind):
 
 @pytest.mark.parametrize("head", HEADS)
 def test_flash_attention_behind_padded_contexts(head):
-    "Several decoder tokens at once behind contexts of 30 to 120 tokens, heads of 64 in bfloat16. Left to Transformers, the loss would be 2 % smaller."
+    "Several decoder tokens at once behind contexts of 30 to 120 tokens, heads of 64 in bfloat16. Left to Transformers, RAG-Token's loss would be 2.6 % off, RAG-Sequence's .6 %."
     import copy, transformers
     pytest.importorskip("flash_attn")
     torch.manual_seed(0)
