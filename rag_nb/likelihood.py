@@ -14,7 +14,7 @@ from torch.utils.checkpoint import checkpoint
 from transformers.modeling_outputs import BaseModelOutput
 from .marginal import token_marginal, sequence_marginal
 from .kernels import fused_chosen, has_triton, tl, triton
-from .reader import _check_left, is_decoder_only, teacher_force
+from .reader import _check_left, is_decoder_only, mend_attention, teacher_force
 
 # %% ../nbs/38_likelihood.ipynb #cell-12
 class _Caught(Exception): "The output embedding has been reached."
@@ -248,6 +248,7 @@ def answer_logprobs(
 ) -> torch.Tensor:  # (R, T) float32, 0 where nothing is scored
     "log p(y_i|x,z,y_<i) of every target behind every context, read in groups of similar length."
     if is_decoder_only(generator): _check_left(mask)
+    mend_attention(generator)
     if one_matrix is None: one_matrix = ends_in_one_matrix(generator)
     way = _full_logprobs if not one_matrix else _causal_logprobs if is_decoder_only(generator) else _seq2seq_logprobs
     again = recompute and torch.is_grad_enabled()

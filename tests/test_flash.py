@@ -4,6 +4,7 @@ import pytest, torch, transformers
 import transformers.modeling_flash_attention_utils as flash
 from torch.nn.functional import scaled_dot_product_attention
 from rag_nb import generation  # noqa: F401 (attaches generate)
+from rag_nb.likelihood import answer_logprobs
 from rag_nb.model import RagSequenceForGeneration, RagTokenForGeneration
 from rag_nb.reader import mend_attention, read, teacher_force
 from rag_nb.record import cannot_record
@@ -111,6 +112,16 @@ def test_a_bare_generator_reads_and_goes_on(calls, kind):
     with torch.no_grad():
         torch.testing.assert_close(teacher_force(b, ids, mask, fed).logits, teacher_force(a, ids, mask, fed).logits, atol=1e-5, rtol=1e-5)
         torch.testing.assert_close(read(b, ids, mask, 1).score_logits(fed), read(a, ids, mask, 1).score_logits(fed), atol=1e-5, rtol=1e-5)
+    assert calls and (left or all(q == k for q, k in calls))
+
+
+@pytest.mark.parametrize("kind", ["bart", "mbart", "pair", "llama"])
+def test_likelihoods(calls, kind):
+    "The way of training, which calls the parts of a generator itself."
+    left, a, b = kind == "llama", made(kind), made(kind)
+    ids, mask, fed = inputs(5, left=left)
+    b.set_attn_implementation(WANTED)
+    torch.testing.assert_close(answer_logprobs(b, ids, mask, fed, fed.flip(1)), answer_logprobs(a, ids, mask, fed, fed.flip(1)), atol=1e-5, rtol=1e-5)
     assert calls and (left or all(q == k for q, k in calls))
 
 
