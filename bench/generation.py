@@ -20,6 +20,8 @@ import torch, transformers
 from transformers import BartConfig, BartForConditionalGeneration, DPRConfig, DPRQuestionEncoder, DynamicCache, LlamaConfig, LlamaForCausalLM
 
 from rag_nb import engine, RagSequenceForGeneration, RagTokenForGeneration
+from rag_nb.likelihood import answer_logprobs
+from rag_nb.marginal import sequence_marginal, token_marginal
 
 SIZES = dict(large=dict(), base=dict(d_model=768, encoder_layers=6, decoder_layers=6, encoder_attention_heads=12, decoder_attention_heads=12, encoder_ffn_dim=3072, decoder_ffn_dim=3072),
              tiny=dict(d_model=64, encoder_layers=2, decoder_layers=2, encoder_attention_heads=4, decoder_attention_heads=4, encoder_ffn_dim=128, decoder_ffn_dim=128, vocab_size=1000))
@@ -111,6 +113,23 @@ def agreement(a, b):
     return float((a[:, :n].cpu() == b[:, :n].cpu()).all(1).float().mean())
 
 
+def apart(kind, M, generator, x, new, said):
+    """Of the questions that two sides answer differently, how far apart their answers are in our log-probability, in nats: the most. For one beam
+    at the token where they part, which a tie explains if it is small; for several, whose answers part where a beam was left, the whole answer's, a token."""
+    n = min(new, *(s.shape[1] for s in said))
+    said, (B, K) = [s[:, :n].to(x["doc_scores"].device) for s in said], x["doc_scores"].shape
+    other = (said[0] != said[1]).any(1)
+    if not other.any(): return None
+    def log_p(answers):
+        fed = torch.cat([answers.new_full((B, 1), EOS), answers[:, :-1]], 1)
+        lp = answer_logprobs(generator, x["context_input_ids"], x["context_attention_mask"], *(t.repeat_interleave(K, 0) for t in (fed, answers))).view(B, K, n)
+        return (sequence_marginal if kind == "sequence" else token_marginal)(lp, x["doc_scores"].float().log_softmax(-1))     # (B,) or (B, n)
+    first, second = map(log_p, said)
+    if M > 1 or kind == "sequence": gaps = (first - second).view(B, -1).sum(1).abs()/n
+    else: gaps = (first - second).gather(1, (said[0] != said[1]).int().argmax(1)[:, None])[:, 0].abs()
+    return float(gaps[other].max())
+
+
 def row(kind, B, M, a, limits):
     K, S = a.docs, a.context if kind != "causal" else a.causal_context
     dtype = getattr(torch, a.dtype)
@@ -123,7 +142,8 @@ def row(kind, B, M, a, limits):
     theirs, ours, generator = models(kind, a.size, a.device, dtype, K)
     x = inputs(kind, B, K, S, generator.config.vocab_size, a.device)
     long, short = calls(kind, B, M, theirs, ours, generator, x, a.new), calls(kind, B, M, theirs, ours, generator, x, 2)
-    equal = agreement(long[0](), long[1]())
+    answers = long[0](), long[1]()
+    equal, gap = agreement(*answers), apart(kind, M, generator, x, a.new, answers)
     if dtype == torch.float32 and equal < 1 and not a.force: raise ValueError(f"the two sides differ in {1-equal:.0%} of the answers")
     sides = dict(theirs=long[0], ours=long[1])
     if kind != "sequence": sides |= dict(theirs2=short[0], ours2=short[1]); short[0](), short[1]()  # steps of a search and scoring cannot be told apart
@@ -138,13 +158,13 @@ def row(kind, B, M, a, limits):
     return dict(theirs_ms=wall["theirs"], ours_ms=wall["ours"], ratio=wall["theirs"]/wall["ours"], floor_call_ms=least[1], theirs_cpu_ms=cpu["theirs"], ours_cpu_ms=cpu["ours"],
                 ratio_cpu=cpu["theirs"]/cpu["ours"], theirs_step_ms=step[0], ours_step_ms=step[1], step_ratio=step[0]/step[1] if kind != "sequence" else None,
                 theirs_token_ms=wall["theirs"]/a.new, ours_token_ms=wall["ours"]/a.new,
-                floor_ms=least[0] if kind != "sequence" else None, equal=equal, equal_float32=equal32, theirs_peak_gib=memory[0], ours_peak_gib=memory[1], all_seconds={k: v["all"] for k, v in t.items()})
+                floor_ms=least[0] if kind != "sequence" else None, equal=equal, apart=gap, equal_float32=equal32, theirs_peak_gib=memory[0], ours_peak_gib=memory[1], all_seconds={k: v["all"] for k, v in t.items()})
 
 
 COLUMNS = [("row", "row", ""), ("Transformers ms", "theirs_ms", ".1f"), ("rag_nb ms", "ours_ms", ".1f"), ("ratio", "ratio", ".1f"), ("floor ms", "floor_call_ms", ".1f"),
            ("processor ms: Transformers", "theirs_cpu_ms", ".0f"), ("rag_nb", "ours_cpu_ms", ".0f"), ("ratio", "ratio_cpu", ".1f"),
            ("a step: Transformers ms", "theirs_step_ms", ".2f"), ("rag_nb ms", "ours_step_ms", ".2f"), ("ratio", "step_ratio", ".1f"), ("floor ms", "floor_ms", ".2f"),
-           ("equal answers", "equal", ".0%"), ("in float32", "equal_float32", ".0%"), ("peak GiB: Transformers", "theirs_peak_gib", ".2f"), ("rag_nb", "ours_peak_gib", ".2f")]
+           ("equal answers", "equal", ".0%"), ("others apart, nats a token", "apart", ".1e"), ("in float32", "equal_float32", ".0%"), ("peak GiB: Transformers", "theirs_peak_gib", ".2f"), ("rag_nb", "ours_peak_gib", ".2f")]
 
 
 @torch.no_grad()
