@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['add_norm', 'fused_add_norm', 'act', 'fused_act', 'linear', 'fused_linear', 'fused_add_bias', 'embedded',
            'fused_embedded', 'column_sums', 'fused_column_sums', 'norm_back', 'fused_norm_back', 'cross_attend',
-           'fused_cross_attend', 'fused_self_attend', 'marginal_top', 'fused_candidates', 'fused_marginal_top',
-           'chosen', 'fused_chosen', 'can_choose', 'fused_choose']
+           'fused_cross_attend', 'fused_self_attend', 'marginal_top', 'quick_marginal_top', 'fused_candidates',
+           'fused_marginal_top', 'chosen', 'fused_chosen', 'can_choose', 'fused_choose']
 
 # %% ../nbs/18_kernels.ipynb #cell-02
 from functools import lru_cache
@@ -416,15 +416,31 @@ def marginal_top(logits, prior, scores, keep, rules=None, at=None):
     lse = x.logsumexp(-1)
     m = x + (prior[:, :, None] - lse)[..., None]
     m = m[:, 0] if m.shape[1] == 1 else m.logsumexp(1)                                              # (B, M, V)
-    if rules is not None:
-        table, forced, which = rules
-        i = which[at]                                                                               # (1,)
-        m = m.masked_fill(forced[i][:, None, None], 0.0) + table[i][:, None]
-    m = (m + scores[..., None]).flatten(1)
+    m = (_ruled(m, rules, at) + scores[..., None]).flatten(1)
     best, place = m.topk(keep) if keep > 1 else m.max(-1, keepdim=True)
     return best, place, lse
 
-# %% ../nbs/18_kernels.ipynb #cell-41
+def _ruled(m, rules, at):
+    "Marginals (B, M, V) under the rules that hold at a place."
+    if rules is None: return m
+    table, forced, which = rules
+    i = which[at]                                                                                   # (1,)
+    return m.masked_fill(forced[i][:, None, None], 0.0) + table[i][:, None]
+
+# %% ../nbs/18_kernels.ipynb #cell-42
+def quick_marginal_top(logits, prior, scores, keep, rules=None, at=None, least=-60):
+    "The same for a processor."
+    B, K, M, V = logits.shape
+    if K == 1 or logits.is_cuda: return marginal_top(logits, prior, scores, keep, rules, at)
+    x = logits.float()
+    p = x.softmax(-1)
+    m = (prior.exp()[:, None] @ p.flatten(2)).view(B, M, V).log_()
+    best, place = (_ruled(m, rules, at) + scores[..., None]).topk(min(keep, V))                     # of each beam
+    best, i = best.flatten(1).topk(keep)
+    if not (best[:, -1] > scores.amax(1) + least).all(): return marginal_top(logits, prior, scores, keep, rules, at)
+    return best, (place + V*torch.arange(M)[:, None]).flatten(1).gather(1, i), x.amax(-1) - p.amax(-1).log()
+
+# %% ../nbs/18_kernels.ipynb #cell-43
 @triton.jit
 def _lse(X, TOP, LOW, stride, V, part, PARTS: tl.constexpr, BLOCK: tl.constexpr, EARLY: tl.constexpr):
     "Part of a row: its greatest logit, and the sum of exp of the differences to it."
@@ -440,7 +456,7 @@ def _lse(X, TOP, LOW, stride, V, part, PARTS: tl.constexpr, BLOCK: tl.constexpr,
     tl.store(TOP + row*PARTS + p, most)
     tl.store(LOW + row*PARTS + p, tl.sum(low*tl.exp(top - most), 0))
 
-# %% ../nbs/18_kernels.ipynb #cell-42
+# %% ../nbs/18_kernels.ipynb #cell-44
 @triton.jit(do_not_specialize=["K", "M", "blocks"])
 def _top(X, TOP, LOW, PRIOR, SCORE, TABLE, FORCED, WHICH, AT, LSE, VALUE, PLACE, stride, V, K, M, blocks,
          RULED: tl.constexpr, KEEP: tl.constexpr, PARTS: tl.constexpr, BLOCK: tl.constexpr, EARLY: tl.constexpr):
@@ -472,7 +488,7 @@ def _top(X, TOP, LOW, PRIOR, SCORE, TABLE, FORCED, WHICH, AT, LSE, VALUE, PLACE,
         tl.store(PLACE + out + i, m*V + tl.program_id(1)*BLOCK + where)
         y = tl.where(n == tl.program_id(1)*BLOCK + where, -float("inf"), y)
 
-# %% ../nbs/18_kernels.ipynb #cell-44
+# %% ../nbs/18_kernels.ipynb #cell-46
 def _sums(x, parts=16):
     "For rows of logits (n, V) the greatest of each of `parts` parts, and the sum of exp of the differences to it: both (n, parts)."
     (n, V), block = x.shape, 1024
@@ -499,7 +515,7 @@ def fused_marginal_top(logits, prior, scores, keep, rules=None, at=None):
     best, i = value.topk(keep)
     return best, place.gather(1, i), lse
 
-# %% ../nbs/18_kernels.ipynb #cell-46
+# %% ../nbs/18_kernels.ipynb #cell-48
 def chosen(logits, targets, rows=None):
     "log p of targets (p,) from logits (n, V): from rows (p,) of them, or one from each."
     x, rows = logits.float(), torch.arange(len(logits), device=logits.device) if rows is None else rows
@@ -509,7 +525,7 @@ def fused_chosen(logits, targets, rows=None):
     (top, low), rows = _sums(logits), torch.arange(len(logits), device=logits.device) if rows is None else rows
     return logits[rows, targets].float() - (top + low.log()).logsumexp(-1)[rows]
 
-# %% ../nbs/18_kernels.ipynb #cell-48
+# %% ../nbs/18_kernels.ipynb #cell-50
 @triton.jit
 def _pick(x, lane, i): return tl.sum(tl.where(lane == i, x, tl.zeros_like(x)), 0)
 
@@ -526,7 +542,7 @@ def _best(v, n, keep, PLACE, KEEP: tl.constexpr):
         v = tl.where(n == w, -float("inf"), v)
     return value, place
 
-# %% ../nbs/18_kernels.ipynb #cell-50
+# %% ../nbs/18_kernels.ipynb #cell-52
 @triton.jit
 def _read(VALUE, PLACE, LOGITS, LSE, EOS, last, b, n, keep, stride, V, K, M, ENDS: tl.constexpr, KEEP: tl.constexpr, BK: tl.constexpr, BN: tl.constexpr):
     i, k = tl.arange(0, BN), tl.arange(0, BK)
@@ -538,7 +554,7 @@ def _read(VALUE, PLACE, LOGITS, LSE, EOS, last, b, n, keep, stride, V, K, M, END
     for e in tl.static_range(ENDS): ended = ended | (token == tl.load(EOS + e))
     return score, beam, token, said, ended, real
 
-# %% ../nbs/18_kernels.ipynb #cell-52
+# %% ../nbs/18_kernels.ipynb #cell-54
 @triton.jit
 def _go_on(NEXT, PARENT, SCORE, TOKENS, PARENTS, SAID, score, beam, token, said, ended, real, at, b, B, K, M, NONE: tl.constexpr, KEEP: tl.constexpr, BM: tl.constexpr, BK: tl.constexpr):
     j, k = tl.arange(0, KEEP), tl.arange(0, BK)
@@ -552,7 +568,7 @@ def _go_on(NEXT, PARENT, SCORE, TOKENS, PARENTS, SAID, score, beam, token, said,
         parents, first, left = _put(parents, tl.arange(0, BM), r, p), tl.where(r == 0, most, first), tl.where(j == w, -float("inf"), left)
     return parents, first
 
-# %% ../nbs/18_kernels.ipynb #cell-54
+# %% ../nbs/18_kernels.ipynb #cell-56
 @triton.jit
 def _merge(score, flag, at, beam, token, said, c_score, c_new, c_at, c_beam, c_token, c_said, M, KEEP: tl.constexpr, BM: tl.constexpr):
     "The M best of the old records (BM lanes) and the candidates' (KEEP lanes)."
@@ -571,7 +587,7 @@ def _merge(score, flag, at, beam, token, said, c_score, c_new, c_at, c_beam, c_t
         score, c_score = _put(score, m, w, -float("inf")), _put(c_score, j, c, -float("inf"))
     return f_score, f_flag, f_at, f_beam, f_token, f_said
 
-# %% ../nbs/18_kernels.ipynb #cell-56
+# %% ../nbs/18_kernels.ipynb #cell-58
 @triton.jit
 def _inherit(SEEN, parents, step, b, M, room, BM: tl.constexpr):
     m, c = tl.arange(0, BM), tl.arange(0, 64)
@@ -582,7 +598,7 @@ def _inherit(SEEN, parents, step, b, M, room, BM: tl.constexpr):
         tl.debug_barrier()
         tl.store(SEEN + ((b*M + m)*room*M)[:, None] + (s + c)[None], see.to(tl.uint8), mask=there)
 
-# %% ../nbs/18_kernels.ipynb #cell-57
+# %% ../nbs/18_kernels.ipynb #cell-59
 @triton.jit(do_not_specialize=["n", "keep", "K", "M", "room", "lag"])
 def _choose(VALUE, PLACE, LOGITS, LSE, EOS, LIMIT, AT, DONE, POWER, LONGEST, CAN, NEXT, PARENT, SCORE, TOKENS, PARENTS, SAID, OVER,
             E_SCORE, E_FLAG, E_AT, E_PARENT, E_TOKEN, E_SAID, SEEN, n, keep, stride, V, K, M, room, lag,
@@ -613,7 +629,7 @@ def _choose(VALUE, PLACE, LOGITS, LSE, EOS, LIMIT, AT, DONE, POWER, LONGEST, CAN
     tl.store(OVER + b*3 + 2, (tl.sum(tl.where(on, e_flag, 0), 0) == M).to(tl.uint8))
     _inherit(SEEN, parents, tl.maximum(at - lag, 0), b, M, room, BM)
 
-# %% ../nbs/18_kernels.ipynb #cell-59
+# %% ../nbs/18_kernels.ipynb #cell-61
 @triton.jit(do_not_specialize=["n", "K", "pad"])
 def _follow(VALUE, PLACE, LOGITS, LSE, EOS, LIMIT, AT, DONE, ENDED, LENGTHS, NEXT, TOKENS, SAID, OVER, n, stride, K, pad, ENDS: tl.constexpr, BK: tl.constexpr, BN: tl.constexpr, EARLY: tl.constexpr):
     _turn_comes(EARLY)
@@ -638,7 +654,7 @@ def _tick(OVER, AT, DONE, B, STOP: tl.constexpr, BB: tl.constexpr, EARLY: tl.con
     if STOP == 1: over = over | (tl.min(full, 0) != 0)
     tl.store(AT, tl.load(AT) + tl.where(done, 0, 1)); tl.store(DONE, (done | over).to(tl.uint8))
 
-# %% ../nbs/18_kernels.ipynb #cell-61
+# %% ../nbs/18_kernels.ipynb #cell-63
 _STOP = {True: 1, "never": 2}
 
 def can_choose(s): return s.keep <= 32 and s.M*triton.cdiv(s.V, 1024)*triton.next_power_of_2(s.keep) <= 2**14

@@ -294,6 +294,28 @@ def test_kernels_are_their_plain_twins(interpreted):
         close(kernels.fused_chosen(rows, targets, at := torch.randint(len(rows), (len(targets),), device=interpreted)), kernels.chosen(rows, targets, at))
 
 
+@pytest.mark.parametrize("seed", range(24))
+def test_the_quick_way_finds_the_same_best(seed):
+    "Best sums over documents against float64, also where probabilities are too small for float32, documents or beams are ruled out, or tokens forced."
+    rng, g = random.Random(seed), torch.Generator().manual_seed(seed)
+    B, K, M, V = rng.randint(1, 3), rng.randint(1, 4), rng.choice([1, 2, 4]), rng.choice([3, 50, 3000])
+    prior, scores = torch.randn(B, K, generator=g).log_softmax(-1), -torch.rand(B, M, generator=g)*rng.choice([1, 90])
+    logits = torch.randn(B, K, M, V, generator=g) + torch.randn(B, 1, M, V, generator=g)*rng.choice([1, 5, 60, 200])      # documents agree
+    if K > 1 and rng.random() < .5: prior[0, 1] = -torch.inf
+    if M > 1 and rng.random() < .5: scores[:, 1:] = NEVER
+    table, forced = torch.zeros(3, V), torch.tensor([False, False, True])
+    table[1, 0], table[2], table[2, 1] = -torch.inf, -torch.inf, 0
+    at, keep = torch.tensor([rng.randrange(3)]), min(2*M, M*V)
+    rules = rng.choice([None, (table, forced, torch.arange(3))])
+    best, place, lse = kernels.quick_marginal_top(logits, prior, scores, keep, rules, at)
+    want = (logits.double().log_softmax(-1) + prior.double()[:, :, None, None]).logsumexp(1)
+    if rules: want = (want*0 if forced[at] else want) + table[at]
+    want = (want + scores.double()[..., None]).flatten(1)
+    close = lambda a, b: torch.testing.assert_close(a.double(), b, rtol=2e-6, atol=1e-4)
+    close(best, want.topk(keep).values); close(want.gather(1, place).float(), best.double()); close(lse, logits.double().logsumexp(-1))
+    for row in place: assert len(set(row.tolist())) == keep
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_choosing_is_its_plain_twin(seed, interpreted):
     "Six steps over the same logits: beams, finished answers, diary, and what each beam can see."
