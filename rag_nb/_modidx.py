@@ -363,6 +363,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                'rag_nb.engine.FewRows.__call__': ('engine.html#fewrows.__call__', 'rag_nb/engine.py'),
                                'rag_nb.engine.FewRows.__init__': ('engine.html#fewrows.__init__', 'rag_nb/engine.py'),
                                'rag_nb.engine.FewRows._copy': ('engine.html#fewrows._copy', 'rag_nb/engine.py'),
+                               'rag_nb.engine.FewRows.fits': ('engine.html#fewrows.fits', 'rag_nb/engine.py'),
                                'rag_nb.engine.FusedSteps': ('engine.html#fusedsteps', 'rag_nb/engine.py'),
                                'rag_nb.engine.FusedSteps.__init__': ('engine.html#fusedsteps.__init__', 'rag_nb/engine.py'),
                                'rag_nb.engine.FusedSteps._attend': ('engine.html#fusedsteps._attend', 'rag_nb/engine.py'),

@@ -207,22 +207,24 @@ def off(mask, dtype):
 
 # %% ../nbs/22_engine.ipynb #cell-25
 class FewRows:
-    "`F.linear`, and for two to 32 rows of float32 on the CPU from copies of the matrices in oneDNN's order."
+    "`F.linear`, from copies of the matrices in oneDNN's order."
     def __init__(self,
         room:int=2**30, # bytes of copies that may be kept
     ):
         ours = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-        self.copies, self.room = {}, room if ours else 0
+        self.copies, self.room, self.left = {}, room if ours else 0, room
+
+    def fits(self, rows, like): return self.room > 0 and 1 < rows <= 32 and like.device.type == "cpu" and like.dtype == torch.float32
 
     def __call__(self, x, weight, bias=None):
-        if not 1 < len(x) <= 32 or x.device.type != "cpu" or x.dtype != torch.float32: return F.linear(x, weight, bias)
-        if weight.data_ptr() not in self.copies: self.copies[weight.data_ptr()] = self._copy(weight)
-        laid = self.copies[weight.data_ptr()]
-        return F.linear(x, weight, bias) if laid is None else torch.ops.mkldnn._linear_pointwise(x, laid, bias, "none", [], "")
+        at = weight.data_ptr()
+        if at not in self.copies: self.copies[at] = self._copy(weight)
+        laid = self.copies[at]
+        return F.linear(x, weight, bias) if laid is None else torch.ops.mkldnn._linear_pointwise.default(x, laid, bias, "none", [], "")
 
     def _copy(self, weight):
-        if weight.nbytes > self.room: return None
-        self.room -= weight.nbytes
+        if weight.nbytes > self.left: return None
+        self.left -= weight.nbytes
         return torch.ops.mkldnn._reorder_linear_weight(weight.detach().contiguous())
 
 # %% ../nbs/22_engine.ipynb #cell-28
@@ -231,9 +233,9 @@ class Shelf:
     def __init__(self, net, R, M, S, T, like):
         self.net, self.R, self.M, self.S, self.T = net, R, M, S, 0
         self.like = dict(device=like.device, dtype=like.dtype)
-        pair = lambda H, n: [torch.zeros(R, H, n, net.head_size, **self.like) for _ in range(2)]
+        pair = lambda H, n, make=torch.zeros: [make(R, H, n, net.head_size, **self.like) for _ in range(2)]
         self.own = [pair(net.groups, S if net.causal else 0) for _ in range(net.layers)]
-        self.cross = [] if net.causal else [pair(net.heads, S) for _ in range(net.layers)]
+        self.cross = [] if net.causal else [pair(net.heads, S, torch.empty) for _ in range(net.layers)]
         self.mask = torch.zeros(R, S, dtype=torch.bool, device=like.device)                         # which context tokens are real
         self.lengths = torch.zeros(R, dtype=torch.long, device=like.device)                         # how many
         self.first = None                                                                           # (R, V) logits behind a context
@@ -283,8 +285,8 @@ def read_seq2seq(self:Shelf,
     ids:torch.Tensor, # (R, S)
     mask:torch.Tensor, # (R, S)
 ):
-    "Encode R contexts, on a GPU some at a time, since what is between the layers takes more room than what is kept, and keep their keys and values."
-    n, rows = ids.shape[1], max(2**11 // ids.shape[1], len(ids) // 8, 1) if ids.is_cuda else len(ids)
+    "Encode R contexts, some at a time, since what is between the layers takes more room than what is kept, and keep their keys and values."
+    n, rows = ids.shape[1], max(2**11 // ids.shape[1], len(ids) // 8 if ids.is_cuda else 0, 1)
     for r in (slice(a, a + rows) for a in range(0, len(ids), rows)):
         states = generator.get_encoder()(input_ids=ids[r], attention_mask=mask[r], return_dict=True).last_hidden_state
         for (l, _, s, _), (K, V) in zip([p for p in self.net.parts if p[1] == "cross"], self.cross):
@@ -589,25 +591,26 @@ def _mask(self:Steps, t, upto):
 def logits(self:Steps, t):
     "Logits (B, K, M, V) of what follows the beams' last tokens, which stand at own place t."
     net, shelf, s = self.net, self.shelf, self.search
-    R, M, H, G, d = shelf.R, s.M, net.heads, net.groups, net.head_size
-    rep, a, upto = H // G, shelf.base + t*M, (t+1)*M
-    self.seen[:, :, t*M:upto] = self.eye
-    mask = self._mask(t, upto)
+    R, M, H, G, d = shelf.R, 1 if t + net.causal == 0 else s.M, net.heads, net.groups, net.head_size
+    rep, a, upto = H // G, shelf.base + t*s.M, (t+1)*s.M
+    end = shelf.base + upto
+    self.seen[:, :, t*s.M:upto] = self.eye
+    mask = self._mask(t, upto)[:, :, :rep*M]
     if net.rotary is not None: cos, sin = (x[shelf.lengths + t][:, None, None] for x in (shelf.cos, shelf.sin))   # (R, 1, 1, d)
     def attend(l, p, q, k, v):
         q, k, v, (K, V) = q.view(R, M, H, d), k.view(R, M, G, d), v.view(R, M, G, d), shelf.own[l]
         if p.q_norm is not None: q, k = p.q_norm(q), p.k_norm(k)
         if net.rotary is not None: q, k = _rotate(q, cos, sin), _rotate(k, cos, sin)
-        K[:, :, a:a+M], V[:, :, a:a+M] = k.transpose(1, 2), v.transpose(1, 2)
+        K[:, :, a:end], V[:, :, a:end] = k.transpose(1, 2), v.transpose(1, 2)
         q = q.view(R, M, G, rep, d).permute(0, 2, 3, 1, 4).reshape(R, G, rep*M, d)
-        x = F.scaled_dot_product_attention(q, K[:, :, :a+M], V[:, :, :a+M], attn_mask=mask, scale=p.scale)
+        x = F.scaled_dot_product_attention(q, K[:, :, :end], V[:, :, :end], attn_mask=mask, scale=p.scale)
         return x.view(R, G, rep, M, d).permute(0, 3, 1, 2, 4).reshape(R*M, H*d)
     def cross(l, p, q):
         x = F.scaled_dot_product_attention(q.view(R, M, H, d).transpose(1, 2), *shelf.cross[l], attn_mask=self.context, scale=p.scale)
         return x.transpose(1, 2).reshape(R*M, H*d)
-    tokens = s.next[:, None].expand(s.B, s.K, M).reshape(-1)
+    tokens = s.next[:, None, :M].expand(s.B, s.K, M).reshape(-1)
     y = run(net, embed(net, tokens, torch.full_like(tokens, t)), attend, cross, self.times)
-    return logits_of(net, y, self.times).view(s.B, s.K, M, -1)
+    return logits_of(net, y, self.times).view(s.B, s.K, M, -1).expand(-1, -1, s.M, -1)
 
 # %% ../nbs/22_engine.ipynb #cell-60
 @patch
@@ -901,8 +904,9 @@ def _steps(self:Engine, log_prior, gc, rules, least=32):
 def _new(self:Engine, B, K, M, gc, rules, S, T):
     dev, like = self.ids.device, self.net.embed
     shelf = Shelf(self.net, len(self.ids), M, S, T, like)
-    search = Search(B, K, M, gc, rules, self.V, dev, T, kernels.fused_marginal_top if self.fused else kernels.marginal_top)
-    return FusedSteps(self.net, shelf, search) if self.fused else Steps(self.net, shelf, search, self.kit.times)
+    search = Search(B, K, M, gc, rules, self.V, dev, T, kernels.fused_marginal_top if self.fused else kernels.quick_marginal_top)
+    if self.fused: return FusedSteps(self.net, shelf, search)
+    return Steps(self.net, shelf, search, self.kit.times if self.kit.times.fits(shelf.R*M, like) else F.linear)
 
 @patch
 def _read(self:Engine, shelf):
