@@ -1355,6 +1355,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                'rag_nb.record._Window': ('record.html#_window', 'rag_nb/record.py'),
                                'rag_nb.record._Window.__init__': ('record.html#_window.__init__', 'rag_nb/record.py'),
                                'rag_nb.record._altered': ('record.html#_altered', 'rag_nb/record.py'),
+                               'rag_nb.record._as_it_is': ('record.html#_as_it_is', 'rag_nb/record.py'),
                                'rag_nb.record._copies': ('record.html#_copies', 'rag_nb/record.py'),
                                'rag_nb.record._hooks': ('record.html#_hooks', 'rag_nb/record.py'),
                                'rag_nb.record._lean': ('record.html#_lean', 'rag_nb/record.py'),

@@ -14,6 +14,7 @@ from torch.utils.checkpoint import checkpoint
 from transformers.modeling_outputs import BaseModelOutput
 from .marginal import token_marginal, sequence_marginal
 from .kernels import fused_chosen, has_triton, tl, triton
+from .record import _as_it_is
 from .reader import _check_left, is_decoder_only, mend_attention, teacher_force
 
 # %% ../nbs/38_likelihood.ipynb #cell-12
@@ -114,7 +115,7 @@ class _Pick(torch.autograd.Function):
 # %% ../nbs/38_likelihood.ipynb #cell-25
 def _chosen(generator, hidden, targets):
     "log p of each target, (P,) float32, from hidden states (P, H)."
-    logits = _logits(generator, hidden)  # (P, V), or a little more
+    with _as_it_is(): logits = _logits(generator, hidden)  # (P, V), or a little more
     return _Pick.apply(logits.float() if logits.dtype == torch.float64 else logits, targets)
 
 def chosen_logprobs(
@@ -125,7 +126,8 @@ def chosen_logprobs(
 ) -> torch.Tensor:  # (P,) float32
     "The log-probabilities of given tokens; logits are made piece by piece, and once more on the way back."
     again = torch.is_grad_enabled() and len(hidden) > size
-    run = (lambda *a: checkpoint(_chosen, *a, use_reentrant=False, preserve_rng_state=False)) if again else _chosen
+    random = type(_plain(generator).get_output_embeddings()) is not torch.nn.Linear
+    run = (lambda *a: checkpoint(_chosen, *a, use_reentrant=False, preserve_rng_state=random)) if again else _chosen
     return torch.cat([run(generator, h, t) for h, t in zip(hidden.split(size), targets.split(size))])
 
 # %% ../nbs/38_likelihood.ipynb #cell-27
@@ -154,7 +156,7 @@ def _facts(ids, mask, targets):
     mask, scored, known = mask.cpu(), targets.cpu() != -100, {}
     rows = ids.cpu().masked_fill(mask == 0, -1).numpy()  # (R, S)
     twin = [known.setdefault(row.tobytes(), i) for i, row in enumerate(rows)]
-    last = (scored * torch.arange(1, scored.shape[1] + 1)).amax(1)
+    last = pad(scored * torch.arange(1, scored.shape[1] + 1), (1, 0)).amax(1)
     return _Facts(mask.sum(1).tolist(), last.tolist(), twin, scored)
 
 # %% ../nbs/38_likelihood.ipynb #cell-33
@@ -237,9 +239,9 @@ def _in_groups(facts, rows):
 
 def answer_logprobs(
     generator,  # encoder–decoder or decoder-only
-    ids: torch.Tensor,  # (R, S) contexts, padded as `assemble_contexts` pads them; they may be on the host
+    ids: torch.Tensor,  # (R, S) contexts, padded as `assemble_contexts` pads them; they and their mask may be on the host
     mask: torch.Tensor,  # (R, S)
-    fed: torch.Tensor,  # (R, T) decoder inputs, from `align_labels`
+    fed: torch.Tensor,  # (R, T) decoder inputs, from `align_labels`, where the generator is
     targets: torch.Tensor,  # (R, T), −100 where nothing is scored
     rows: int = 64,  # contexts read together
     recompute: bool = False,  # keep nothing of a group but its result, and read it again on the way back
@@ -253,7 +255,7 @@ def answer_logprobs(
     way = _full_logprobs if not one_matrix else _causal_logprobs if is_decoder_only(generator) else _seq2seq_logprobs
     again = recompute and torch.is_grad_enabled()
     run = (lambda *a: checkpoint(way, *a, use_reentrant=False)) if again else (lambda *a: way(*a, record))
-    facts, out = _facts(ids, mask, targets), torch.zeros(targets.shape, device=generator.device)
+    facts, out = _facts(ids, mask, targets), torch.zeros(targets.shape, device=fed.device)
     for part in _in_groups(facts, rows):
         some, T, which = facts.of(part), max(facts.last[i] for i in part), slice(None) if len(part) == len(ids) else part
         some.scored = some.scored[:, :T]

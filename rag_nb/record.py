@@ -105,6 +105,15 @@ class _Norm(torch.autograd.Function):
     def backward(ctx, dy): return *(kernels.fused_norm_back if dy.is_cuda else kernels.norm_back)(dy, *ctx.saved_tensors), None
 
 # %% ../nbs/37_record.ipynb #cell-16
+_own = threading.local()
+
+@contextmanager
+def _as_it_is():
+    "While inside, `_lean` exchanges nothing."
+    before, _own.plain = getattr(_own, "plain", False), True
+    try: yield
+    finally: _own.plain = before
+
 class _lean(TorchFunctionMode):
     "While inside, linear layers and layer norms over many rows go back by few kernels."
     def __init__(self, least=2**10, on=lambda x: x.is_cuda and x.dtype != torch.float64 and has_triton()): super().__init__(); self.least, self.on = least, on
@@ -120,7 +129,7 @@ class _lean(TorchFunctionMode):
     def _given(self, given, cast):
         "Input, weight and bias of one dtype; None where they do not fit."
         x, w, b = given
-        if w is None or b is None or not (torch.is_grad_enabled() and w.requires_grad and b.requires_grad and self.on(x)) or x.numel()//x.shape[-1] < self.least: return None
+        if getattr(_own, "plain", False) or w is None or b is None or not (torch.is_grad_enabled() and w.requires_grad and b.requires_grad and self.on(x)) or x.numel()//x.shape[-1] < self.least: return None
         kind = x.device.type
         if torch.is_autocast_enabled(kind): return [v.to(cast(kind)) for v in given]
         return given if x.dtype == w.dtype == b.dtype else None

@@ -276,7 +276,7 @@ def test_kernels_are_their_plain_twins(interpreted):
     tokens, table, places, at = torch.tensor([[3, 0], [2, 6]], device=interpreted), put(7, 37), put(9, 37), torch.tensor([4], device=interpreted)
     close(kernels.fused_embedded(tokens, 3, table, .5, places, at, 2), kernels.embedded(tokens, 3, table, .5, places, at - 2))
     close(kernels.fused_embedded(tokens, 3, table), kernels.embedded(tokens, 3, table))
-    for n, D in [(5, 7), (300, 130), (1030, 48)]:
+    for n, D in [(5, 7), (300, 130), (1030, 48), (2200, 8), (4100, 8), (4100, 2050)]:   # each choice of tiles
         x, dy, w, b = put(n, D), put(n, D), put(D), put(D)
         for y in (x, x[:, :1].expand(n, D), x.T.contiguous().T): close(kernels.fused_column_sums(y), kernels.column_sums(y))
         _, mean, rstd = torch.native_layer_norm(x, (D,), w, b, 1e-5)

@@ -212,15 +212,44 @@ def test_groups_of_a_step():
     assert record.counts == {"played": 1, "another recorded pass has yet to go back": 2}
 
 
-@pytest.mark.parametrize("kind", ["bart", "llama"])
+@pytest.mark.parametrize("kind", ["bart", "llama", "llama with a bias"])
 def test_more_places_than_logits_are_made_for_at_once(kind, monkeypatch):
-    "In pieces, each made once more on the way back."
-    plain = likelihood.chosen_logprobs
-    monkeypatch.setattr(likelihood, "chosen_logprobs", lambda *a: plain(*a, size=7))
+    "In pieces, each made once more on the way back; also where the vocabulary's matrix has a bias that learns."
+    kind, biased = kind.partition(" ")[::2]
     g = generator(kind)
+    if biased: g.lm_head.bias = nn.Parameter(torch.linspace(-1, 1, g.lm_head.out_features).to(g.lm_head.weight))
     record, rows = recorder(g), batch(kind)
-    for _ in range(2): equal(graded(g, lambda: loss(g, rows)), graded(g, lambda: loss(g, rows, record)))
+    want, plain = graded(g, lambda: loss(g, rows)), likelihood.chosen_logprobs
+    assert not biased or "lm_head.bias" in want[1]
+    monkeypatch.setattr(likelihood, "chosen_logprobs", lambda *a: plain(*a, size=7))
+    for _ in range(2): equal(want, graded(g, lambda: loss(g, rows, record)))
     assert record.counts == {"played": 2}
+
+
+def test_pieces_and_ways_back_by_few_kernels():
+    "A piece is the same when it is made again, outside of `_lean`."
+    g, hidden = generator("llama"), torch.randn(20, 32, dtype=torch.float64)
+    head = nn.Linear(32, g.lm_head.out_features, dtype=torch.float64)
+    g.set_output_embeddings(head)
+    def slopes(size): return torch.autograd.grad(likelihood.chosen_logprobs(g, hidden, torch.arange(20), size=size).sum(), [*head.parameters()])
+    want = slopes(99)
+    with _lean(least=4, on=lambda x: True): lp = likelihood.chosen_logprobs(g, hidden, torch.arange(20), size=7)
+    for a, b in zip(want, torch.autograd.grad(lp.sum(), [*head.parameters()])): torch.testing.assert_close(a, b)
+
+
+def test_a_random_output_embedding_draws_the_same_again():
+    "Dropout before the vocabulary's matrix: pieces that are made twice have the gradients of what was made first."
+    g, hidden = generator("llama"), torch.randn(20, 32, dtype=torch.float64)
+    class Head(nn.Linear):
+        def forward(self, x): return super().forward(nn.functional.dropout(x, .5))
+    head = Head(32, g.lm_head.out_features, dtype=torch.float64)
+    g.set_output_embeddings(head)
+    torch.manual_seed(0)
+    lp = likelihood.chosen_logprobs(g, hidden, torch.arange(20), size=7)
+    torch.manual_seed(0)
+    want = torch.cat([likelihood._chosen(g, *x) for x in zip(hidden.split(7), torch.arange(20).split(7))])
+    torch.testing.assert_close(lp, want)
+    for a, b in zip(*(torch.autograd.grad(x.sum(), [*head.parameters()]) for x in (lp, want))): torch.testing.assert_close(a, b)
 
 
 def test_a_pass_that_was_dropped_does_not_stand_in_the_way():
@@ -480,3 +509,8 @@ def test_lean_ways_back_are_the_usual_ones(kind, mixed):
     else:
         length = lambda d: sum(float(x.square().sum()) for x in d.values())**.5
         assert length({n: plain[1][n] - other[1][n] for n in plain[1]}) < .02*length(plain[1])
+
+
+def test_answers_of_no_tokens():
+    g, (ids, mask, fed, targets) = generator("bart"), batch("bart")
+    assert answer_logprobs(g, ids, mask, fed[:, :0], targets[:, :0]).shape == (B*K, 0)

@@ -99,7 +99,7 @@ def test_as_on_a_cpu(name, monkeypatch):
     getattr(cpu, name)()
 
 
-@pytest.mark.parametrize("kind", ["bart", "llama"])
+@pytest.mark.parametrize("kind", ["bart", "llama", "llama with a bias"])
 def test_more_places_than_logits_are_made_for_at_once(kind, monkeypatch):
     monkeypatch.setattr(cpu, "batch", batch)
     monkeypatch.setattr(cpu, "generator", generator)
@@ -110,9 +110,10 @@ def test_more_places_than_logits_are_made_for_at_once(kind, monkeypatch):
 @pytest.mark.parametrize("kind", ["bart", "llama"])
 def test_contexts_on_the_host(kind):
     "They may stay there until they are read."
-    g, rows = generator(kind), cpu.batch(kind, 0, 33, 9)
-    record, there = recorder(g), [x.cuda() for x in rows]
+    g, there = generator(kind), batch(kind, 0, 33, 9)
+    record, rows = recorder(g), [*(x.cpu() for x in there[:2]), *there[2:]]
     for r in (None, record): cpu.equal(cpu.graded(g, lambda: loss(g, there, r)), cpu.graded(g, lambda: loss(g, rows, r)))
+    played(record, 2)
 
 
 @pytest.mark.parametrize("kind", ["bart", "t5"])
