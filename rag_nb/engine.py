@@ -214,7 +214,7 @@ class FewRows:
         ours = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
         self.copies, self.room, self.left = {}, room if ours else 0, room
 
-    def fits(self, rows, like): return self.room > 0 and 1 < rows <= 32 and like.device.type == "cpu" and like.dtype == torch.float32
+    def fits(self, rows, like): return self.room > 0 and 1 < rows <= 128 and like.device.type == "cpu" and like.dtype == torch.float32
 
     def __call__(self, x, weight, bias=None):
         at = weight.data_ptr()

@@ -438,7 +438,8 @@ def quick_marginal_top(logits, prior, scores, keep, rules=None, at=None, least=-
     best, place = (_ruled(m, rules, at) + scores[..., None]).topk(min(keep, V))                     # of each beam
     best, i = best.flatten(1).topk(keep)
     if not (best[:, -1] > scores.amax(1) + least).all(): return marginal_top(logits, prior, scores, keep, rules, at)
-    return best, (place + V*torch.arange(M)[:, None]).flatten(1).gather(1, i), x.amax(-1) - p.amax(-1).log()
+    top, where = x.max(-1, keepdim=True)
+    return best, (place + V*torch.arange(M)[:, None]).flatten(1).gather(1, i), (top - p.gather(-1, where).log())[..., 0]
 
 # %% ../nbs/18_kernels.ipynb #cell-43
 @triton.jit
