@@ -50,7 +50,7 @@ test: $(VENV)/.installed-dev       ## everything that must hold (PYTEST="-k name
 export: $(VENV)/.installed-dev     ## write the modules from the notebooks
 	@nbdev-export
 
-notebooks: $(VENV)/.installed-dev  ## run the lessons in place, outputs and all (NB=nbs/00_marginal.ipynb for one)
+notebooks: $(VENV)/.installed-dev  ## run the lessons in place, outputs and all (NB=nbs/core/00_marginal.ipynb for one)
 	@python tools/nb.py run $(NB)
 
 check: $(VENV)/.installed-dev      ## run the lessons and say which outputs would change

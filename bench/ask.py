@@ -14,8 +14,8 @@ import statistics
 from common import Report, arguments, machine, peak, timed
 import torch, transformers
 from rag_nb import Rag
-from rag_nb.demo import cast
-from rag_nb.tokenizer import pad_rows
+from rag_nb.demo.defaults import cast
+from rag_nb.hf.tokenizer import pad_rows
 
 COLUMNS = [("row", "row", ""), ("Transformers ms", "theirs_ms", ".0f"), ("rag_nb ms", "ours_ms", ".0f"), ("ratio", "ratio", ".2f"), ("fastest rag_nb", "best_ms", ".0f"), ("floor ms", "floor_ms", ".0f"),
            ("processor ms: Transformers", "theirs_cpu_ms", ".0f"), ("rag_nb", "ours_cpu_ms", ".0f"), ("ratio", "ratio_cpu", ".2f"), ("same answers", "equal", ".0%"), ("tokens read", "read", ".0f"), ("steps", "steps", ".1f"),
@@ -35,7 +35,7 @@ def random(a):
     "The default's sizes and passages, and weights of no sense."
     from transformers import BertConfig, BertModel, LlamaConfig, LlamaForCausalLM
     from rag_nb import EncoderSpec, Passages, RagRetriever, TextEncoder, make_index
-    from rag_nb.toy import toy_documents, toy_tokenizer
+    from rag_nb.core.toy import toy_documents, toy_tokenizer
     torch.manual_seed(0)
     tokenizer = toy_tokenizer("llama")
     with torch.device(a.device): generator = LlamaForCausalLM(LlamaConfig(hidden_size=576, intermediate_size=1536, num_hidden_layers=30, num_attention_heads=9, num_key_value_heads=3, vocab_size=49152, tie_word_embeddings=True,

@@ -41,13 +41,13 @@ def tables(data, limit=None, paragraphs=None, questions="dev"):
 
 def parts(what, device):
     "The networks and settings of a model: encoder, (generator, tokenizer), fields of the configuration."
-    from rag_nb.demo import default_encoder, default_generator
+    from rag_nb.demo.defaults import default_encoder, default_generator
     if what == "default": return default_encoder(device, trained=False), default_generator(device, trained=False), {}
     if (Path(what)/"adapters").is_dir(): return adapted(Path(what), device)
-    from rag_nb.config import RagConfig
-    from rag_nb.encoder import TextEncoder
-    from rag_nb.model import RagTokenForGeneration, RagSequenceForGeneration
-    from rag_nb.tokenizer import RagTokenizer
+    from rag_nb.core.config import RagConfig
+    from rag_nb.core.encoder import TextEncoder
+    from rag_nb.core.model import RagTokenForGeneration, RagSequenceForGeneration
+    from rag_nb.hf.tokenizer import RagTokenizer
     head = RagSequenceForGeneration if "RagSequenceForGeneration" in (RagConfig.from_pretrained(what).architectures or []) else RagTokenForGeneration
     model = head.from_pretrained(what).to(device)
     tokenizer, config = RagTokenizer.from_pretrained(what, config=model.config), model.config
@@ -58,7 +58,7 @@ def parts(what, device):
 def adapted(folder, device):
     "The built-in networks with a training's adapters worked in, and its configuration."
     from peft import PeftModel
-    from rag_nb.demo import default_encoder, default_generator
+    from rag_nb.demo.defaults import default_encoder, default_generator
     encoder, (generator, tokenizer) = default_encoder(device, trained=False), default_generator(device, trained=False)
     whole = lambda net, part: PeftModel.from_pretrained(net, str(folder/"adapters"/part)).merge_and_unload() if (folder/"adapters"/part).is_dir() else net
     encoder.model, generator = whole(encoder.model, "question_encoder"), whole(generator, "generator")
@@ -70,9 +70,9 @@ def adapted(folder, device):
 def opened(what, docs, device, dtype, index=None):
     "A `Rag` over all paragraphs, each kept whole."
     import torch
-    from rag_nb.demo import Rag, cast
-    from rag_nb.passages import Passages
-    from rag_nb.retriever import RagRetriever
+    from rag_nb.demo.defaults import Rag, cast
+    from rag_nb.core.passages import Passages
+    from rag_nb.core.retriever import RagRetriever
     if what == "demo":
         rag = Rag.demo(device=device)
         encoder, pair, config = rag.encoder, None, {}
@@ -90,8 +90,8 @@ def opened(what, docs, device, dtype, index=None):
 
 def gold(rag, questions, batch, tokens=24, engine="auto"):
     "EM and F1 where each question is given its own paragraph and no other."
-    from rag_nb.evaluate import _draws, _mean, exact_match, f1_score
-    from rag_nb.passages import Hits
+    from rag_nb.core.evaluate import _draws, _mean, exact_match, f1_score
+    from rag_nb.core.passages import Hits
     place = {d: i for i, d in enumerate(rag.retriever.passages.column("document"))}
     rows = rag.retriever.passages[[place[q["document_id"]] for q in questions]]
     start, order, said = time.time(), sorted(range(len(rows)), key=lambda i: -len(rows[i]["text"])), {}
@@ -106,8 +106,8 @@ def gold(rag, questions, batch, tokens=24, engine="auto"):
 
 def rows_of(name, rag, questions, o, have=()):
     "The measures of one model, one dict a setting; not of the settings (kind, documents) that there are already."
-    from rag_nb.data import read_questions
-    from rag_nb.evaluate import evaluate
+    from rag_nb.store.questions import read_questions
+    from rag_nb.core.evaluate import evaluate
     asked = read_questions(questions)
     settings = [("no_documents", 1)]*o.none + [(kind, k) for k in o.n_docs if k for kind in (o.kinds if k > 1 else o.kinds[:1])]
     for kind, k in settings:

@@ -19,9 +19,9 @@ from common import Report, alternate, arguments, machine, peak
 import torch, transformers
 from transformers import BartConfig, BartForConditionalGeneration, DPRConfig, DPRQuestionEncoder, DynamicCache, LlamaConfig, LlamaForCausalLM
 
-from rag_nb import engine, RagSequenceForGeneration, RagTokenForGeneration
-from rag_nb.likelihood import answer_logprobs
-from rag_nb.marginal import sequence_marginal, token_marginal
+from rag_nb import RagSequenceForGeneration, RagTokenForGeneration; from rag_nb.fast import decoder as engine
+from rag_nb.fast.fused_loss import answer_logprobs
+from rag_nb.core.marginal import sequence_marginal, token_marginal
 
 SIZES = dict(large=dict(), base=dict(d_model=768, encoder_layers=6, decoder_layers=6, encoder_attention_heads=12, decoder_attention_heads=12, encoder_ffn_dim=3072, decoder_ffn_dim=3072),
              tiny=dict(d_model=64, encoder_layers=2, decoder_layers=2, encoder_attention_heads=4, decoder_attention_heads=4, encoder_ffn_dim=128, decoder_ffn_dim=128, vocab_size=1000))

@@ -14,7 +14,7 @@ from rag_nb import make_index
 
 def shipped():
     "The vectors that come with the package."
-    from rag_nb.demo import default_retriever
+    from rag_nb.demo.defaults import default_retriever
     index = default_retriever().index
     return index.vectors(torch.arange(len(index))).float().numpy()
 

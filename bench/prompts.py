@@ -10,7 +10,7 @@ large GPU; on two cores take --n 40.
 import argparse, collections, json, re, string, time
 from pathlib import Path
 
-from rag_nb.demo import EXAMPLES
+from rag_nb.demo.defaults import EXAMPLES
 
 PLAIN = "{title}\n{text}\n\nQuestion: {question}\nAnswer:"
 TIGHT = "{title}: {text}\nQuestion: {question}\nAnswer:"
@@ -97,7 +97,7 @@ def sample(path, n, seed):
 
 def gold_hits(rag, rows):
     "The right paragraph of each question, and no other."
-    from rag_nb.passages import Hits
+    from rag_nb.core.passages import Hits
     place = {d: i for i, d in enumerate(rag.retriever.passages.column("document"))}
     return Hits.of([[rag.retriever.passages[place[r["document_id"]]]] for r in rows], [[0.] for _ in rows])
 
@@ -115,7 +115,7 @@ def main():
     a.add_argument("--length", type=int, default=640); a.add_argument("--scale", type=float, nargs="+", default=[20.]); a.add_argument("--beams", type=int, default=1)
     a.add_argument("--kind", default="token"); a.add_argument("--out", type=Path)
     o = a.parse_args()
-    from rag_nb.demo import Rag
+    from rag_nb.demo.defaults import Rag
     rag, rows, found = Rag.demo("token", device=o.device, trained=False), sample(o.questions, o.n, o.seed), []
     config, questions = rag.model.config, [r["question"] for r in rows]
     ends = [rag.tokenizer.generator.eos_token_id, *newlines(rag.tokenizer.generator)]

@@ -48,8 +48,8 @@ def step(name, o):
     "Run in a child: print what was measured as JSON."
     import torch
     torch.set_num_threads(os.cpu_count())
-    from rag_nb.folder import IndexFolder, build_folder
-    from rag_nb.passages import Passages
+    from rag_nb.store.folder import IndexFolder, build_folder
+    from rag_nb.core.passages import Passages
     import numpy as np, pyarrow.parquet  # noqa: F401
     base, path, out = memory("VmRSS"), Path(o.folder)/f"index-{o.kind}", []
     def note(what, s, **more): out.append(dict(what=what, seconds=round(s.seconds, 3), above=round(s.peak - base), **more))

@@ -10,7 +10,7 @@ import argparse
 
 import torch
 from generation import LLAMA, inputs, models
-from rag_nb.marginal import doc_log_prior
+from rag_nb.core.marginal import doc_log_prior
 
 
 @torch.no_grad()

@@ -32,8 +32,8 @@ def best(f, times=5):
 
 def make(folder, n):
     import numpy as np
-    from rag_nb.folder import IndexFolder
-    from rag_nb.passages import Passages
+    from rag_nb.store.folder import IndexFolder
+    from rag_nb.core.passages import Passages
     v = np.lib.format.open_memmap(folder/"drawn.npy", "w+", np.float32, (n, DIM))
     rng = np.random.default_rng(n)
     for i in range(0, n, 50_000): v[i:i+50_000] = unit(rng, min(50_000, n-i))
@@ -44,7 +44,7 @@ def make(folder, n):
 
 def alone(folder, n):
     import numpy as np, torch, pyarrow.parquet  # noqa: F401
-    from rag_nb.folder import IndexFolder
+    from rag_nb.store.folder import IndexFolder
     torch.set_num_threads(1)
     q, base, keep = torch.from_numpy(unit(np.random.default_rng(1), 32)), memory("VmRSS"), {}
     open("/proc/self/clear_refs", "w").write("5")
@@ -55,7 +55,7 @@ def alone(folder, n):
 
 def spread(folder, n):
     import numpy as np, torch
-    from rag_nb.index_ray import RayIndex
+    from rag_nb.scale.ray import RayIndex
     q = torch.from_numpy(unit(np.random.default_rng(1), 32))
     with RayIndex(folder/"index", shards=2, ray_options=dict(num_cpus=2, object_store_memory=100*2**20)) as index:
         index.search(q, K)
@@ -64,8 +64,8 @@ def spread(folder, n):
 def merging():
     "Seconds to merge the answers of S shards: 32 questions, 5 documents."
     import torch
-    from rag_nb.index_ray import merge_hits
-    from rag_nb.passages import Hits
+    from rag_nb.scale.ray import merge_hits
+    from rag_nb.core.passages import Hits
     torch.set_num_threads(1)
     part = lambda i: Hits(torch.arange(K).repeat(32, 1) + i*K, torch.rand(32, K).sort(descending=True).values)
     return {"merge": {s: best(lambda p=[part(i) for i in range(s)]: merge_hits(p, K), 20)["cpu"] for s in (2, 16, 128, 1024)}}
@@ -73,7 +73,7 @@ def merging():
 def embedding(n=256):
     "Processor seconds a passage of 100 words with the built-in encoder, one thread."
     import torch
-    from rag_nb.demo import RagRetriever
+    from rag_nb.demo.defaults import RagRetriever
     torch.set_num_threads(1)
     encoder, words = RagRetriever.default_encoder(), "the sea rises and falls twice a day because the moon draws the water toward it and".split()
     docs = [{"title": "Tides", "text": " ".join(words[(i*7 + j) % len(words)] for j in range(100))} for i in range(n)]

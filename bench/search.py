@@ -12,8 +12,8 @@ The floor is one reading of the vectors at the copy bandwidth measured here, or 
 """
 from common import Report, alternate, arguments, machine, timed, wait
 import torch
-from rag_nb import scan
-from rag_nb.index import ExactIndex
+from rag_nb.fast import scan
+from rag_nb.core.index import ExactIndex
 
 COLUMNS = [("row", "row", ""), ("PyTorch ms", "theirs_ms", ".2f"), ("FAISS ms", "faiss_ms", ".2f"), ("rag_nb ms", "ours_ms", ".2f"), ("ratio", "ratio", ".2f"), ("floor ms", "floor_ms", ".2f"),
            ("processor ms: PyTorch", "theirs_cpu_ms", ".1f"), ("rag_nb", "ours_cpu_ms", ".1f"), ("ids as in float64", "equal", ".1%"), ("ids as PyTorch's", "equal_theirs", ".1%"), ("GB held", "held", ".1f")]

@@ -17,9 +17,9 @@ from common import Report, alternate, arguments, machine
 from generation import BOS, EOS, SIZES, inputs, models
 import torch, transformers
 from rag_nb import doc_log_prior
-from rag_nb.likelihood import answer_logprobs, marginal_nll
-from rag_nb.record import Recorder
-from rag_nb.model import align_labels
+from rag_nb.fast.fused_loss import answer_logprobs, marginal_nll
+from rag_nb.fast.cuda_graphs import Recorder
+from rag_nb.core.model import align_labels
 
 ROWS = {"token B=8": dict(kind="token", B=8, record=True), "token B=8, not recorded": dict(kind="token", B=8), "token B=8, checkpointed": dict(kind="token", B=8, again=True),
         "sequence B=8": dict(kind="sequence", B=8, record=True), "token B=8, 4 answers each": dict(kind="token", B=8, same=4, record=True)}

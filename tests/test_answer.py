@@ -1,10 +1,10 @@
 """The front door: answers, what they hold, what must not change them, and what rubbish is told."""
 import copy, pickle
 import pytest, torch
-from rag_nb.answer import Answer, Rag
-from rag_nb.passages import Hits
-from rag_nb.retriever import RagRetriever
-from rag_nb.toy import toy_documents, toy_encoder, toy_generator, toy_questions, toy_tokenizer
+from rag_nb.core.answer import Answer, Rag
+from rag_nb.core.passages import Hits
+from rag_nb.core.retriever import RagRetriever
+from rag_nb.core.toy import toy_documents, toy_encoder, toy_generator, toy_questions, toy_tokenizer
 
 KINDS = ["bart", "t5", "llama", "gpt2"]
 QUESTIONS = [q for q, *_ in toy_questions()[:3]] + ["Why?"]
@@ -124,8 +124,8 @@ def test_nan_vectors_and_empty_index():
 
 def test_parts_that_do_not_fit():
     r = rag()
-    from rag_nb.index import make_index
-    from rag_nb.passages import Passages
+    from rag_nb.core.index import make_index
+    from rag_nb.core.passages import Passages
     other = RagRetriever(index=make_index("exact", torch.randn(1, 7)), passages=Passages.from_documents(["one"]))
     with pytest.raises(ValueError, match="7 dimensions"): r.with_retriever(other)
     with pytest.raises(TypeError, match="not a RagRetriever"): r.with_retriever("wiki")
@@ -314,7 +314,7 @@ def test_other_knowledge_leaves_a_model_in_training():
 # streaming
 
 def test_a_token_is_decoded_with_its_neighbours_not_with_the_whole_answer():
-    from rag_nb.answer import token_texts
+    from rag_nb.core.answer import token_texts
     tok, longest = toy_tokenizer("bart"), 0
     text = "née Müller, 東京 🙂 – naïve. " * 20
     ids, real = tok(text, add_special_tokens=False).input_ids, tok.decode
@@ -327,7 +327,7 @@ def test_a_token_is_decoded_with_its_neighbours_not_with_the_whole_answer():
 
 @pytest.mark.parametrize("name", ["unigram", "wordpiece", "bytes"])
 def test_tokens_join_to_the_text_whatever_the_vocabulary(name):
-    from rag_nb.answer import token_texts
+    from rag_nb.core.answer import token_texts
     tok = _vocabulary(name)
     for text in ("tea is a drink", "Tea, is it? a  b", "é ü a", "a", ""):
         ids = tok(text, add_special_tokens=False).input_ids
@@ -395,7 +395,7 @@ def test_a_stream_says_what_it_is():
 
 def test_which_engine_answers(monkeypatch):
     "`engine` reaches the decoding of ask, ask_each, streams and answers asked again."
-    from rag_nb import answer as module
+    from rag_nb.core import answer as module
     asked, decode, r = [], module.decode_contexts, rag()
     monkeypatch.setattr(module, "decode_contexts", lambda *a, engine="auto", **kw: (asked.append(engine), decode(*a, engine=engine, **kw))[1])
     kw = dict(n_docs=3, max_new_tokens=3)

@@ -4,10 +4,10 @@ import pickle
 import pytest, torch
 
 from rag_nb import Rag
-from rag_nb.choices import Alternatives, BeamTrace
-from rag_nb.marginal import doc_log_prior
-from rag_nb.model import start_id
-from rag_nb.toy import toy_documents, toy_encoder, toy_generator, toy_tokenizer
+from rag_nb.show.candidates import Alternatives, BeamTrace
+from rag_nb.core.marginal import doc_log_prior
+from rag_nb.core.model import start_id
+from rag_nb.core.toy import toy_documents, toy_encoder, toy_generator, toy_tokenizer
 
 KINDS, HEADS = ["bart", "t5", "llama", "gpt2"], ["token", "sequence"]
 QUESTION = "Who wrote the first computer program?"

@@ -24,7 +24,7 @@ def docs_file(folder):
 @pytest.fixture
 def toy(monkeypatch):
     "Toy models in the place of the built-in ones."
-    from rag_nb import demo, toy as t
+    from rag_nb.demo import defaults as demo; from rag_nb.core import toy as t
     generator = lambda *a, **k: (t.toy_generator("llama"), t.toy_tokenizer(kind="llama"))
     encoder = lambda *a, **k: t.toy_encoder()
     encoder.known = {t.toy_encoder().name: encoder}
@@ -112,7 +112,7 @@ def test_demo_json(toy, capsys):
 
 
 def test_demo_without_a_question_says_which(toy, capsys):
-    from rag_nb.demo import QUESTIONS
+    from rag_nb.demo.defaults import QUESTIONS
     assert cli.main(["demo", "--json", "--max-new-tokens", "2"]) == 0
     out, err = capsys.readouterr()
     assert json.loads(out)["question"] == QUESTIONS[0] and QUESTIONS[0] in err
@@ -150,7 +150,7 @@ def test_index_check_ask(toy, tmp_path, capsys):
 
 
 def test_ask_with_a_saved_rag(toy, tmp_path, capsys):
-    from rag_nb.demo import Rag
+    from rag_nb.demo.defaults import Rag
     cli.main(["index", str(docs_file(tmp_path)), "--out", str(tmp_path/"i")])
     Rag.from_documents(toy.toy_documents(), progress=False).save_pretrained(tmp_path/"model")
     capsys.readouterr()

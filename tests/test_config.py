@@ -7,7 +7,7 @@ from transformers import (BartConfig, BertConfig, DPRConfig, EncoderDecoderConfi
                           T5Config)
 from transformers import RagConfig as TheirConfig
 
-from rag_nb.config import EncoderSpec, RagConfig
+from rag_nb.core.config import EncoderSpec, RagConfig
 
 def small(kind):
     "A small generator configuration of each kind."

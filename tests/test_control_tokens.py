@@ -1,10 +1,10 @@
 "Control tokens of every kind of generator, written in a title, a passage or a question, are text and never the token."
 import pytest, transformers
 
-from rag_nb.config import RagConfig
-from rag_nb.retriever import RagRetriever
-from rag_nb.tokenizer import assemble_contexts, chat_template_of
-from rag_nb.toy import toy_encoder, toy_tokenizer
+from rag_nb.core.config import RagConfig
+from rag_nb.core.retriever import RagRetriever
+from rag_nb.hf.tokenizer import assemble_contexts, chat_template_of
+from rag_nb.core.toy import toy_encoder, toy_tokenizer
 
 CHAT = "<|im_start|>user\n{title}\n{text}\n\n{question}<|im_end|>\n<|im_start|>assistant\n"
 OURS = ["<|im_start|>", "<|im_end|>", "[INST]", "<|eot_id|>"]
@@ -16,7 +16,7 @@ def tokenizers():
         made = toy_tokenizer(kind=kind)
         made.add_special_tokens({"additional_special_tokens": OURS})
         yield kind, made
-    from rag_nb.demo import SMOLLM2, cache_dir, is_whole
+    from rag_nb.demo.defaults import SMOLLM2, cache_dir, is_whole
     kept = cache_dir()/f"SmolLM2-135M-Instruct-{SMOLLM2.version}"
     if is_whole(kept): yield "SmolLM2", transformers.AutoTokenizer.from_pretrained(kept)
 

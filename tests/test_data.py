@@ -5,9 +5,9 @@ import numpy as np, pytest, torch
 from torch.utils.data import DataLoader
 
 from rag_nb import Questions, Rag, RagCollator, RagRetriever, RagTokenizer, read_questions
-from rag_nb.config import RagConfig
-from rag_nb.data import _cell, _references
-from rag_nb.toy import toy_documents, toy_encoder, toy_generator, toy_questions, toy_tokenizer
+from rag_nb.core.config import RagConfig
+from rag_nb.store.questions import _cell, _references
+from rag_nb.core.toy import toy_documents, toy_encoder, toy_generator, toy_questions, toy_tokenizer
 
 ROWS = [dict(id="a", question=" Who, exactly?  ", answers=["Ada", "Ada Lovelace"], document_ids=["1", "2"]),
         dict(id="b", question="¿Dónde está “la cura”?", answers=["in Łódź, «there»"], document_ids=["2"])]
@@ -137,7 +137,7 @@ def test_limit_ends_an_endless_stream():
 def test_it_reads_without_datasets_or_faiss(tmp_path):
     "The module and its reading need neither."
     path = written(tmp_path, "parquet")
-    code = f"import sys; sys.modules['datasets'] = sys.modules['faiss'] = None; from rag_nb.data import read_questions; print(len(read_questions({str(path)!r})))"
+    code = f"import sys; sys.modules['datasets'] = sys.modules['faiss'] = None; from rag_nb.store.questions import read_questions; print(len(read_questions({str(path)!r})))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "2\n"
 
 

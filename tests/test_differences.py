@@ -2,12 +2,12 @@
 import warnings
 import pytest, torch, transformers
 from transformers import TrainingArguments, Trainer
-from rag_nb.config import RagConfig
-from rag_nb.generation import RagGenerateOutput
-from rag_nb.model import RagSequenceForGeneration, RagTokenForGeneration
-from rag_nb.retriever import RagRetriever
-from rag_nb.tokenizer import RagTokenizer, assemble_contexts, pad_rows
-from rag_nb.toy import toy_documents, toy_encoder, toy_generator, toy_questions, toy_tokenizer
+from rag_nb.core.config import RagConfig
+from rag_nb.core.generate import RagGenerateOutput
+from rag_nb.core.model import RagSequenceForGeneration, RagTokenForGeneration
+from rag_nb.core.retriever import RagRetriever
+from rag_nb.hf.tokenizer import RagTokenizer, assemble_contexts, pad_rows
+from rag_nb.core.toy import toy_documents, toy_encoder, toy_generator, toy_questions, toy_tokenizer
 
 HEADS = dict(token=RagTokenForGeneration, sequence=RagSequenceForGeneration)
 
@@ -175,7 +175,7 @@ def test_attention_reaches_both(tmp_path):
 def test_flash_attention_is_for_those_that_have_it():
     "DPR's encoder has no way to call FlashAttention: the published snippet asks for it all the same, for both networks."
     from transformers import AutoModel, BertConfig, DPRConfig
-    from rag_nb.model import _made
+    from rag_nb.core.model import _made
     small = dict(hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32, vocab_size=50)
     with pytest.warns(UserWarning, match="DPRQuestionEncoder cannot use flash_attention_2"): encoder = _made(AutoModel, DPRConfig(**small, attn_implementation="flash_attention_2"))
     assert encoder.config._attn_implementation == "sdpa" and encoder(torch.tensor([[5, 6]])).pooler_output.shape == (1, 32)
@@ -205,7 +205,7 @@ def test_posterior_is_float32_in_bf16():
     scores = torch.tensor([[80.1, 80.4, 79.9, 79.8, 79.5]])
     x = dict(contexts(3), context_input_ids=torch.randint(4, 260, (5, 6)), context_attention_mask=torch.ones(5, 6).long(), doc_scores=scores)
     out = model.bfloat16().generate(**x, max_new_tokens=2, return_dict_in_generate=True)
-    from rag_nb.marginal import doc_log_prior
+    from rag_nb.core.marginal import doc_log_prior
     torch.testing.assert_close(doc_log_prior(out.doc_scores).exp(), scores.softmax(-1)); assert out.doc_posteriors.dtype == torch.float32
 
 
@@ -306,7 +306,7 @@ def test_checkpoints_go_both_ways(kind, tmp_path):
 @pytest.mark.parametrize("capability, want", [((7, 5), "sdpa"), ((9, 0), "flash_attention_2"), (None, "sdpa")])
 def test_flash_attention_needs_a_gpu_that_can_run_it(monkeypatch, capability, want):
     "A T4 has the package and cannot run it."
-    from rag_nb import model
+    from rag_nb.core import model
     monkeypatch.setattr(model, "is_flash_attn_2_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: capability is not None)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda *a: capability)

@@ -4,11 +4,11 @@ from html.parser import HTMLParser
 
 import pytest, torch
 
-from rag_nb.answer import Answer, Citation
-from rag_nb.display import (_cells, _colour, _ink, answer_html, answer_json, answer_terminal, clean, final_posterior, hits_html, left_out, page_html,
+from rag_nb.core.answer import Answer, Citation
+from rag_nb.show.html import (_cells, _colour, _ink, answer_html, answer_json, answer_terminal, clean, final_posterior, hits_html, left_out, page_html,
                             posterior_label, visible)
-from rag_nb.marginal import doc_log_prior, running_posterior, sequence_marginal, token_marginal, token_posterior
-from rag_nb.passages import Hits
+from rag_nb.core.marginal import doc_log_prior, running_posterior, sequence_marginal, token_marginal, token_posterior
+from rag_nb.core.passages import Hits
 
 
 def make(K=5, T=8, kind="token", question="Where?", docs=None, tokens=None, mask=None, seed=0):

@@ -7,8 +7,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import (BertConfig, BertModel, DistilBertConfig, DistilBertModel, DPRConfig, DPRContextEncoder,
                           DPRQuestionEncoder, PreTrainedTokenizerFast, RobertaConfig, RobertaModel)
 
-from rag_nb.config import EncoderSpec
-from rag_nb.encoder import TextEncoder, embed
+from rag_nb.core.config import EncoderSpec
+from rag_nb.core.encoder import TextEncoder, embed
 
 SIZES = dict(vocab_size=64, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, max_position_embeddings=24)
 
@@ -202,11 +202,11 @@ def test_nothing_there(tmp_path):
 @pytest.mark.parametrize("architecture", ["BertModel", "DPRContextEncoder"])
 def test_no_network_for_the_small_files(monkeypatch, tmp_path, architecture, recwarn):
     "The weights are in the cache, the small files are not, and nobody can be asked: assumed, but not in silence."
-    import rag_nb.encoder
+    import rag_nb.core.encoder
     def offline(*args, **kwargs): raise OSError("We couldn't connect")
     model = bert() if architecture == "BertModel" else bert(DPRContextEncoder, DPRConfig(**SIZES))
     model.save_pretrained(tmp_path); tokenizer().save_pretrained(tmp_path)
-    monkeypatch.setattr(rag_nb.encoder, "cached_file", offline)
+    monkeypatch.setattr(rag_nb.core.encoder, "cached_file", offline)
     enc = TextEncoder.from_pretrained(tmp_path)
     said = [str(w.message) for w in recwarn if "could not be asked" in str(w.message)]
     assert (enc.spec.pooling, len(said)) == (("mean", 1) if architecture == "BertModel" else ("pooler", 0))
@@ -220,8 +220,8 @@ def test_a_broken_file_is_named(tmp_path):
 
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_padding_by_hand_is_the_tokenizers_own(side):
-    from rag_nb.encoder import _padded
-    from rag_nb.toy import toy_encoder
+    from rag_nb.core.encoder import _padded
+    from rag_nb.core.toy import toy_encoder
     enc = toy_encoder()
     enc.tokenizer.padding_side = side
     rows = enc.tokenize(["octopus", "three hearts of an octopus", "moon"])

@@ -4,12 +4,12 @@ from types import SimpleNamespace
 
 import pytest, torch, transformers
 from fastcore.test import test_eq as equal
-from rag_nb import engine, kernels
-from rag_nb.engine import Engine, Rules, shared_prefix, unfit
-from rag_nb.generation import DOOR, NEVER
-from rag_nb.model import RagSequenceForGeneration, RagTokenForGeneration
-from rag_nb.tokenizer import pad_rows
-from rag_nb.toy import toy_encoder, toy_generator
+from rag_nb.fast import decoder as engine, kernels
+from rag_nb.fast.decoder import Engine, Rules, shared_prefix, unfit
+from rag_nb.core.generate import DOOR, NEVER
+from rag_nb.core.model import RagSequenceForGeneration, RagTokenForGeneration
+from rag_nb.hf.tokenizer import pad_rows
+from rag_nb.core.toy import toy_encoder, toy_generator
 
 HEADS = dict(token=RagTokenForGeneration, sequence=RagSequenceForGeneration)
 SMALL = dict(vocab_size=60, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, head_dim=16,
@@ -183,10 +183,10 @@ def test_all_candidates_of_all_questions_are_scored_in_one_pass(kind, monkeypatc
     assert torch.equal(out.sequences[:, :n], slow.sequences[:, :n])
 
 
-@pytest.mark.parametrize("line", ["from rag_nb import Rag", "from rag_nb.answer import Rag", "from rag_nb.demo import Rag", "from rag_nb import RagTokenForGeneration"])
+@pytest.mark.parametrize("line", ["from rag_nb import Rag", "from rag_nb.core.answer import Rag", "from rag_nb.demo.defaults import Rag", "from rag_nb import RagTokenForGeneration"])
 def test_whoever_has_a_rag_has_the_engine(line):
     "However it is imported; the command line takes the third way."
-    said = subprocess.run([sys.executable, "-c", f"{line}; from rag_nb.generation import DOOR; print(len(DOOR))"], capture_output=True, text=True)
+    said = subprocess.run([sys.executable, "-c", f"{line}; from rag_nb.core.generate import DOOR; print(len(DOOR))"], capture_output=True, text=True)
     assert said.stdout.strip() == "1", said.stderr[-500:]
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np, pytest, torch
 
 from rag_nb import Rag, RagRetriever, read_questions
-from rag_nb import evaluate as module
-from rag_nb.evaluate import Evaluation, evaluate, exact_match, f1_score, holds_answer, measure
-from rag_nb.toy import toy_documents, toy_encoder, toy_generator, toy_questions, toy_tokenizer
+from rag_nb.core import evaluate as module
+from rag_nb.core.evaluate import Evaluation, evaluate, exact_match, f1_score, holds_answer, measure
+from rag_nb.core.toy import toy_documents, toy_encoder, toy_generator, toy_questions, toy_tokenizer
 
 TRUTH = [
     ('Leipzig', ['Leipzig'], 1, 1), ('the Leipzig.', ['Eisenach', 'leipzig'], 1, 1), ('in the city of Leipzig', ['Leipzig'], 0, 0.4), ('', ['Leipzig'], 0, 0),

@@ -2,13 +2,13 @@
 import json
 import pytest, torch, transformers
 from published import part, question_tokenizer
-from rag_nb.answer import Rag
-from rag_nb.config import EncoderSpec, RagConfig
-from rag_nb.encoder import TextEncoder
-from rag_nb.index import make_index
-from rag_nb.passages import Passages
-from rag_nb.retriever import RagRetriever, encoder_record
-from rag_nb.toy import toy_documents, toy_encoder, toy_generator, toy_questions, toy_tokenizer
+from rag_nb.core.answer import Rag
+from rag_nb.core.config import EncoderSpec, RagConfig
+from rag_nb.core.encoder import TextEncoder
+from rag_nb.core.index import make_index
+from rag_nb.core.passages import Passages
+from rag_nb.core.retriever import RagRetriever, encoder_record
+from rag_nb.core.toy import toy_documents, toy_encoder, toy_generator, toy_questions, toy_tokenizer
 
 Q = toy_questions()[0][0]
 MATE = dict(id="mate", title="Mate", text="Mate is a drink made from the dried leaves of a South American holly.")
@@ -182,7 +182,7 @@ def test_an_index_of_which_nobody_wrote_down_the_encoder_is_judged_by_its_width(
 
 def test_the_published_vectors_are_dprs(tmp_path):
     from hub import build_wiki_dpr
-    from rag_nb.index_hub import open_hub_index
+    from rag_nb.store.hub import open_hub_index
     build_wiki_dpr(tmp_path/"wiki_dpr")
     wiki = RagRetriever(index=open_hub_index(f"{tmp_path/'wiki_dpr'}:exact"))
     with pytest.raises(ValueError, match="dpr-ctx_encoder-single-nq-base"): rag(toy_encoder()).with_retriever(wiki)

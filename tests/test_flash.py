@@ -3,13 +3,13 @@ import copy, json
 import pytest, torch, transformers
 import transformers.modeling_flash_attention_utils as flash
 from torch.nn.functional import scaled_dot_product_attention
-from rag_nb import generation  # noqa: F401 (attaches generate)
-from rag_nb.likelihood import answer_logprobs
-from rag_nb.model import RagSequenceForGeneration, RagTokenForGeneration
-from rag_nb.reader import mend_attention, read, teacher_force
-from rag_nb.record import cannot_record
-from rag_nb.tokenizer import pad_rows
-from rag_nb.toy import toy_encoder, toy_generator
+from rag_nb.core import generate as generation  # noqa: F401 (attaches generate)
+from rag_nb.fast.fused_loss import answer_logprobs
+from rag_nb.core.model import RagSequenceForGeneration, RagTokenForGeneration
+from rag_nb.core.prefill import mend_attention, read, teacher_force
+from rag_nb.fast.cuda_graphs import cannot_record
+from rag_nb.hf.tokenizer import pad_rows
+from rag_nb.core.toy import toy_encoder, toy_generator
 
 HEADS = dict(token=RagTokenForGeneration, sequence=RagSequenceForGeneration)
 WANTED = "flash_attention_2"

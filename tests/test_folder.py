@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np, pytest, torch
 
-from rag_nb import folder as mod
-from rag_nb.folder import IndexFolder, IndexFolderError, build_folder, read_manifest
-from rag_nb.passages import Passages
+from rag_nb.store import folder as mod
+from rag_nb.store.folder import IndexFolder, IndexFolderError, build_folder, read_manifest
+from rag_nb.core.passages import Passages
 
 D = 8
 ENCODER = {"name": "hashes", "spec": {"pooling": "mean"}, "probe": [.1, -.2, .3]}
@@ -189,7 +189,7 @@ def test_a_graph_that_does_not_open_is_named(tmp_path):
 
 
 def test_a_full_disk_under_the_graph_is_no_runtime_error(tmp_path, monkeypatch):
-    from rag_nb.index_faiss import FaissIndex
+    from rag_nb.store.faiss import FaissIndex
     def full(self, *a): raise RuntimeError("Error in faiss::FileIOWriter: Error: 'f' failed: could not open index.faiss for writing: No space left on device")
     monkeypatch.setattr(FaissIndex, "save", full)
     with pytest.raises(OSError, match="the index could not be written .*No space left on device"): create(tmp_path/"f", index_kind="hnsw")
@@ -224,7 +224,7 @@ def test_a_second_writer_waits_outside(tmp_path):
 
 def test_a_lock_ends_with_its_process(tmp_path):
     create(tmp_path/"f")
-    code = f"import time; from rag_nb.folder import _locked; from pathlib import Path\nwith _locked(Path({str(tmp_path/'f')!r})): print('locked', flush=True); time.sleep(60)"
+    code = f"import time; from rag_nb.store.folder import _locked; from pathlib import Path\nwith _locked(Path({str(tmp_path/'f')!r})): print('locked', flush=True); time.sleep(60)"
     p = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert p.stdout.readline() == "locked\n"
     f = IndexFolder.open(tmp_path/"f")
@@ -552,7 +552,7 @@ def test_forged_manifests(tmp_path, change, says):
     with pytest.raises(IndexFolderError, match=says): IndexFolder.open(f.path, verify=False).index()
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 100_000, b'{"a":' * 100_000, b'{"format": "rag_nb.index", "version": 1, "x": NaN}', b'{"format": "rag_nb.index", "version": 1' + b"0"*5000 + b"}"])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 100_000, b'{"a":' * 100_000, b'{"format": "rag_nb.core.index", "version": 1, "x": NaN}', b'{"format": "rag_nb.core.index", "version": 1' + b"0"*5000 + b"}"])
 def test_manifests_that_are_none(tmp_path, content):
     f = create(tmp_path/"f"); (f.path/"manifest.json").write_bytes(content)
     with pytest.raises(IndexFolderError, match="manifest.json"): IndexFolder.open(f.path)
@@ -592,8 +592,8 @@ def test_no_folder_at_all(tmp_path):
 # with a retriever around it
 
 def retriever(**kw):
-    from rag_nb.retriever import RagRetriever
-    from rag_nb.toy import toy_documents, toy_encoder, toy_tokenizer
+    from rag_nb.core.retriever import RagRetriever
+    from rag_nb.core.toy import toy_documents, toy_encoder, toy_tokenizer
     r = RagRetriever.from_documents(toy_documents(), toy_encoder(), progress=False, **kw)
     r.question_encoder_tokenizer, r.generator_tokenizer = toy_encoder().tokenizer, toy_tokenizer("bart")
     return r
@@ -615,8 +615,8 @@ def test_a_retriever_compacts(tmp_path, where, kind):
 
 
 def test_saving_is_all_or_nothing(tmp_path, monkeypatch):
-    from rag_nb.retriever import RagRetriever
-    from rag_nb.tokenizer import RagTokenizer
+    from rag_nb.core.retriever import RagRetriever
+    from rag_nb.hf.tokenizer import RagTokenizer
     r = retriever()
     with monkeypatch.context() as m:
         def full(self, *a): raise Exception("No space left on device (os error 28)")          # as tokenizers raise it
@@ -658,7 +658,7 @@ def saved_over(tmp_path, monkeypatch, **kw):
 
 @pytest.mark.parametrize("door", ["folder", "retriever", "build", "copy"])
 def test_an_interrupted_save_is_brought_to_its_end(tmp_path, monkeypatch, door):
-    from rag_nb.retriever import RagRetriever
+    from rag_nb.core.retriever import RagRetriever
     saved_over(tmp_path, monkeypatch)
     f = tmp_path/"f"
     if door == "folder": assert len(IndexFolder.open(f)) == 11
@@ -739,8 +739,8 @@ def test_where_one_may_not_write(tmp_path, monkeypatch):
 
 def test_weights_in_parts_and_whole(tmp_path):
     "Weights in one file are opened before those in parts, so what an earlier save had left must go."
-    from rag_nb.model import RagTokenForGeneration
-    from rag_nb.toy import toy_encoder, toy_generator
+    from rag_nb.core.model import RagTokenForGeneration
+    from rag_nb.core.toy import toy_encoder, toy_generator
     model = RagTokenForGeneration(question_encoder=toy_encoder().model, generator=toy_generator("bart"))
     first = next(model.parameters())
     for i, size in enumerate(["50GB", "100KB", "300KB", "50GB"]):
@@ -752,8 +752,8 @@ def test_weights_in_parts_and_whole(tmp_path):
 
 
 def test_an_index_elsewhere_stays_there(tmp_path):
-    from rag_nb.answer import Rag
-    from rag_nb.toy import toy_encoder, toy_generator, toy_tokenizer
+    from rag_nb.core.answer import Rag
+    from rag_nb.core.toy import toy_encoder, toy_generator, toy_tokenizer
     rag = Rag.from_parts(retriever(), toy_encoder(), (toy_generator("bart"), toy_tokenizer("bart")))
     rag.save_pretrained(tmp_path/"r")
     shutil.move(tmp_path/"r/index", tmp_path/"large"); (tmp_path/"r/index").symlink_to(tmp_path/"large")
@@ -763,9 +763,9 @@ def test_an_index_elsewhere_stays_there(tmp_path):
 
 def test_a_dataset_is_saved_over_itself(tmp_path):
     from datasets import Dataset
-    from rag_nb.config import RagConfig
-    from rag_nb.retriever import RagRetriever
-    from rag_nb.toy import toy_documents, toy_encoder
+    from rag_nb.core.config import RagConfig
+    from rag_nb.core.retriever import RagRetriever
+    from rag_nb.core.toy import toy_documents, toy_encoder
     docs = toy_documents()
     own = Dataset.from_dict(dict(title=[d["title"] for d in docs], text=[d["text"] for d in docs], embeddings=toy_encoder().encode(docs, "passage").tolist()))
     RagRetriever(RagConfig(retrieval_vector_size=32, index_name="custom"), index=own, encoder=toy_encoder()).save_pretrained(tmp_path/"d")

@@ -1,11 +1,11 @@
 """Decoding against brute force, and what must not change an answer."""
 import itertools, pytest, torch
 from fastcore.test import test_close as close, test_eq as equal
-from rag_nb.generation import Chains, candidates_of, generation_settings
-from rag_nb.marginal import doc_log_prior, sequence_marginal, token_logprobs, token_marginal
-from rag_nb.model import RagSequenceForGeneration, RagTokenForGeneration, start_id
-from rag_nb.tokenizer import pad_rows
-from rag_nb.toy import toy_encoder, toy_generator
+from rag_nb.core.generate import Chains, candidates_of, generation_settings
+from rag_nb.core.marginal import doc_log_prior, sequence_marginal, token_logprobs, token_marginal
+from rag_nb.core.model import RagSequenceForGeneration, RagTokenForGeneration, start_id
+from rag_nb.hf.tokenizer import pad_rows
+from rag_nb.core.toy import toy_encoder, toy_generator
 
 V, EOS, KINDS = 7, 2, ["bart", "t5", "mbart", "llama", "gpt2"]
 HEADS = dict(token=RagTokenForGeneration, sequence=RagSequenceForGeneration)

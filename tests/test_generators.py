@@ -3,9 +3,9 @@ import inspect, warnings
 import pytest, torch, transformers
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 from rag_nb import RagSequenceForGeneration, RagTokenForGeneration
-from rag_nb.reader import is_decoder_only, read, teacher_force
-from rag_nb.tokenizer import pad_rows
-from rag_nb.toy import toy_encoder, toy_generator
+from rag_nb.core.prefill import is_decoder_only, read, teacher_force
+from rag_nb.hf.tokenizer import pad_rows
+from rag_nb.core.toy import toy_encoder, toy_generator
 
 V = 96
 LM = dict(hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=128)

@@ -3,10 +3,10 @@ import copy, warnings
 
 import pytest, torch
 from torch import nn
-from rag_nb.answer import Rag
-from rag_nb.model import RagModel, RagSequenceForGeneration, RagTokenForGeneration
-from rag_nb.retriever import RagRetriever
-from rag_nb.toy import toy_encoder, toy_documents, toy_generator, toy_tokenizer
+from rag_nb.core.answer import Rag
+from rag_nb.core.model import RagModel, RagSequenceForGeneration, RagTokenForGeneration
+from rag_nb.core.retriever import RagRetriever
+from rag_nb.core.toy import toy_encoder, toy_documents, toy_generator, toy_tokenizer
 
 peft = pytest.importorskip("peft")
 TARGETS = dict(bert=["query", "value"], llama=["q_proj", "v_proj"], tied=["q_proj", "v_proj"], bart=["q_proj", "v_proj"], embeddings=["q_proj", "embed_tokens"])

@@ -7,8 +7,8 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 from transformers import PreTrainedTokenizerFast
 
 from rag_nb import RagConfig, RagRetriever
-from rag_nb.tokenizer import PLAIN_TEMPLATE, _Layout, assemble_contexts
-from rag_nb.toy import toy_documents, toy_encoder, toy_questions, toy_tokenizer
+from rag_nb.hf.tokenizer import PLAIN_TEMPLATE, _Layout, assemble_contexts
+from rag_nb.core.toy import toy_documents, toy_encoder, toy_questions, toy_tokenizer
 
 LLAMA3 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 byte = lambda regex, space=False: pre_tokenizers.ByteLevel(add_prefix_space=space, use_regex=regex)

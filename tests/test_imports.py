@@ -11,77 +11,99 @@ ROOT = Path(__file__).resolve().parent.parent
 HEAVY = ["torch", "transformers", "datasets", "faiss", "matplotlib", "numpy", "pyarrow", "ipywidgets", "fastcore", "peft", "gguf"]
 
 
-def notebook_numbers():
-    "The number of the notebook that each module is exported from, by the name of the module."
+ROOMS = ["core", "hf", "store", "fast", "scale", "show", "demo", "cli"]
+# room: the rooms whose modules it may import at the top of a module.
+ARROWS = {"core": [], "hf": ["core", "store"], "store": ["core"], "fast": ["core"], "scale": ["core", "store"], "show": ["core"],
+          "demo": ["core", "hf", "store", "fast", "scale", "show"], "cli": ["core", "hf", "store", "fast", "scale", "show", "demo"]}
+
+
+def room_of(module): return module.partition(".")[0]
+
+
+def notebook_places():
+    "Room, number and name of the notebook that each module is exported from: the reading order. A lesson that stands beside another shares its number."
     out = {}
     for nb in sorted((ROOT/"nbs").rglob("*.ipynb")):
         for cell in json.loads(nb.read_text(encoding="utf8"))["cells"]:
             found = re.search(r"^#\|\s*default_exp\s+(\S+)", "".join(cell["source"]), re.M)
             if not found or cell["cell_type"] != "code": continue
-            number = re.match(r"(\d+)_", nb.name)
-            assert number, f"{nb.name} exports {found[1]}, so its name needs a number"
+            room, number = room_of(found[1]), re.match(r"(\d+)_", nb.name)
+            assert nb.parent == (ROOT/"nbs"/room if "." in found[1] else ROOT/"nbs"), f"{nb.name} exports {found[1]}, so it belongs in the folder {room}"
+            assert number or "." not in found[1], f"{nb.name} exports {found[1]}, so its name needs a number"
             assert found[1] not in out, f"two notebooks export {found[1]}"
-            out[found[1]] = int(number[1])
+            out[found[1]] = ROOMS.index(room), int(number[1]) if number else 0, nb.name
     return out
 
 
-NUMBERS = notebook_numbers()
+PLACES = notebook_places()
+# (module, what it still imports at the top against an arrow): to be emptied.
+STILL = {("core.train", "store.questions"), ("core.evaluate", "show.html"), ("core.evaluate", "store.questions"), ("core.retriever", "hf.tokenizer"), ("core.retriever", "store.bm25"),
+         ("core.retriever", "store.folder"), ("core.retriever", "store.legacy"), ("core.model", "hf.tokenizer"), ("core.model", "store.folder"), ("core.objective", "fast.cuda_graphs"),
+         ("core.objective", "fast.fused_loss"), ("core.index", "fast.scan"), ("core.answer", "fast.decoder"), ("core.answer", "hf.tokenizer"), ("core.answer", "store.hub"),
+         ("core.answer", "store.folder"), ("scale.batch", "show.html"), ("store.questions", "hf.tokenizer"),
+         ("fast.decoder", "fast.kernels"), ("fast.cuda_graphs", "fast.kernels"), ("fast.fused_loss", "fast.kernels")}
 
 
-def imported(tree):
-    "The rag_nb modules and the other top-level packages that a syntax tree imports, anywhere in it."
-    own, other = set(), set()
+def module_of(path): return path.relative_to(ROOT/"rag_nb").with_suffix("").as_posix().replace("/", ".")
+
+
+def imported(tree, module="x.y"):
+    """What a syntax tree imports: modules of rag_nb at the top, modules of rag_nb inside functions, and other top-level packages.
+
+    A name that is no module is dropped from its end until a module is left, so that `from ..core.index import Index` is `core.index`."""
+    top, lazy, other = set(), set(), set()
+    inside = {id(n) for f in ast.walk(tree) if isinstance(f, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)) for n in ast.walk(f) if n is not f}
+    typing = {id(n) for i in ast.walk(tree) if isinstance(i, ast.If) and "TYPE_CHECKING" in ast.unparse(i.test) for n in ast.walk(i)}
+    def own(name): return name if name in PLACES else next((name.rpartition(".")[0] for _ in [0] if name.rpartition(".")[0] in PLACES), name)
     for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names = [o.name for o in node.names]
+        if id(node) in typing: continue
+        if isinstance(node, ast.Import): names = [o.name for o in node.names]
         elif isinstance(node, ast.ImportFrom):
-            base = ("rag_nb." if node.level else "") + (node.module or "")
-            names = [f"{base.rstrip('.')}.{o.name}" if base.rstrip(".") == "rag_nb" else base for o in node.names]
+            parents = ["rag_nb", *module.split(".")][:-node.level] if node.level else []
+            base = ".".join([*parents, *([node.module] if node.module else [])])
+            names = [f"{base}.{o.name}" for o in node.names] if base.split(".")[0] == "rag_nb" else [base]
         elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant) and isinstance(node.args[0].value, str):
             called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             names = [node.args[0].value] if called in ("import_module", "__import__") else []
         else: continue
         for name in names:
-            parts = name.lstrip(".").split(".")
-            if name.startswith("."): own.add(parts[0])
-            elif parts[0] == "rag_nb": own.add(parts[1] if len(parts) > 1 else "")
-            else: other.add(parts[0])
-    return own, other
+            if name.split(".")[0] == "rag_nb": (lazy if id(node) in inside or isinstance(node, ast.Call) else top).add(own(name.partition(".")[2]))
+            else: other.add(name.split(".")[0])
+    return top, lazy - top, other
 
 
-def modules(): return sorted(p for p in (ROOT/"rag_nb").glob("*.py") if not p.name.startswith("_"))
+def modules(): return sorted(p for p in (ROOT/"rag_nb").rglob("*.py") if not p.name.startswith("_"))
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda p: p.stem)
-def test_a_module_imports_only_lower_numbers(path):
-    "An arrow that turns back would make the book unreadable from the front; imports inside functions count too."
-    assert path.stem in NUMBERS, f"no notebook exports {path.name}"
-    own, _ = imported(ast.parse(path.read_text(encoding="utf8")))
-    for name in sorted(own - {""}):
-        target = name if name in NUMBERS else rag_nb._HOME.get(name)  # `from rag_nb import Rag` counts as the module it comes from
-        assert target or name == "__version__", f"{path.stem} imports rag_nb.{name}, which is not there"
-        if target: assert NUMBERS[target] < NUMBERS[path.stem], \
-            f"{path.stem} ({NUMBERS[path.stem]:02}) imports {target} ({NUMBERS[target]:02})"
+@pytest.mark.parametrize("path", modules(), ids=module_of)
+def test_a_module_imports_along_the_arrows(path):
+    "At the top of a module: earlier chapters of its own room, and the rooms that ARROWS allows. Inside a function also what is later, where the name says who lends a hand."
+    module = module_of(path)
+    assert module in PLACES, f"no notebook exports {module}"
+    top, lazy, _ = imported(ast.parse(path.read_text(encoding="utf8")), module)
+    for name in sorted(top | lazy - {""}):
+        target = name if name in PLACES else rag_nb._HOME.get(name)  # `from rag_nb import Rag` counts as the module it comes from
+        assert target or name in ("__version__", *ROOMS, ""), f"{module} imports rag_nb.{name}, which is not there"
+        if not target or name in lazy: continue
+        if room_of(target) == room_of(module): assert PLACES[target] < PLACES[module] or (module, target) in STILL, f"{module} imports {target}, which comes after it"
+        else: assert room_of(target) in ARROWS[room_of(module)] or (module, target) in STILL, f"{module} imports {target}: no arrow leads from {room_of(module)} to {room_of(target)}"
 
 
 def test_the_rule_sees_every_way_of_importing():
     "The parser finds plain, relative, named, function-level and dynamic imports."
     source = """
-import rag_nb.a, os.path
-from rag_nb.b import x
-from rag_nb import c
-from .d import y
-from . import e
+import rag_nb.core.marginal, os.path
+from rag_nb.core.config import x
+from rag_nb.store import folder
+from .index import y
+from . import model
+from ..hf.tokenizer import RagTokenizer
 def f():
-    from .g import z
-    import_module("rag_nb.h"); importlib.import_module(".i", "rag_nb")
+    from .generate import z
+    import_module("rag_nb.fast.decoder")
 """
-    own, other = imported(ast.parse(source))
-    assert own == {*"abcdeghi"} and other == {"os"}
-
-
-def test_numbers_do_not_repeat():
-    assert len(set(NUMBERS.values())) == len(NUMBERS), "two notebooks with one number have no order"
+    top, lazy, other = imported(ast.parse(source), "core.answer")
+    assert top == {"core.marginal", "core.config", "store.folder", "core.index", "core.model", "hf.tokenizer"} and lazy == {"core.generate", "fast.decoder"} and other == {"os"}
 
 
 def fresh(code):
@@ -117,36 +139,13 @@ def test_a_public_name_is_where_the_table_says(name):
 
 
 def test_the_table_is_in_step_with_the_modules():
-    "Every table entry has its module, every module that others may use is in the table, and no name stands twice or hides a module."
-    built = {p.stem for p in modules()}
-    assert set(rag_nb._PUBLIC) <= built and set(rag_nb._ADDED_BY) <= set(rag_nb._PUBLIC), "rag_nb/__init__.py names a module that is not there"
+    "Every table entry has its module, every module that others may use is in the table, and no name stands twice or hides a room."
+    built = {module_of(p) for p in modules()}
+    assert set(rag_nb._PUBLIC) <= built, "rag_nb/__init__.py names a module that is not there"
     silent = built - set(rag_nb._PUBLIC) - {"cli"}
     assert not silent, f"say in the table of rag_nb/__init__.py what {', '.join(sorted(silent))} offers to the package (it may be nothing: an empty text)"
-    later = {(m, o) for m, names in rag_nb._ADDED_BY.items() for o in names.split()}
-    below = {o: min(NUMBERS[m] for m, x in later if x == o) for _, o in later}  # the first module that each adds to
-    assert all(o in built and NUMBERS[o] > below[o] for _, o in later), "what adds to a module comes after it"
     names = [n for names in rag_nb._PUBLIC.values() for n in names.split()]
-    assert len(names) == len(set(names)) and not set(names) & built
-
-
-def patched(path):
-    "The rag_nb modules whose classes a module adds to with fastcore's `patch`."
-    tree = ast.parse(path.read_text(encoding="utf8"))
-    comes_from = {o.asname or o.name: n.module for n in tree.body if isinstance(n, ast.ImportFrom) and n.module for o in n.names}
-    classes = set()
-    for f in (n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)):
-        for d in f.decorator_list:
-            head = d.func if isinstance(d, ast.Call) else d
-            if getattr(head, "id", "") == "patch" and f.args.args: classes |= {n.id for n in ast.walk(f.args.args[0].annotation) if isinstance(n, ast.Name)}
-            elif getattr(head, "id", "") == "patch_to": classes |= {n.id for n in ast.walk(d.args[0]) if isinstance(n, ast.Name)}
-    return {m.removeprefix("rag_nb.") for c in classes if (m := comes_from.get(c)) and m.removeprefix("rag_nb.") in NUMBERS}
-
-
-@pytest.mark.parametrize("path", modules(), ids=lambda p: p.stem)
-def test_what_is_added_downstream_comes_along(path):
-    "A module that patches the class of an earlier one is named in the package's table, so that the addition is there whenever the class is."
-    for home in patched(path) - {path.stem}:
-        assert path.stem in rag_nb._ADDED_BY.get(home, "").split(), f"{path.stem} adds to a class of {home}: say so in rag_nb/__init__.py"
+    assert len(names) == len(set(names)) and not set(names) & set(ROOMS)
 
 
 def test_unknown_names_and_the_version():
@@ -164,7 +163,7 @@ def test_what_is_imported_is_required():
     required = {plain(o) for k, v in ini["DEFAULT"].items() if k.endswith("requirements") for o in v.split()}
     homes = packages_distributions()
     for path in modules():
-        _, other = imported(ast.parse(path.read_text(encoding="utf8")))
+        *_, other = imported(ast.parse(path.read_text(encoding="utf8")), module_of(path))
         for name in other - set(sys.stdlib_module_names):
             sources = {plain(o) for o in homes.get(name, [name])}
             assert sources & required, f"{path.stem} imports {name}, which settings.ini does not require"

@@ -4,8 +4,8 @@ import os
 import numpy as np, pytest, torch
 from hypothesis import given, settings, strategies as st
 
-from rag_nb import scan
-from rag_nb.index import ExactIndex, INDEX_KINDS, Index, Vectors, _top, _top_of_long, index_class, make_index, register_index
+from rag_nb.fast import scan
+from rag_nb.core.index import ExactIndex, INDEX_KINDS, Index, Vectors, _top, _top_of_long, index_class, make_index, register_index
 
 
 def data(n=500, d=12, b=7, seed=0):

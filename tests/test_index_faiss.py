@@ -3,8 +3,8 @@ import numpy as np, pytest, torch
 
 pytest.importorskip("faiss")
 import faiss
-from rag_nb.index import ExactIndex, make_index
-from rag_nb.index_faiss import FaissIndex, FlatIndex, HNSWIndex, IVFPQIndex, _ivfpq
+from rag_nb.core.index import ExactIndex, make_index
+from rag_nb.store.faiss import FaissIndex, FlatIndex, HNSWIndex, IVFPQIndex, _ivfpq
 
 FACTORIES = ["Flat", "HNSW16", "HNSW16_SQ8", "IVF32,Flat", "IVF32,PQ8", "OPQ8,IVF32,PQ8", "PCA24,Flat", "SQ8", "IVF32_HNSW16,PQ8x4fs"]
 
@@ -135,7 +135,7 @@ def test_a_small_file_that_claims_to_be_huge(factory, tmp_path):
 
 def _written(tmp_path, factory, n=300, d=8):
     import faiss
-    from rag_nb.index_faiss import _plainly
+    from rag_nb.store.faiss import _plainly
     v = np.random.default_rng(0).standard_normal((n, d)).astype(np.float32)
     index = faiss.index_factory(d, factory, faiss.METRIC_INNER_PRODUCT); _plainly(index)
     index.train(v); index.add(v)
@@ -159,7 +159,7 @@ def test_a_forged_header_is_refused_before_faiss_reads_it(tmp_path, monkeypatch,
 @pytest.mark.parametrize("factory", ["Flat", "HNSW8", "HNSW8_SQ8", "IVF4,Flat", "IVF4,PQ4x4", "PCA6,IVF2,SQ8", "IVF4_HNSW4,Flat", "IVF4,PQ4x4fs", "PQ4x4fs", "PQ4x4", "OPQ4_8,IVF2,PQ4x4"])
 def test_every_kind_that_is_whole_is_sound(tmp_path, factory):
     import faiss
-    from rag_nb.index_faiss import _sound
+    from rag_nb.store.faiss import _sound
     index, v = _written(tmp_path, factory)
     _sound(index, "i")
     faiss.write_index(index, str(tmp_path/"i.faiss"))
@@ -169,7 +169,7 @@ def test_every_kind_that_is_whole_is_sound(tmp_path, factory):
 def test_a_graph_that_leads_nowhere_is_refused():
     "Links, rows, levels and the entry of a graph, each made wrong in memory, where no checksum could see it."
     import faiss
-    from rag_nb.index_faiss import _sound
+    from rag_nb.store.faiss import _sound
     def harm(what):
         index, _ = _written(None, "HNSW8"); g = index.hnsw
         if what == "links": a = faiss.vector_to_array(g.neighbors); a[3] = 300; faiss.copy_array_to_vector(a, g.neighbors)

@@ -5,11 +5,11 @@ import json, os, subprocess, sys, threading
 import faiss, numpy as np, pyarrow as pa, pyarrow.parquet as pq, pytest, torch
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-import rag_nb.index_hub as index_hub
+import rag_nb.store.hub as index_hub
 from hub import ROOT, build_indexes, build_wiki_dpr, hub, online, wiki  # noqa: F401 (fixtures)
-from rag_nb.index import ExactIndex
-from rag_nb.index_hub import HubFiles, HubPassages, WikiDPRIndex, open_hub_index
-from rag_nb.passages import Passages
+from rag_nb.core.index import ExactIndex
+from rag_nb.store.hub import HubFiles, HubPassages, WikiDPRIndex, open_hub_index
+from rag_nb.core.passages import Passages
 
 torch.set_num_threads(1); faiss.omp_set_num_threads(1)
 quiet = lambda text: None
@@ -320,8 +320,8 @@ def test_threads_share_one_index(wiki):
 QUESTION = """
 import json, sys, torch
 torch.set_num_threads(1)
-import rag_nb.index_legacy
-from rag_nb.index_hub import open_hub_index
+import rag_nb.store.legacy
+from rag_nb.store.hub import open_hub_index
 assert "datasets" not in sys.modules and "faiss" not in sys.modules
 index = open_hub_index("wiki_dpr:compressed")
 hits = index.search(torch.eye(32)[:3], 4).with_passages(index.passages)
@@ -356,8 +356,8 @@ def test_opening_and_asking_does_not_read_files_whole(tmp_path):
     faiss.write_index(index, str(path))
     assert path.stat().st_size > 77e6 and sum(p.stat().st_size for p in (tmp_path/"data/psgs_w100/nq").iterdir()) > 300e6
     code = f"""
-import torch, faiss, pyarrow.parquet, numpy as np, rag_nb.index_faiss
-from rag_nb.index_hub import open_hub_index
+import torch, faiss, pyarrow.parquet, numpy as np, rag_nb.store.faiss
+from rag_nb.store.hub import open_hub_index
 torch.set_num_threads(1); faiss.omp_set_num_threads(1)
 def rss(what): return int(next(l for l in open("/proc/self/status") if l.startswith(what)).split()[1])/1024
 torch.ones(2, 2) @ torch.ones(2, 2)
@@ -382,7 +382,7 @@ print(opened, asked, one, rss("RssAnon") - own)
 def test_the_length_of_vectors_is_what_pyarrow_says(tmp_path):
     "For files of several writers' settings, without asking PyArrow for a column."
     import pyarrow as pa, pyarrow.parquet as pq
-    from rag_nb.index_hub import _values_in_first_group
+    from rag_nb.store.hub import _values_in_first_group
     table = pa.table({"id": [str(i) for i in range(50)], "text": ["é" * 300] * 50, "title": [None] * 50, "embeddings": [[float(i), 2., 3.] for i in range(50)]})
     for i, kw in enumerate([{}, dict(row_group_size=7), dict(version="1.0", use_dictionary=False), dict(compression="zstd", write_statistics=False), dict(write_page_index=True, data_page_version="2.0")]):
         pq.write_table(table, tmp_path/f"{i}.parquet", **kw)
@@ -392,7 +392,7 @@ def test_the_length_of_vectors_is_what_pyarrow_says(tmp_path):
 def test_a_damaged_table_of_contents_ends_no_process(tmp_path):
     "Four thousand damages of it: opened, or refused by a ValueError; with PyArrow's own columns some of them end the process."
     import io, random, pyarrow as pa, pyarrow.parquet as pq
-    from rag_nb.index_hub import HubFiles, _Shard
+    from rag_nb.store.hub import HubFiles, _Shard
     f = io.BytesIO()
     pq.write_table(pa.table({"id": ["a", "b"], "text": ["x", "y"], "title": ["", ""], "embeddings": [[1., 2.], [3., 4.]]}), f)
     good, rng, refused = f.getvalue(), random.Random(0), 0

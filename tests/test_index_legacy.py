@@ -7,9 +7,9 @@ import datasets, faiss, numpy as np, pytest, torch
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from hub import ROOT, hub, online, wiki  # noqa: F401 (fixtures)
-from rag_nb.index import ExactIndex
-from rag_nb.index_hub import WikiDPRIndex
-from rag_nb.index_legacy import AdaptedIndex, CanonicalHFIndex, CustomHFIndex, LegacyIndex, PickleRefused, adapt_index, load_plain_pickle
+from rag_nb.core.index import ExactIndex
+from rag_nb.store.hub import WikiDPRIndex
+from rag_nb.store.legacy import AdaptedIndex, CanonicalHFIndex, CustomHFIndex, LegacyIndex, PickleRefused, adapt_index, load_plain_pickle
 
 torch.set_num_threads(1); faiss.omp_set_num_threads(1); datasets.disable_progress_bars()
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
@@ -218,7 +218,7 @@ def outcomes(tmp_path_factory):
     for i, (data, _) in enumerate(BOMBS.values()): (folder/f"{i}.pkl").write_bytes(data)
     code = f"""
 import json, resource, sys, time
-from rag_nb.index_legacy import load_plain_pickle
+from rag_nb.store.legacy import load_plain_pickle
 if sys.platform == "linux":
     used = int(next(l for l in open("/proc/self/status") if l.startswith("VmSize")).split()[1])*1024
     resource.setrlimit(resource.RLIMIT_AS, (used + 2**31, used + 2**31))
@@ -426,7 +426,7 @@ def test_the_canonical_name(wiki):
 
 
 def test_what_is_written_into_a_configuration_opens_the_same_index(wiki):
-    from rag_nb.config import RagConfig
+    from rag_nb.core.config import RagConfig
     for how in (dict(), dict(index_name="exact"), dict(index_name="multiset.compressed"), dict(dummy=True, revision="main")):
         index = WikiDPRIndex("wiki_dpr", say=lambda t: None, **how)
         config = RagConfig(retrieval_vector_size=32, **index.settings)

@@ -1,8 +1,8 @@
 "Labels of every kind of generator: what is fed, what is scored, and what does not count."
 import pytest, torch, transformers
 from rag_nb import RagConfig, RagSequenceForGeneration, RagTokenForGeneration, RagTokenizer
-from rag_nb.model import align_labels
-from rag_nb.toy import toy_encoder, toy_generator, toy_tokenizer
+from rag_nb.core.model import align_labels
+from rag_nb.core.toy import toy_encoder, toy_generator, toy_tokenizer
 from test_differences import contexts
 
 HEADS = dict(token=RagTokenForGeneration, sequence=RagSequenceForGeneration)
@@ -101,7 +101,7 @@ def test_labels_of_another_vocabulary(kind, bad):
 # ---- templates
 
 def context(template, question, text, room, title="T", tok=None):
-    from rag_nb.tokenizer import assemble_contexts
+    from rag_nb.hf.tokenizer import assemble_contexts
     tok = tok or toy_tokenizer("llama")
     cfg = config("llama", context_template=template, max_combined_length=room)
     return tok.decode(assemble_contexts(tok, cfg, [question], [[dict(title=title, text=text)]]).context_input_ids[0], skip_special_tokens=True)
@@ -115,7 +115,7 @@ def test_braces_written_twice_come_out_once(template):
 
 
 def test_braces_in_the_published_separators_are_text():
-    from rag_nb.tokenizer import assemble_contexts
+    from rag_nb.hf.tokenizer import assemble_contexts
     tok, cfg = toy_tokenizer("bart"), config("bart", title_sep=" {} ", doc_sep=" {{x}} ", prefix="{title}: ")
     row = assemble_contexts(tok, cfg, ["why?"], [[dict(title="T", text="some text")]]).context_input_ids[0]
     assert tok.decode(row, skip_special_tokens=True) == "{title}: T {} some text {{x}} why?"
@@ -131,7 +131,7 @@ def test_a_question_before_the_document_is_never_cut(template, fixed):
 
 
 def test_chat_templates_with_braces():
-    from rag_nb.tokenizer import chat_template_of
+    from rag_nb.hf.tokenizer import chat_template_of
     tok = toy_tokenizer("llama")
     tok.chat_template = "{% for m in messages %}<s>{{ m['role'] }}: {{ m['content'] | trim }}</s>{% endfor %}Answer as {\"answer\": ...}, {question} }<s>assistant:"
     template = chat_template_of(tok)

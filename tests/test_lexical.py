@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from rag_nb import LexicalIndex, Passages, Rag, RagConfig, RagRetriever, Hits, words_of
-from rag_nb.index import make_index
-from rag_nb.toy import toy_documents, toy_encoder, toy_generator, toy_questions, toy_tokenizer
+from rag_nb.core.index import make_index
+from rag_nb.core.toy import toy_documents, toy_encoder, toy_generator, toy_questions, toy_tokenizer
 
 WORDS = "ada bee chess comb engine honey iron lake moon ocean pawn queen shelf sugar tea tower whale wing".split()
 
@@ -168,8 +168,8 @@ def test_it_is_saved_and_refused(tmp_path, rag):
 
 
 def test_training_sees_the_sum(rag):
-    from rag_nb.objective import Objective, Plan
-    from rag_nb.data import RagCollator, read_questions
+    from rag_nb.core.objective import Objective, Plan
+    from rag_nb.store.questions import RagCollator, read_questions
     asked = [dict(question=q, answers=["a drink"], document_id="octopus") for q, *_ in toy_questions()[:3]]
     for cache in (False, True):
         objective = Objective(copy.copy(rag), Plan(train="question_encoder", include_gold=True, cache_retrieval=cache))

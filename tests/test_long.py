@@ -5,17 +5,17 @@ from pathlib import Path
 import pytest, torch
 
 from rag_nb import Rag
-from rag_nb.batch import LONGEST, _rows, count_questions
-from rag_nb.display import answer_json
-from rag_nb.toy import toy_documents, toy_encoder, toy_generator, toy_questions, toy_tokenizer
+from rag_nb.scale.batch import LONGEST, _rows, count_questions
+from rag_nb.show.html import answer_json
+from rag_nb.core.toy import toy_documents, toy_encoder, toy_generator, toy_questions, toy_tokenizer
 
 ROOT = Path(__file__).resolve().parent.parent
 SETTINGS = dict(n_docs=2, max_new_tokens=3)
 ENV = {**os.environ, "OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1", "HF_HUB_OFFLINE": "1"}
 TOY = """
 import json, os, sys, torch
-from rag_nb import Rag, cli
-from rag_nb.toy import *
+from rag_nb import Rag; from rag_nb import cli
+from rag_nb.core.toy import *
 torch.set_num_threads(1)
 def toy(*_): return Rag.from_documents(toy_documents(), generator=(toy_generator("llama", seed=0), toy_tokenizer(kind="llama")), question_encoder=toy_encoder(), progress=False)
 """
@@ -310,7 +310,7 @@ def test_what_is_printed_does_nothing_to_a_terminal(capsys):
 
 def test_json_for_a_terminal(rag):
     "Control characters, marks of direction and line separators stand by their number; the value is the same."
-    from rag_nb.display import json_text
+    from rag_nb.show.html import json_text
     answer = answer_json(rag.ask("What is tea?\x9b31m\u202e\u2028<b>\x1b", **SETTINGS))
     text = json_text(answer)
     assert json.loads(text) == answer and not [c for c in text if not c.isprintable()]

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest, torch
 
-from rag_nb.marginal import (doc_log_prior, marginal_logits, rag_sequence_loss, rag_token_loss, running_posterior,
+from rag_nb.core.marginal import (doc_log_prior, marginal_logits, rag_sequence_loss, rag_token_loss, running_posterior,
                              sequence_marginal, token_logprobs, token_marginal, token_posterior)
 
 LOSSES = dict(token=rag_token_loss, sequence=rag_sequence_loss)

@@ -5,10 +5,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from rag_nb import doc_log_prior
-from rag_nb.likelihood import answer_logprobs, chosen_logprobs, marginal_nll
-from rag_nb.reader import teacher_force
-from rag_nb.marginal import rag_token_loss
-from rag_nb.toy import toy_generator
+from rag_nb.fast.fused_loss import answer_logprobs, chosen_logprobs, marginal_nll
+from rag_nb.core.prefill import teacher_force
+from rag_nb.core.marginal import rag_token_loss
+from rag_nb.core.toy import toy_generator
 
 B, K, T, S = 40, 3, 24, 6
 

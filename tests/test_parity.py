@@ -1,10 +1,10 @@
 """Same weights, same inputs: the numbers and answers of Transformers' own RAG classes, wherever those are right."""
 import pytest, torch, transformers
-from rag_nb.config import RagConfig
-from rag_nb.model import RagTokenForGeneration, RagSequenceForGeneration
-from rag_nb import generation  # noqa: F401 (attaches generate)
-from rag_nb.tokenizer import pad_rows
-from rag_nb.toy import toy_encoder, toy_generator
+from rag_nb.core.config import RagConfig
+from rag_nb.core.model import RagTokenForGeneration, RagSequenceForGeneration
+from rag_nb.core import generate as generation  # noqa: F401 (attaches generate)
+from rag_nb.hf.tokenizer import pad_rows
+from rag_nb.core.toy import toy_encoder, toy_generator
 
 B, K = 2, 3
 HEADS = dict(token=(RagTokenForGeneration, transformers.RagTokenForGeneration), sequence=(RagSequenceForGeneration, transformers.RagSequenceForGeneration))

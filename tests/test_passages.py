@@ -4,8 +4,8 @@ import json, os, pickle
 import numpy as np, pytest, torch
 from hypothesis import given, settings, strategies as st
 
-from rag_nb import passages as mod
-from rag_nb.passages import Hits, Passages, read_documents, split_words
+from rag_nb.core import passages as mod
+from rag_nb.core.passages import Hits, Passages, read_documents, split_words
 
 pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=400)
@@ -330,6 +330,6 @@ def test_repr_of_hostile_titles():
 def test_a_damaged_neighbour_is_not_decoded():
     "Rows 0 and 2 are wanted, and row 1 is no text."
     import pyarrow as pa
-    from rag_nb.passages import _picked
+    from rag_nb.core.passages import _picked
     text = pa.Array.from_buffers(pa.string(), 3, [None, pa.py_buffer(np.array([0, 1, 2, 3], np.int32).tobytes()), pa.py_buffer(b"a\xffc")])
     assert _picked(pa.table({"text": text}), [0, 2]) == {"text": ["a", "c"]}

@@ -7,8 +7,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest, torch
 
-from rag_nb.display import final_posterior
-from rag_nb.plots import plot_entropy, plot_posterior, plot_prior
+from rag_nb.show.html import final_posterior
+from rag_nb.show.plots import plot_entropy, plot_posterior, plot_prior
 from test_display import EVIL, make
 
 BOTH = pytest.mark.parametrize("plot", [plot_posterior, plot_prior, plot_entropy])
@@ -111,7 +111,7 @@ def test_any_letters(plot):
     if plot is not plot_prior: assert texts(ax.get_xticklabels())[:2] == ["$x$", "$\\bad{"]
 
 def test_letters_that_no_font_has_become_boxes(monkeypatch):
-    import rag_nb.plots as plots
+    import rag_nb.show.plots as plots
     monkeypatch.setattr(plots, "_CJK", ())
     with pytest.warns(UserWarning, match="Noto Sans CJK"): ax = plot_posterior(make(1, tokens=["東京", " a"]))
     assert texts(ax.get_xticklabels()) == ["□□", "a"]
@@ -124,5 +124,5 @@ def test_slips_are_named(plot):
         with pytest.raises(ValueError, match="'token' or 'running'"): plot(make(), which="final")
 
 def test_importing_does_not_load_matplotlib():
-    code = "import sys, rag_nb.plots, rag_nb.display; sys.exit('matplotlib' in sys.modules)"
+    code = "import sys, rag_nb.show.plots, rag_nb.show.html; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -7,9 +7,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest, torch
 
-from rag_nb.choices import Alternatives, BeamNode, BeamTrace
-from rag_nb.plots_choices import _layout, _pruned, plot_alternatives, plot_beams
-from rag_nb.plots import _BLUE
+from rag_nb.show.candidates import Alternatives, BeamNode, BeamTrace
+from rag_nb.show.plots_candidates import _layout, _pruned, plot_alternatives, plot_beams
+from rag_nb.show.plots import _BLUE
 from test_display import EVIL, make
 from test_plots import drawn, texts
 

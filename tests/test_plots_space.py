@@ -6,8 +6,8 @@ import numpy as np
 import pytest, torch
 
 from rag_nb import Rag, RagRetriever
-from rag_nb.plots_space import _spread, plot_space, principal_plane
-from rag_nb.toy import toy_documents, toy_encoder, toy_generator, toy_tokenizer
+from rag_nb.show.plots_space import _spread, plot_space, principal_plane
+from rag_nb.core.toy import toy_documents, toy_encoder, toy_generator, toy_tokenizer
 from test_plots import drawn, texts
 
 

@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest, torch
 
-from rag_nb.plots_training import _wilson, plot_calibration, plot_training
+from rag_nb.show.plots_training import _wilson, plot_calibration, plot_training
 from test_plots import drawn, texts
 
 

@@ -169,7 +169,7 @@ def test_one_heads_checkpoint_in_the_other(all_of_it):
 
 
 def test_front_door(all_of_it, monkeypatch):
-    from rag_nb import Rag, index_hub
+    from rag_nb import Rag; from rag_nb.store import hub as index_hub
     said, large = [], lambda: [p for _, p, _ in all_of_it.requests if p.endswith((".bin", ".faiss", ".parquet"))]
     monkeypatch.setattr(index_hub, "_stderr", lambda text: said.append((text, large())))
     rag = Rag.from_pretrained("facebook/rag-token-nq", index="wiki_dpr:compressed")

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from rag_nb import IndexFolder, IndexFolderError, Passages, RayIndex, build_folder, build_folder_with_ray, merge_hits
-from rag_nb.index import make_index
-from rag_nb.index_ray import _pieces
-from rag_nb.passages import Hits
-from rag_nb.encoder import TextEncoder
-from rag_nb.retriever import encoder_record
-from rag_nb.toy import toy_documents, toy_encoder
+from rag_nb.core.index import make_index
+from rag_nb.scale.ray import _pieces
+from rag_nb.core.passages import Hits
+from rag_nb.core.encoder import TextEncoder
+from rag_nb.core.retriever import encoder_record
+from rag_nb.core.toy import toy_documents, toy_encoder
 
 ROOT = Path(__file__).resolve().parent.parent
 OPTIONS = {"RAY_TMPDIR": "", "RAY_memory_monitor_refresh_ms": "0", "RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0", "RAY_AUTH_MODE": "disabled",
@@ -58,7 +58,7 @@ def test_without_ray_the_error_says_what_to_install():
     "Importing costs nothing, and needs no Ray."
     code = """
         import sys; sys.modules["ray"] = None
-        import rag_nb.index_ray
+        import rag_nb.scale.ray
         from rag_nb import RayIndex, build_folder_with_ray, merge_hits
         assert "transformers" not in sys.modules
         try: build_folder_with_ray("x", [], None)
@@ -68,7 +68,7 @@ def test_without_ray_the_error_says_what_to_install():
     assert "pip install rag_nb[ray]" in done.stdout, done.stderr
 
 def test_importing_it_leaves_ray_alone():
-    code = "import sys, rag_nb.index_ray; print(sorted({'ray', 'transformers', 'datasets'} & set(sys.modules)))"
+    code = "import sys, rag_nb.scale.ray; print(sorted({'ray', 'transformers', 'datasets'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT).stdout.strip() == "[]"
 
 
@@ -351,7 +351,7 @@ def test_processes_share_their_shards(spread, cluster, quiet):
     paths, whole, q = spread
     code = HERE.format(root=str(ROOT), tests=str(ROOT/"tests")) + f"""
 import torch, ray
-from rag_nb.index_ray import RayIndex
+from rag_nb.scale.ray import RayIndex
 index = RayIndex({[str(p) for p in paths]!r}, {cluster.address!r}, shards=2, num_cpus=.1)
 q = torch.tensor({q.tolist()!r})
 print("IDS", index.search(q, 4).ids.tolist(), [ray.get(index._actor(i).where.remote())[0] for i in range(2)], flush=True)
@@ -419,7 +419,7 @@ import json, os, socket, subprocess
 os.environ["RAY_memory_monitor_refresh_ms"] = "0"
 from rag_nb.cli import main
 code = main(["index", {docs!r}, "--out", {out!r}, "--encoder", {encoder!r}, "--json", "--ray"])
-import rag_nb.index_ray as m
+import rag_nb.scale.ray as m
 import ray
 assert code == 0 and not ray.is_initialized() and m._OURS["home"] is None and "RAY_AUTH_TOKEN" not in os.environ
 index = m.RayIndex({out!r}, shards=1, ray_options=dict(num_cpus=1, object_store_memory=100*2**20))

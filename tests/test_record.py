@@ -4,11 +4,11 @@ tests/gpu/test_cuda_training.py asks the same of real recordings.
 """
 import pytest, torch
 from torch import nn
-from rag_nb import Plan, finetune, likelihood
-from rag_nb.likelihood import _Pick, answer_logprobs, marginal_nll
-from rag_nb.marginal import doc_log_prior
-from rag_nb.record import Again, Recorder, _copies, _lean, _masks, _stand_ins, cannot_record
-from rag_nb.toy import toy_generator
+from rag_nb import Plan, finetune; from rag_nb.fast import fused_loss as likelihood
+from rag_nb.fast.fused_loss import _Pick, answer_logprobs, marginal_nll
+from rag_nb.core.marginal import doc_log_prior
+from rag_nb.fast.cuda_graphs import Again, Recorder, _copies, _lean, _masks, _stand_ins, cannot_record
+from rag_nb.core.toy import toy_generator
 
 B, K = 3, 2
 
@@ -156,7 +156,7 @@ def test_frozen_parts():
 
 
 def test_adapters():
-    from rag_nb.objective import add_adapters
+    from rag_nb.core.objective import add_adapters
     g = add_adapters(toy_generator("bart").double(), 2)
     for n, p in g.named_parameters():
         if "lora_B" in n: nn.init.normal_(p)
@@ -442,7 +442,7 @@ def test_the_gradient_of_the_chosen_in_bfloat16(scale):
 @pytest.mark.parametrize("extra", [False, True])
 def test_a_vocabulary_of_an_odd_number_of_words(monkeypatch, extra):
     "With rows of zeros below the matrix: the same logits, log-probabilities and gradients, with and without biases."
-    import rag_nb.likelihood as L
+    import rag_nb.fast.fused_loss as L
     net = nn.Module()
     net.matrix = nn.Linear(6, 13, bias=extra).double()
     net.get_output_embeddings = lambda: net.matrix
@@ -473,7 +473,7 @@ def test_finetune_with_recordings(tmp_path, monkeypatch):
     from pathlib import Path
     spec = util.spec_from_file_location("of_training", Path(__file__).parent/"test_train.py")
     tt = util.module_from_spec(spec); spec.loader.exec_module(tt)
-    import rag_nb.objective as O
+    import rag_nb.core.objective as O
     made = []
     def make(*args, **kw): made.append(Recorder(*args, tape=Again, **kw)); return made[-1]
     monkeypatch.setattr(O, "Recorder", make)

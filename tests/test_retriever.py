@@ -3,13 +3,13 @@ import inspect
 import numpy as np, pytest, torch, transformers
 from transformers.models.rag import retrieval_rag
 from published import bart, dpr, generator_tokenizer, question_tokenizer
-from rag_nb.answer import Rag
-from rag_nb.config import RagConfig
-from rag_nb.folder import IndexFolder, IndexFolderError
-from rag_nb.index import Vectors, make_index
-from rag_nb.passages import Passages
-from rag_nb.retriever import RagRetriever
-from rag_nb.toy import toy_documents, toy_encoder, toy_generator, toy_questions, toy_tokenizer
+from rag_nb.core.answer import Rag
+from rag_nb.core.config import RagConfig
+from rag_nb.store.folder import IndexFolder, IndexFolderError
+from rag_nb.core.index import Vectors, make_index
+from rag_nb.core.passages import Passages
+from rag_nb.core.retriever import RagRetriever
+from rag_nb.core.toy import toy_documents, toy_encoder, toy_generator, toy_questions, toy_tokenizer
 
 Q = [q for q, *_ in toy_questions()[:2]]
 MATE = dict(id="mate", title="Mate", text="Mate is a drink made from the dried leaves of a South American holly.")

@@ -4,8 +4,8 @@ import os
 import pytest, torch
 from hypothesis import given, settings, strategies as st
 
-from rag_nb import scan
-from rag_nb.scan import BLOCK, asked, best_of, block_best, by_block, codes_of, look, promises, scan_all, slab_of
+from rag_nb.fast import scan
+from rag_nb.fast.scan import BLOCK, asked, best_of, block_best, by_block, codes_of, look, promises, scan_all, slab_of
 
 DTYPES = [torch.float32, torch.float16, torch.bfloat16, torch.int8]
 

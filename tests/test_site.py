@@ -46,8 +46,8 @@ def small_book(folder):
     "A book of two pages: saved widgets, outputs and Markdown from hostile hands."
     import ipywidgets as w
     from ipywidgets.embed import dependency_state
-    from rag_nb.display import hits_html
-    from rag_nb.passages import Hits
+    from rag_nb.show.html import hits_html
+    from rag_nb.core.passages import Hits
     slider, number, label = w.IntSlider(value=3, max=10), w.IntText(value=3), w.Label(value=EVIL)
     link = w.jslink((slider, "value"), (number, "value"))
     box = w.VBox([slider, number, label, w.Text(value=EVIL, description=EVIL)])
@@ -152,7 +152,7 @@ CONTRAST = """() => {
 live = pytest.mark.skipif(not shutil.which("npm") and not list(docs.cache_dir().glob("*.tgz")), reason="npm is not installed, so that widgets are not live")
 
 
-PAGES = ["index.html", "23_answer.html", "30_plots.html", "31_widgets.html", "tutorials/coming_from_transformers.html", "api/answer.html", "api/names.html", "api/modules.html", "search.html?q=posterior", "_modules/rag_nb/answer.html"]
+PAGES = ["index.html", "core/10_answer.html", "show/03_plots.html", "show/07_widgets.html", "tutorials/coming_from_transformers.html", "api/answer.html", "api/names.html", "api/modules.html", "search.html?q=posterior", "_modules/rag_nb/answer.html"]
 
 
 @pytest.mark.browser
@@ -166,7 +166,7 @@ def test_a_page_asks_nobody(site, serve, visit, name):
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("name", ["index.html", "23_answer.html", "31_widgets.html", "api/answer.html"])
+@pytest.mark.parametrize("name", ["index.html", "core/10_answer.html", "show/07_widgets.html", "api/answer.html"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_page_can_be_read(site, serve, visit, name, scheme):
     "Wide and narrow, light and dark: nothing sticks out at the side, and letters stand out from what is behind them."
@@ -183,10 +183,10 @@ def test_a_page_can_be_read(site, serve, visit, name, scheme):
 @pytest.mark.browser
 def test_pictures_formulas_and_displays_are_there(site, serve, visit):
     url = serve(site)
-    page = visit(url + "30_plots.html")
+    page = visit(url + "show/03_plots.html")
     pictures = page.eval_on_selector_all(".cell_output img", "l => l.map(e => [e.naturalWidth, e.alt])")
     assert len(pictures) >= 3 and all(w > 50 and alt for w, alt in pictures)
-    page = visit(url + "00_marginal.html")
+    page = visit(url + "core/00_marginal.html")
     assert page.locator(".math .katex").count() >= 3 and page.locator(".katex-error").count() == 0
     assert page.evaluate("document.fonts.check('16px KaTeX_Main')") and "\\prod" not in page.locator(".math.display .katex-html").first.inner_text()
     page = visit(url + "index.html")
@@ -198,7 +198,7 @@ def test_pictures_formulas_and_displays_are_there(site, serve, visit):
 @live
 def test_the_saved_widgets_of_the_book_are_alive(site, serve, visit):
     "The explorer and the browser stand as they were saved; folding out a passage and moving a slider need no Python."
-    page = visit(serve(site) + "31_widgets.html")
+    page = visit(serve(site) + "show/07_widgets.html")
     page.wait_for_selector(".widget-slider .noUi-handle")
     assert page.locator(".cell_output .widget-text input").count() >= 2 and page.locator(".cell_output .widget-subarea").count() >= 2
     readout = page.locator(".widget-slider .widget-readout").first
@@ -227,9 +227,9 @@ def test_search_finds_words_and_names(site, serve, visit):
     page.locator("button.search-button-field:visible, button.search-button:visible").first.click()
     page.keyboard.type("marginal"); page.keyboard.press("Enter")
     page.wait_for_selector("#search-results li a")
-    assert "search.html" in page.url and page.locator('#search-results a[href*="00_marginal.html"]').count()
+    assert "search.html" in page.url and page.locator('#search-results a[href*="core/00_marginal.html"]').count()
     page = visit(url + "search.html?q=from_documents")
-    page.wait_for_selector('#search-results a[href*="api/answer.html#rag_nb.answer.Rag.from_documents"]')
+    page.wait_for_selector('#search-results a[href*="api/answer.html#rag_nb.core.answer.Rag.from_documents"]')
     page = visit(url + "search.html?q=zzyzzxqq")
     page.wait_for_function("/did not match|no documents/i.test(document.querySelector('#search-results').innerText)")
     assert page.locator("#search-results li").count() == 0 and page.asked == []
@@ -238,7 +238,7 @@ def test_search_finds_words_and_names(site, serve, visit):
 @pytest.mark.browser
 def test_from_a_folder(site, visit):
     "Opened as a file, without a server, a page looks the same."
-    page = visit((site/"00_marginal.html").as_uri())
+    page = visit((site/"core/00_marginal.html").as_uri())
     assert page.locator(".math .katex").count() >= 3 and page.wrong == [] and page.asked == []
     assert page.evaluate("getComputedStyle(document.querySelector('.bd-sidebar-primary')).position") == "sticky"
 
@@ -300,27 +300,27 @@ def test_the_contents_are_the_notebooks(site):
     "Each notebook is a page, under its act, in order; the README's table says the same."
     front = (site/"index.html").read_text(encoding="utf8")
     nav = front[front.index("bd-docs-nav"):front.index("</nav>", front.index("bd-docs-nav"))]
-    listed = re.findall(r'href="((?:\d\d_|tutorials/)\w+)\.html"', nav)
-    lessons, tutorials = sorted(p.stem for p in (ROOT/"nbs").glob("[0-9]*_*.ipynb")), {f"tutorials/{p.stem}" for p in (ROOT/"nbs"/"tutorials").glob("*.ipynb")}
+    listed = re.findall(r'href="((?:\w+/\d\d_\w+|cli|tutorials/\w+))\.html"', nav)
+    lessons, tutorials = [docs.page_of(p, ROOT/"nbs") for _, p in docs.lessons(ROOT/"nbs")], {f"tutorials/{p.stem}" for p in (ROOT/"nbs"/"tutorials").glob("*.ipynb")}
     assert listed[:len(lessons)] == lessons and set(listed[len(lessons):]) == tutorials
     captions = re.findall(r'class="caption-text">([^<]+)<', nav)
     assert captions == [*docs.contents(ROOT/"nbs"), "Reference", "Project"]
     act, readme = "", (ROOT/"README.md").read_text(encoding="utf8")
-    for said, stem in re.findall(r"^\| *([IV]+ \w+)? *\| \[`(\d\d_\w+)`\]", readme, re.M):
+    for said, page in re.findall(r"^\| *([^|\[]*?) *\| \[`([\w/]+)`\]", readme, re.M):
         act = said or act
-        assert docs.act_of(int(stem[:2])) == act, f"the README puts {stem} under {act}"
+        assert page in docs.contents(ROOT/"nbs")[act], f"the README puts {page} under {act}"
 
 
 def test_a_lesson_shows_its_code_and_leads_to_the_reference(site):
-    text = (site/"23_answer.html").read_text(encoding="utf8")
-    assert 'href="api/answer.html#rag_nb.answer.Rag.ask"' in text and 'class="reference download internal"' in text
+    text = (site/"core/10_answer.html").read_text(encoding="utf8")
+    assert 'href="../api/core.answer.html#rag_nb.core.answer.Rag.ask"' in text and 'class="reference download internal"' in text
     assert "torch.set_num_threads" not in re.sub(r"<[^>]+>", "", text) and "default_exp" not in text and "#| " not in text
-    api = (site/"api"/"answer.html").read_text(encoding="utf8")
-    assert "../_modules/rag_nb/answer.html#Rag.ask" in api and re.search(r'href="\.\./23_answer\.html#lesson-answer-cell-\d+"', api)
-    source = (site/"_modules"/"rag_nb"/"demo.html").read_text(encoding="utf8")
+    api = (site/"api"/"core.answer.html").read_text(encoding="utf8")
+    assert "../_modules/rag_nb/core/answer.html#Rag.ask" in api and re.search(r'href="\.\./core/10_answer\.html#lesson-core-answer-cell-\d+"', api)
+    source = (site/"_modules"/"rag_nb"/"demo"/"defaults.html").read_text(encoding="utf8")
     assert 'id="Rag.demo"' in source  # a patched method is found in the module that adds it
-    got = re.search(r'href="(_downloads/[^"]+\.ipynb)"', text)
-    assert (site/got[1]).read_bytes() == (ROOT/"nbs"/"23_answer.ipynb").read_bytes()
+    got = re.search(r'href="\.\./(_downloads/[^"]+\.ipynb)"', text)
+    assert (site/got[1]).read_bytes() == (ROOT/"nbs"/"core"/"10_answer.ipynb").read_bytes()
 
 
 def test_nbdev_can_make_its_own_pages(tmp_path):
@@ -332,7 +332,7 @@ def test_nbdev_can_make_its_own_pages(tmp_path):
     assert done.returncode == 0, done.stderr[-2000:]
     made = {p.relative_to(tmp_path/"_proc") for p in (tmp_path/"_proc").rglob("*.ipynb")}
     assert made == {p.relative_to(ROOT/"nbs") for p in (ROOT/"nbs").rglob("*.ipynb") if not any(o[0] in "._" for o in p.relative_to(ROOT/"nbs").parts)}
-    assert "def ask(" in (tmp_path/"_proc"/"23_answer.ipynb").read_text(encoding="utf8")
+    assert "def ask(" in (tmp_path/"_proc"/"core"/"10_answer.ipynb").read_text(encoding="utf8")
     quarto, project = (yaml.safe_load((ROOT/"nbs"/o).read_text(encoding="utf8")) for o in ("_quarto.yml", "nbdev.yml"))
     assert quarto["project"]["type"] == "website" and quarto["metadata-files"][0] == "nbdev.yml" and project["website"]["title"] == "rag_nb"
 

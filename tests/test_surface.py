@@ -3,7 +3,7 @@ import inspect, warnings
 import pytest, torch, transformers
 import rag_nb
 from rag_nb import RagConfig, RagModel, RagSequenceForGeneration, RagTokenForGeneration
-from rag_nb.toy import toy_encoder, toy_generator
+from rag_nb.core.toy import toy_encoder, toy_generator
 from test_parity import contexts, labels, pair, same_tokens
 
 CLASSES = ["RagConfig", "RagTokenizer", "RagModel", "RagPreTrainedModel", "RagSequenceForGeneration", "RagTokenForGeneration"]
@@ -224,8 +224,8 @@ def test_seq2seq_trainer_predicts(head, tmp_path):
 @pytest.mark.parametrize("said, given, want", [(" ", None, " T / some text // why?"), ("own: ", None, "own: T / some text // why?"), (" ", "given: ", "given: T / some text // why?"), (None, None, "T / some text // why?")])
 def test_the_generators_prefix_stands_before_every_context(said, given, want):
     "As in facebook/bart-large, whose prefix is a space; Transformers' retriever is the authority."
-    from rag_nb.tokenizer import assemble_contexts
-    from rag_nb.toy import toy_tokenizer
+    from rag_nb.hf.tokenizer import assemble_contexts
+    from rag_nb.core.toy import toy_tokenizer
     tok, cfg = toy_tokenizer("bart"), {**toy_generator("bart").config.to_dict(), "prefix": said}
     ours = assemble_contexts(tok, RagConfig(generator=cfg), ["why?"], [[dict(title="T", text="some text")]], given).context_input_ids[0]
     assert tok.decode(ours, skip_special_tokens=True) == want

@@ -16,7 +16,7 @@ def tool(name):
     return module
 
 
-nb, readme, install = tool("nb"), tool("readme"), tool("install")
+nb, readme, install, docs = tool("nb"), tool("readme"), tool("install"), tool("docs")
 ini = configparser.ConfigParser(delimiters=["="], interpolation=None)
 ini.read(ROOT/"settings.ini", encoding="utf8")
 FACTS = ini["DEFAULT"]
@@ -137,8 +137,8 @@ def test_the_readme_is_what_the_notebook_says():
 def test_the_readme_names_every_lesson():
     "The table of the index has each notebook that exports a module, in order."
     text = (ROOT/"README.md").read_text(encoding="utf8")
-    named = re.findall(r"^\|.*\(nbs/(\d+_\w+)\.ipynb\)", text, re.M)
-    assert named == sorted(p.stem for p in (ROOT/"nbs").glob("[0-9]*_*.ipynb"))
+    named = re.findall(r"^\|.*\(nbs/((?:\w+/)?\w+)\.ipynb\)", text, re.M)
+    assert named == [docs.page_of(p, ROOT/"nbs") for _, p in docs.lessons(ROOT/"nbs")]
 
 
 def test_links_in_the_pages_lead_somewhere():

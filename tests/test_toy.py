@@ -3,7 +3,7 @@ import hashlib, subprocess, sys
 
 import pytest, torch
 
-from rag_nb.toy import SPECIALS, toy_documents, toy_encoder, toy_generator, toy_questions, toy_tokenizer
+from rag_nb.core.toy import SPECIALS, toy_documents, toy_encoder, toy_generator, toy_questions, toy_tokenizer
 
 KINDS = ["bart", "t5", "mbart", "llama", "gpt2"]
 

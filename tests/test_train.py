@@ -3,12 +3,12 @@ import hashlib, json, threading, warnings
 from pathlib import Path
 import pytest, torch, transformers
 from rag_nb import Plan, Rag, RagRetriever, doc_log_prior, finetune, rag_sequence_loss, rag_token_loss
-from rag_nb.data import RagCollator, read_questions
-from rag_nb.likelihood import answer_logprobs, chosen_logprobs, ends_in_one_matrix, marginal_nll
-from rag_nb.model import align_labels
-from rag_nb.objective import Objective
-from rag_nb.reader import teacher_force
-from rag_nb.toy import toy_documents, toy_encoder, toy_generator, toy_questions, toy_tokenizer
+from rag_nb.store.questions import RagCollator, read_questions
+from rag_nb.fast.fused_loss import answer_logprobs, chosen_logprobs, ends_in_one_matrix, marginal_nll
+from rag_nb.core.model import align_labels
+from rag_nb.core.objective import Objective
+from rag_nb.core.prefill import teacher_force
+from rag_nb.core.toy import toy_documents, toy_encoder, toy_generator, toy_questions, toy_tokenizer
 
 KINDS = ["bart", "mbart", "t5", "llama", "gpt2"]
 IDS = dict(pad_token_id=0, bos_token_id=1, eos_token_id=2)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest, torch
 from ipywidgets import HTML, Widget
 
-from rag_nb import AnswerExplorer, PassageBrowser, Rag, display, toy_documents, toy_encoder, toy_generator, toy_tokenizer, widgets
-from rag_nb.display import _percent, visible
+from rag_nb import AnswerExplorer, PassageBrowser, Rag, toy_documents, toy_encoder, toy_generator, toy_tokenizer; from rag_nb.show import html as display, widgets
+from rag_nb.show.html import _percent, visible
 from test_display import EVIL, HARMLESS, OURS, Page
 
 QUESTION, SHORT = "How many hearts does an octopus have?", dict(min_new_tokens=6, max_new_tokens=10)
@@ -441,7 +441,7 @@ def test_only_core_widgets_are_used(explorer):
 
 def test_the_lesson_keeps_its_widgets():
     "The saved notebook has both widgets with all their parts, so that they are drawn without a kernel."
-    nb = json.loads((Path(__file__).parent.parent/"nbs"/"31_widgets.ipynb").read_text(encoding="utf8"))
+    nb = json.loads((Path(__file__).parent.parent/"nbs"/"show"/"07_widgets.ipynb").read_text(encoding="utf8"))
     state = nb["metadata"]["widgets"]["application/vnd.jupyter.widget-state+json"]["state"]
     views = [o["data"] for c in nb["cells"] for o in c.get("outputs", []) if "application/vnd.jupyter.widget-view+json" in o.get("data", {})]
     assert len(views) == 2 and all("text/html" in v and "text/plain" in v for v in views)

@@ -21,7 +21,7 @@ TESTS = ["test_marginal.py", "test_generation.py", "test_parity.py", "test_index
 LEFT_OUT = "not memory and not killed and not ctrl"        # what takes long
 IN_WHEEL = ["rag_nb/__init__.py", "rag_nb/cli.py", "rag_nb/knowledge/squad48/manifest.json", "rag_nb/knowledge/squad48/LICENSE", "rag_nb/trained/rag.json", "rag_nb/trained/generator/adapter_model.safetensors",
             "rag_nb/trained/question_encoder/adapter_model.safetensors", ".dist-info/licenses/LICENSE", ".dist-info/entry_points.txt"]
-IN_SOURCE = ["settings.ini", "setup.py", "pyproject.toml", "LICENSE", "SECURITY.md", "constraints.txt", "nbs/00_marginal.ipynb", "tests/conftest.py", "tools/install.py", *IN_WHEEL[:7]]
+IN_SOURCE = ["settings.ini", "setup.py", "pyproject.toml", "LICENSE", "SECURITY.md", "constraints.txt", "nbs/core/00_marginal.ipynb", "tests/conftest.py", "tools/install.py", *IN_WHEEL[:7]]
 
 
 def sh(*words, **kw):

@@ -17,8 +17,10 @@ from urllib.parse import unquote, urlsplit
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT/"tools"))
 
-# The acts of the book, each from the number of its first lesson.
-ACTS = {0: "I Idea", 8: "II Find", 18: "III Answer", 24: "IV Look", 37: "V Learn", 50: "VI Use"}
+# The rooms of the package in reading order, each a folder of lessons, and what the table of contents calls them.
+ROOMS = {"core": "The book", "hf": "Published code and checkpoints", "store": "Make it last", "fast": "Make it fast", "scale": "Make it big",
+         "show": "Look at it", "demo": "The default, and the command line"}
+AT_THE_END = {"cli": "demo"}  # lessons beside the rooms, and the room that they close
 TUTORIALS = "Tutorials"
 # The order of the tutorials: by the first of these words that is in the file's name; the others follow by name.
 WORDS = ["start", "minute", "figure", "document", "sequence", "index", "gpu", "tun", "scal"]
@@ -50,15 +52,21 @@ def facts(root=ROOT):
     return dict(ini["DEFAULT"]) | {"repository": repository[1] if repository else ""}
 
 
-def act_of(number):
-    "The act that a lesson's number belongs to."
-    return ACTS[max(o for o in ACTS if o <= number)]
+def lessons(nbs):
+    "The lessons as (room, path), in reading order; from the files that are there."
+    numbered = [(room, p) for room in ROOMS for p in sorted((nbs/room).glob("[0-9]*_*.ipynb"))]
+    return sorted(numbered + [(room, nbs/f"{n}.ipynb") for n, room in AT_THE_END.items() if (nbs/f"{n}.ipynb").exists()], key=lambda o: list(ROOMS).index(o[0]))
+
+
+def page_of(path, nbs):
+    "A lesson's page: its path under the folder of notebooks, without the ending."
+    return path.relative_to(nbs).with_suffix("").as_posix()
 
 
 def contents(nbs):
-    "Titles of acts with the names of their pages, in reading order; from the files that are there."
+    "Titles of rooms with the names of their pages, in reading order."
     acts = {}
-    for p in sorted(nbs.glob("[0-9]*_*.ipynb")): acts.setdefault(act_of(int(p.stem.split("_")[0])), []).append(p.stem)
+    for room, p in lessons(nbs): acts.setdefault(ROOMS[room], []).append(page_of(p, nbs))
     key = lambda p: (next((i for i, w in enumerate(WORDS) if w in p.stem), len(WORDS)), p.stem)
     tutorials = [f"tutorials/{p.stem}" for p in sorted((nbs/"tutorials").glob("*.ipynb"), key=key)]
     return acts | ({TUTORIALS: tutorials} if tutorials else {})
@@ -170,7 +178,8 @@ class Site:
     def __init__(self, root=ROOT, nbs=None, reference=True):
         self.root, self.nbs, self.facts = root, nbs or root/"nbs", facts(root)
         self.package, self.acts, self.live = self.facts["lib_path"], contents(self.nbs), {"widgets": True, "formulas": True}
-        self.lessons = {m: p for p in sorted(self.nbs.glob("[0-9]*_*.ipynb")) if (m := _module_of(p))}
+        self.lessons = {m: page_of(p, self.nbs) for _, p in lessons(self.nbs) if (m := _module_of(p))}
+        self.pages = [page_of(p, self.nbs) for _, p in lessons(self.nbs)]
         self.modules, self.public = {}, {}
         if reference:
             import reference as ref
@@ -190,13 +199,13 @@ class Site:
 
     def linked(self, text):
         "The first mention of each public name in a cell, and each lesson's, leads to its page."
-        seen, lessons = set(), {p.stem for p in self.nbs.glob("[0-9]*_*.ipynb")}
+        seen = set()
         def one(m):
             name = m[1].strip("`").removesuffix("()")
             if name in seen: return m[1]
             seen.add(name)
             if name in self.known: return self.ref(self.known[name], m[1].strip("`"))
-            return f"[`{name}`](/{name}.ipynb)" if name in lessons else m[1]
+            return f"[`{name}`](/{name}.ipynb)" if name in self.pages else m[1]
         def lines(t): return "\n".join(o if re.match(r"\s*#|\s*\|.*\]\(", o) else SPAN.sub(one, o) for o in t.split("\n"))
         return outside_code(text, lines)
 
@@ -212,10 +221,9 @@ class Site:
         parts.append("{download}`notebook <" + f"/downloads/{page}>`")
         if repository:
             parts.append(f"[in the repository]({repository}/blob/main/nbs/{page})")
-            if module: parts.append(f"[its module]({repository}/blob/main/{self.package}/{module}.py)")
+            if module: parts.append(f"[its module]({repository}/blob/main/{self.package}/{module.replace('.', '/')}.py)")
             if "github.com/" in repository: parts.append(f"[open in Colab](https://colab.research.google.com/github/{repository.split('github.com/')[1]}/blob/main/nbs/{page})")
-        number = re.match(r"\d+", path.name)
-        return ":::{container} about\n" + " · ".join([*([f"lesson {number[0]}"] if number else []), *parts]) + "\n:::"
+        return ":::{container} about\n" + " · ".join([*([f"lesson {page.removesuffix('.ipynb')}"] if module else []), *parts]) + "\n:::"
 
 
 def _module_of(notebook):
@@ -298,7 +306,7 @@ def processor(site):
     return Page
 
 
-def label(module, cell): return f"lesson-{module}-{cell}".replace("_", "-")
+def label(module, cell): return f"lesson-{module}-{cell}".replace("_", "-").replace(".", "-")
 
 
 def process(site, work):
@@ -362,13 +370,13 @@ def reference_pages(site, src):
     rows, pages = [], []
     for m, entries in site.modules.items():
         lesson = site.lessons.get(m)
-        title, sentence = title_of(lesson) if lesson else (m, "")
-        written = f"Written in lesson [{lesson.stem.split('_')[0]} {title}](/{lesson.name})." if lesson else ""
+        title, sentence = title_of(site.root/"nbs"/f"{lesson}.ipynb") if lesson else (m, "")
+        written = f"Written in lesson [{title}](/{lesson}.ipynb)." if lesson else ""
         body = [f"# `{package}.{m}`", inline(sentence), written, f"```{{py:module}} {package}.{m}\n```", *(entry_page(site, e) for e in entries)]
         (api/f"{m}.md").write_text("\n\n".join(filter(None, body)) + "\n", encoding="utf8")
-        rows.append(f"| [`{package}.{m}`](/api/{m}.md) | {inline(sentence, cell=True)} | {f'[{title}](/{lesson.name})' if lesson else ''} |")
+        rows.append(f"| [`{package}.{m}`](/api/{m}.md) | {inline(sentence, cell=True)} | {f'[{title}](/{lesson}.ipynb)' if lesson else ''} |")
         pages.append(m)
-    head = f"# Modules\n\nIn reading order: a module imports only modules above it. What is imported from `{package}` itself stands under [names](/api/names.md).\n\n"
+    head = f"# Modules\n\nIn reading order, room by room. What is imported from `{package}` itself stands under [names](/api/names.md).\n\n"
     tree = "\n\n```{toctree}\n:hidden:\n\n" + "\n".join(f"{package}.{m} <{m}>" for m in pages) + "\n```\n"
     (api/"modules.md").write_text(head + "\n".join(["| module | what it is about | lesson |", "| --- | --- | --- |", *rows]) + tree, encoding="utf8")
     def row(n, m):
@@ -407,9 +415,9 @@ def setup(app):
 
     def source(app, module):
         site = app.config.rag_nb_site
-        entries = site.modules.get(module.rpartition(".")[2])
+        entries = site.modules.get(module.removeprefix(f"{site.package}."))
         if entries is None: return None
-        path = site.root/site.package/f"{module.rpartition('.')[2]}.py"
+        path = site.root/site.package/f"{module.removeprefix(f'{site.package}.').replace('.', '/')}.py"
         tags = {e.name: ("class" if e.kind == "class" else "def", *e.lines) for c in entries for e in [c, *c.members]}
         return path.read_text(encoding="utf8"), tags
 

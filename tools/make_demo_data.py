@@ -51,9 +51,9 @@ def paragraphs(path):
 
 def build(rows, out):
     "Embed the paragraphs and write the index folder with its licence beside it."
-    from rag_nb.demo import default_encoder
-    from rag_nb.folder import IndexFolder
-    from rag_nb.passages import Passages
+    from rag_nb.demo.defaults import default_encoder
+    from rag_nb.store.folder import IndexFolder
+    from rag_nb.core.passages import Passages
     encoder = default_encoder()
     vectors = encoder.encode(rows, "passage", progress=True)  # (N, 384)
     passages = Passages.from_documents(rows, n_words=None)  # whole
@@ -67,8 +67,8 @@ def build(rows, out):
 def recall(path, folder, n=500, seed=0):
     "The share of `n` questions whose paragraph is the first, among the first five, among the first twenty."
     import numpy as np, pyarrow.parquet as pq
-    from rag_nb.demo import default_encoder
-    from rag_nb.folder import IndexFolder
+    from rag_nb.demo.defaults import default_encoder
+    from rag_nb.store.folder import IndexFolder
     rows, index = pq.read_table(path, columns=["question", "document_id"]).to_pylist(), IndexFolder.open(folder)
     rows = [rows[i] for i in np.random.default_rng(seed).permutation(len(rows))[:n]]
     hits = index.index().search(default_encoder().encode([r["question"] for r in rows]), 20)

@@ -21,8 +21,10 @@ STATE, VIEW = "application/vnd.jupyter.widget-state+json", "application/vnd.jupy
 
 
 def all_notebooks():
-    "Every notebook of the book, in reading order."
-    return sorted(p for p in (ROOT/"nbs").rglob("*.ipynb") if not any(x.startswith((".", "_")) for x in p.relative_to(ROOT/"nbs").parts))
+    "Every notebook of the book, in reading order: room by room, then what lies beside the rooms, then the tutorials."
+    rooms = ["core", "hf", "store", "fast", "scale", "show", "demo", ".", "tutorials"]
+    found = (p for p in (ROOT/"nbs").rglob("*.ipynb") if not any(x.startswith((".", "_")) for x in p.relative_to(ROOT/"nbs").parts))
+    return sorted(found, key=lambda p: (rooms.index(p.parent.relative_to(ROOT/"nbs").as_posix()), p.name))
 
 
 def reachable(models, start):
@@ -151,9 +153,9 @@ def exported():
         copy = Path(tmp)/"project"
         shutil.copytree(ROOT/"nbs", copy/"nbs", ignore=shutil.ignore_patterns(".*", "_proc"))
         shutil.copy(ROOT/"pyproject.toml", copy)
-        (copy/"rag_nb").mkdir(); shutil.copy(lib/"__init__.py", copy/"rag_nb")
+        for p in lib.rglob("__init__.py"): (copy/p.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True); shutil.copy(p, copy/p.relative_to(ROOT))
         subprocess.run([sys.executable, "-c", "from nbdev.doclinks import nbdev_export; nbdev_export()"], cwd=copy, check=True)
-        names = {p.name for d in (lib, copy/"rag_nb") for p in d.glob("*.py")} - keep
+        names = {p.relative_to(d).as_posix() for d in (lib, copy/"rag_nb") for p in d.rglob("*.py") if p.name not in keep}
         return sorted(n for n in names if not all((d/n).exists() for d in (lib, copy/"rag_nb")) or not filecmp.cmp(lib/n, copy/"rag_nb"/n, shallow=False))
 
 

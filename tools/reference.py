@@ -130,9 +130,9 @@ def _bare(cls, name):
     return getattr(o, "fget", None) or getattr(o, "func", None) or getattr(o, "__func__", o)
 
 
-def read_module(path, package="rag_nb"):
+def read_module(path, module, package="rag_nb"):
     "The entries of one module, in the order of its text; a class holds its methods, those patched in later cells included."
-    source, module = path.read_text(encoding="utf8"), path.stem
+    source = path.read_text(encoding="utf8")
     live = importlib.import_module(f"{package}.{module}")
     public, cells, lines, out = set(getattr(live, "__all__", [])), list(CELL.finditer(source)), source.splitlines(), {}
     starts = [(source.count("\n", 0, m.start()) + 1, m[2]) for m in cells]
@@ -182,5 +182,6 @@ def read_module(path, package="rag_nb"):
 
 def read_package(root, package="rag_nb", order=()):
     "The entries of each module, by the module's name, in that order."
-    paths = {p.stem: p for p in (Path(root)/package).glob("*.py") if not p.name.startswith("_")}
-    return {m: read_module(paths[m], package) for m in sorted(paths, key=lambda o: (list(order).index(o) if o in order else 999, o))}
+    home = Path(root)/package
+    paths = {p.relative_to(home).with_suffix("").as_posix().replace("/", "."): p for p in home.rglob("*.py") if not p.name.startswith("_")}
+    return {m: read_module(paths[m], m, package) for m in sorted(paths, key=lambda o: (list(order).index(o) if o in order else 999, o))}

@@ -55,8 +55,8 @@ def tables(data, limit=None):
 def build(docs, device, start=(), score_scale=None):
     "The models as they come, or with adapters that were made before, over all paragraphs, each kept whole."
     from rag_nb import Rag, RagRetriever
-    from rag_nb.demo import default_encoder, default_generator
-    from rag_nb.passages import Passages
+    from rag_nb.demo.defaults import default_encoder, default_generator
+    from rag_nb.core.passages import Passages
     encoder, (model, tokenizer) = default_encoder(device, trained=False), default_generator(device, trained=False)
     rows = [{k: d[k] for k in ("id", "title", "text")} for d in docs]
     over = lambda rows, encoder: RagRetriever.from_documents(Passages.from_documents(rows, n_words=None), encoder)
@@ -89,7 +89,7 @@ def clock(began):
 
 def stage(rag, name, train, out, steps, seed, **more):
     "One stage of the training; the lines of its log."
-    from rag_nb.train import finetune
+    from rag_nb.core.train import finetune
     s = {**STAGES[name], **more}
     batch, refreshes, seed = s.pop("batch"), s.pop("refreshes", 0), seed + s.pop("seed")
     s.pop("steps")

@@ -60,7 +60,7 @@ def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("lab")
     (folder/"notebooks").mkdir()
     write_notebook(folder/"notebooks"/"widgets.ipynb", SETUP, EXPLORER, BROWSER, EVIL, EVIL_BROWSER, CONTROL)
-    lesson = (ROOT/"nbs"/"31_widgets.ipynb").read_text(encoding="utf8")
+    lesson = (ROOT/"nbs"/"show"/"07_widgets.ipynb").read_text(encoding="utf8")
     (folder/"notebooks"/"lesson.ipynb").write_text(lesson, encoding="utf8")
     (folder/"notebooks"/"unknown.ipynb").write_text(lesson.replace("# Look inside", "# Looking inside", 1), encoding="utf8")  # what is signed is the content
     trust(folder/"home", folder/"notebooks"/"lesson.ipynb")
@@ -112,15 +112,15 @@ class Seen:
 def quoted(text): return json.dumps(text, ensure_ascii=False)
 
 def facts(answer):
-    from rag_nb.display import _facts
+    from rag_nb.show.html import _facts
     return " · ".join(_facts(answer))
 
 def percent(p):
-    from rag_nb.display import _percent
+    from rag_nb.show.html import _percent
     return _percent(float(p))
 
 def words(answer):
-    from rag_nb.widgets import _labels
+    from rag_nb.show.widgets import _labels
     return [l.replace("\u200b", "") for l in _labels(answer.tokens)]
 
 
@@ -130,7 +130,7 @@ def test_type_a_question(page, rag):
     seen.root.locator(f".ragnb-f:text-is({quoted(facts(want))})").first.wait_for(); seen.idle()
     assert not seen.error
     assert [t.replace("\u200b", "") for t in seen.tokens.all_inner_texts()] == words(want)
-    from rag_nb.display import final_posterior
+    from rag_nb.show.html import final_posterior
     assert seen.documents() == [dict(prior=percent(a), posterior=percent(b)) for a, b in zip(want.doc_prior, final_posterior(want))]
 
 

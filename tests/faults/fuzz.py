@@ -21,22 +21,22 @@ import faiss, numpy as np, pandas, pyarrow as pa, pyarrow.compute, pyarrow.parqu
 from huggingface_hub.errors import StrictDataclassError
 from hypothesis import HealthCheck, Phase, configuration, given, seed as seeded, settings, strategies as st
 
-from rag_nb import folder as mod
-from rag_nb.answer import Answer, Rag
-from rag_nb.batch import _rows
+from rag_nb.store import folder as mod
+from rag_nb.core.answer import Answer, Rag
+from rag_nb.scale.batch import _rows
 from rag_nb.cli import main as cli
-from rag_nb.config import EncoderSpec, RagConfig
-from rag_nb.demo import Package, is_whole, unpack
-from rag_nb.display import answer_html, answer_json, answer_terminal, page_html
-from rag_nb.encoder import _find_spec
-from rag_nb.folder import IndexFolder
-from rag_nb.index_hub import WikiDPRIndex
-from rag_nb.index_legacy import LegacyIndex, load_plain_pickle
-from rag_nb.model import RagTokenForGeneration
-from rag_nb.passages import Passages, Hits
-from rag_nb.retriever import RagRetriever
-from rag_nb.tokenizer import assemble_contexts
-from rag_nb.toy import toy_documents, toy_encoder, toy_generator, toy_tokenizer
+from rag_nb.core.config import EncoderSpec, RagConfig
+from rag_nb.demo.defaults import Package, is_whole, unpack
+from rag_nb.show.html import answer_html, answer_json, answer_terminal, page_html
+from rag_nb.core.encoder import _find_spec
+from rag_nb.store.folder import IndexFolder
+from rag_nb.store.hub import WikiDPRIndex
+from rag_nb.store.legacy import LegacyIndex, load_plain_pickle
+from rag_nb.core.model import RagTokenForGeneration
+from rag_nb.core.passages import Passages, Hits
+from rag_nb.core.retriever import RagRetriever
+from rag_nb.hf.tokenizer import assemble_contexts
+from rag_nb.core.toy import toy_documents, toy_encoder, toy_generator, toy_tokenizer
 from tests.faults import trace
 from tests.faults.guard import Forbidden, Guard, limit_memory
 
@@ -336,7 +336,7 @@ def _tokenizers():
     made = {}
     for kind in ("bart", "t5", "llama", "gpt2"):
         made[kind] = toy_tokenizer(kind); made[kind].add_special_tokens({"additional_special_tokens": ["<|im_start|>", "<|im_end|>", "[INST]"]})
-    from rag_nb.demo import SMOLLM2, cache_dir
+    from rag_nb.demo.defaults import SMOLLM2, cache_dir
     kept = cache_dir()/f"SmolLM2-135M-Instruct-{SMOLLM2.version}"
     if is_whole(kept): made["SmolLM2"] = transformers.AutoTokenizer.from_pretrained(kept)
     return made
@@ -487,7 +487,7 @@ def fuzz(name, inputs, seed):
     configuration.set_hypothesis_home_dir(root/"hypothesis")
     warnings.simplefilter("ignore"); transformers.logging.set_verbosity_error()
     numbers = itertools.count()
-    from rag_nb.demo import cache_dir
+    from rag_nb.demo.defaults import cache_dir
     guard = Guard(root, allow=(str(ROOT/".git") + "/", os.path.realpath(cache_dir()) + "/"))
 
     @seeded(seed)

@@ -16,14 +16,14 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1"); os.environ.setdefault("TQDM_DISABLE", "1"); os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import faiss, numpy as np, pandas, pyarrow.compute, pyarrow.parquet, torch           # noqa: F401 (imported here, so that every child has them)
 
-from rag_nb import folder as mod, index_faiss  # noqa: F401
-from rag_nb.answer import Rag
-from rag_nb.config import RagConfig
-from rag_nb.folder import IndexFolder, build_folder
-from rag_nb.model import RagTokenForGeneration
-from rag_nb.passages import Passages
-from rag_nb.retriever import RagRetriever
-from rag_nb.toy import toy_documents, toy_encoder, toy_generator, toy_tokenizer
+from rag_nb.store import folder as mod, faiss as index_faiss  # noqa: F401
+from rag_nb.core.answer import Rag
+from rag_nb.core.config import RagConfig
+from rag_nb.store.folder import IndexFolder, build_folder
+from rag_nb.core.model import RagTokenForGeneration
+from rag_nb.core.passages import Passages
+from rag_nb.core.retriever import RagRetriever
+from rag_nb.core.toy import toy_documents, toy_encoder, toy_generator, toy_tokenizer
 from tests.faults import trace
 
 torch.set_num_threads(1); faiss.omp_set_num_threads(1)

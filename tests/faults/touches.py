@@ -13,7 +13,7 @@ from tests.faults import trace
 
 
 def documents():
-    from rag_nb.toy import toy_documents
+    from rag_nb.core.toy import toy_documents
     return toy_documents()
 
 def imports(folder):
@@ -23,7 +23,7 @@ def imports(folder):
 def a_folder(folder):
     "Build, open, search, add, delete, compact, save."
     from rag_nb import RagRetriever
-    from rag_nb.toy import toy_encoder
+    from rag_nb.core.toy import toy_encoder
     r = RagRetriever.from_documents(documents(), toy_encoder(), path=folder/"index", index_kind="hnsw", progress=False)
     r.add([{"id": "new", "text": "Salt draws water out of a cucumber."}], progress=False); r.delete("tea"); r.compact(); r.find("What is salt?", 2); r.save_pretrained(folder/"copy")
     RagRetriever.from_pretrained(folder/"copy", question_encoder=toy_encoder(), verify=True)
@@ -31,8 +31,8 @@ def a_folder(folder):
 def questions(folder):
     "Answer from toy models, and show the answer in every way."
     from rag_nb import Rag, RagRetriever
-    from rag_nb.display import answer_json, answer_terminal, page_html
-    from rag_nb.toy import toy_encoder, toy_generator, toy_tokenizer
+    from rag_nb.show.html import answer_json, answer_terminal, page_html
+    from rag_nb.core.toy import toy_encoder, toy_generator, toy_tokenizer
     rag = Rag.from_parts(RagRetriever.from_documents(documents(), toy_encoder(), progress=False), toy_encoder(), (toy_generator("llama"), toy_tokenizer("llama")))
     a = rag.ask("What is tea?", max_new_tokens=4)
     page_html(a), answer_terminal(a), answer_json(a)
@@ -62,7 +62,7 @@ def touched(what):
 def main():
     if not trace.AVAILABLE: sys.exit("this traces system calls, which it can on Linux on x86-64 only")
     things = [imports, a_folder, questions]
-    from rag_nb.demo import MINILM, SMOLLM2, cache_dir, is_whole
+    from rag_nb.demo.defaults import MINILM, SMOLLM2, cache_dir, is_whole
     if is_whole(cache_dir()/f"all-MiniLM-L6-v2-{MINILM.version}") and is_whole(cache_dir()/f"SmolLM2-135M-Instruct-{SMOLLM2.version}"): things += [the_demo, the_command_line]
     print(json.dumps({f.__name__.replace("_", " "): touched(f) for f in things}, indent=1))
 

@@ -1,10 +1,10 @@
 """The same answers on a GPU: search, decoding and posteriors against the CPU."""
 import pytest, torch
-from rag_nb.index import ExactIndex
-from rag_nb.model import RagSequenceForGeneration, RagTokenForGeneration
-from rag_nb import generation  # noqa: F401 (attaches generate)
-from rag_nb.tokenizer import pad_rows
-from rag_nb.toy import toy_encoder, toy_generator
+from rag_nb.core.index import ExactIndex
+from rag_nb.core.model import RagSequenceForGeneration, RagTokenForGeneration
+from rag_nb.core import generate as generation  # noqa: F401 (attaches generate)
+from rag_nb.hf.tokenizer import pad_rows
+from rag_nb.core.toy import toy_encoder, toy_generator
 
 pytestmark = pytest.mark.gpu
 HEADS = dict(token=RagTokenForGeneration, sequence=RagSequenceForGeneration)

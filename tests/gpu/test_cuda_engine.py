@@ -6,8 +6,8 @@ import importlib.util
 from pathlib import Path
 
 import pytest, torch
-from rag_nb import generation, kernels
-from rag_nb.generation import NEVER
+from rag_nb.core import generate as generation; from rag_nb.fast import kernels
+from rag_nb.core.generate import NEVER
 
 pytestmark = pytest.mark.gpu
 spec = importlib.util.spec_from_file_location("cases_of_the_engine", Path(__file__).parent.parent/"test_engine.py")

@@ -3,8 +3,8 @@ import importlib.util
 from pathlib import Path
 
 import numpy as np, pytest, torch
-from rag_nb import scan
-from rag_nb.index import ExactIndex
+from rag_nb.fast import scan
+from rag_nb.core.index import ExactIndex
 
 pytestmark = pytest.mark.gpu
 spec = importlib.util.spec_from_file_location("cases_of_the_scan", Path(__file__).parent.parent/"test_scan.py")

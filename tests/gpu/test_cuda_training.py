@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest, torch
 from torch import nn
-from rag_nb.likelihood import _Pick
-from rag_nb.record import Recorder
-from rag_nb.toy import toy_generator
+from rag_nb.fast.fused_loss import _Pick
+from rag_nb.fast.cuda_graphs import Recorder
+from rag_nb.core.toy import toy_generator
 
 pytestmark = pytest.mark.gpu
 spec = importlib.util.spec_from_file_location("cases_of_recording", Path(__file__).parent.parent/"test_record.py")
@@ -200,7 +200,7 @@ def test_what_looks_at_numbers_fails_cleanly():
 def test_lean_ways_back(dtype, mixed, monkeypatch):
     "Recorded with linear layers and norms that go back by kernels of our own, whatever their number of rows."
     lean = cpu._lean
-    monkeypatch.setattr("rag_nb.record._lean", lambda: lean(least=2))
+    monkeypatch.setattr("rag_nb.fast.cuda_graphs._lean", lambda: lean(least=2))
     g = generator("bart", dtype)
     record, rows = recorder(g), batch("bart", 0, 33, 9)
     with torch.autocast("cuda", torch.bfloat16, enabled=mixed): a, b = (cpu.graded(g, lambda: loss(g, rows, r)) for r in (None, record))

@@ -1,0 +1,1 @@
+"The trained default, fetched and put together."

@@ -1,0 +1,1 @@
+"What published code and checkpoints expect."

@@ -1,0 +1,1 @@
+"Answers, hits and trainings to look at."

@@ -1,0 +1,1 @@
+"Documents in, and kept: readers, index folders, kinds of index."
