@@ -9,6 +9,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                             'rag_nb.cli._nobody_reads': ('cli.html#_nobody_reads', 'rag_nb/cli.py'),
                             'rag_nb.cli._open': ('cli.html#_open', 'rag_nb/cli.py'),
                             'rag_nb.cli._page': ('cli.html#_page', 'rag_nb/cli.py'),
+                            'rag_nb.cli._parser': ('cli.html#_parser', 'rag_nb/cli.py'),
                             'rag_nb.cli._plain': ('cli.html#_plain', 'rag_nb/cli.py'),
                             'rag_nb.cli._report': ('cli.html#_report', 'rag_nb/cli.py'),
                             'rag_nb.cli._report_training': ('cli.html#_report_training', 'rag_nb/cli.py'),

@@ -286,12 +286,21 @@ def _run(words):
     elif name in ("-V", "--version"): from rag_nb import __version__; print(f"rag-nb {__version__}")
     elif name not in COMMANDS: raise ValueError(f"there is no command {name!r}: the commands are {', '.join(COMMANDS)}")
     else:
-        function, positional = COMMANDS[name]
-        options = vars(anno_parser(function.__wrapped__, prog=f"rag-nb {name}", pos=positional).parse_args(words[1:]))
-        return function(**{k: v for k, v in options.items() if k not in ("pdb", "xtra")}) or 0
+        options = vars(_parser(name).parse_args(words[1:]))
+        return COMMANDS[name][0](**{k: v for k, v in options.items() if k not in ("pdb", "xtra")}) or 0
     return 0
 
 # %% ../nbs/cli.ipynb #cell-45
+def _parser(name):
+    "The parser of a command, its options spelt with dashes."
+    function, positional = COMMANDS[name]
+    parser = anno_parser(function.__wrapped__, prog=f"rag-nb {name}", pos=positional)
+    dashed = lambda option: option.replace("_", "-")
+    for action in parser._actions: action.option_strings = list(map(dashed, action.option_strings))
+    parser._option_string_actions = {dashed(o): action for o, action in parser._option_string_actions.items()}
+    return parser
+
+# %% ../nbs/cli.ipynb #cell-47
 def main(
     argv: list = None,  # the words after `rag-nb`; those of the command line if None
 ) -> int:               # exit code: 0 done, 1 some of many questions have an error, 2 an error that is explained, 130 Ctrl-C, 141 nobody is reading

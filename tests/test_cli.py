@@ -73,6 +73,33 @@ def test_errors_are_one_line(words, says, capsys):
     assert not out and err.count("\n") == 1 and err.startswith("rag-nb: ") and says in err
 
 
+def underscored(monkeypatch):
+    "fastcore before 2.2.16, which spells options as Python spells them."
+    new = cli.anno_parser
+    def old(*args, **kw):
+        parser = new(*args, **kw)
+        for action in parser._actions: action.option_strings = ["--" + o[2:].replace("-", "_") if o[:2] == "--" else o for o in action.option_strings]
+        parser._option_string_actions = {o: action for action in parser._actions for o in action.option_strings}
+        return parser
+    monkeypatch.setattr(cli, "anno_parser", old)
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_options_have_dashes_with_every_fastcore(name, monkeypatch):
+    "A plain command line: the same words, help and values, whichever fastcore is installed."
+    read = lambda: (cli._parser(name).format_help(), sorted(o for o in cli._parser(name)._option_string_actions))
+    now = read()
+    assert not [o for o in now[1] if "_" in o] and "--device" in now[1] and "_" not in now[0].split("positional arguments")[0]
+    underscored(monkeypatch)
+    assert any("_" in o for o in cli.anno_parser(cli.COMMANDS[name][0].__wrapped__)._option_string_actions) == any("-" in o[2:] for o in now[1])
+    assert read() == now
+
+def test_the_module_is_the_command():
+    "`python -m rag_nb` says and returns what `rag-nb` does."
+    module, script = ([subprocess.run([*words, *more], capture_output=True, text=True) for more in (["--help"], ["dance"])]
+                      for words in ([sys.executable, "-m", "rag_nb"], PYTHON))
+    assert [(o.returncode, o.stdout, o.stderr) for o in module] == [(o.returncode, o.stdout, o.stderr) for o in script]
+    assert [o.returncode for o in module] == [0, 2] and "rag-nb index" in module[0].stdout
+
 def test_misspelt_option():
     out = shell("ask", "why?", "--indx", "x")
     assert out.returncode == 2 and "--index" in out.stderr and "Traceback" not in out.stderr

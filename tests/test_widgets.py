@@ -432,6 +432,21 @@ def test_beside_the_widget_goes_a_still_picture(rag, explorer, monkeypatch):
     monkeypatch.setitem(sys.modules, "google.colab", object())
     assert "text/html" not in shown(explorer, monkeypatch)
 
+def theirs(widget, monkeypatch):
+    "What ipywidgets itself puts on a page for a widget, in version 8 and in version 7."
+    if hasattr(widget, "_repr_mimebundle_"): return widget._repr_mimebundle_()
+    out = []
+    monkeypatch.setattr("ipywidgets.widgets.widget.display", lambda data, raw: out.append(data))
+    widget._ipython_display_()
+    return out[0]
+
+def test_a_page_finds_the_widget_as_ipywidgets_says(explorer, monkeypatch):
+    "And without the method that ipywidgets 7 does not have."
+    ours, view = shown(explorer, monkeypatch), "application/vnd.jupyter.widget-view+json"
+    assert ours[view] == theirs(explorer.widget, monkeypatch)[view]
+    monkeypatch.delattr(Widget, "_repr_mimebundle_", raising=False)
+    assert shown(explorer, monkeypatch) == ours
+
 
 def test_only_core_widgets_are_used(explorer):
     kinds = Counter(w._model_module for w in [explorer.widget, *explorer.widget.children])

@@ -16,6 +16,7 @@ QUIET = {"TQDM_DISABLE": "1", "TOKENIZERS_PARALLELISM": "false", "HF_HUB_DISABLE
          "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "MPLBACKEND": "module://matplotlib_inline.backend_inline", "COLUMNS": "100"}
 KERNEL = {"kernelspec": {"display_name": "python3", "language": "python", "name": "python3"}}
 FENCE = re.compile(r"^(`{3,}|~{3,})")
+BY_HAND = {"__init__.py", "__main__.py"}   # what the package offers, and `python -m rag_nb`
 SKIP = re.compile(r"^#\|\s*eval:\s*false", re.M)
 STATE, VIEW = "application/vnd.jupyter.widget-state+json", "application/vnd.jupyter.widget-view+json"
 
@@ -148,7 +149,7 @@ def run(paths, check=False):
 
 def exported():
     "Export every notebook into a copy of the project and name the modules that come out differently."
-    lib, keep = ROOT/"rag_nb", {"__init__.py"}
+    lib, keep = ROOT/"rag_nb", BY_HAND
     with tempfile.TemporaryDirectory() as tmp:
         copy = Path(tmp)/"project"
         shutil.copytree(ROOT/"nbs", copy/"nbs", ignore=shutil.ignore_patterns(".*", "_proc"))

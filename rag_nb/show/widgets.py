@@ -120,11 +120,14 @@ def _message(e):
     return str(e) if isinstance(e, (ValueError, TypeError)) and str(e) else f"{type(e).__name__}: {e}".removesuffix(": ")
 
 # %% ../../nbs/show/07_widgets.ipynb #cell-22
+_VIEW = "application/vnd.jupyter.widget-view+json"
+
 @patch
 def _ipython_display_(self:_Panel):
     "The widget, and a still picture for places without widgets."
+    view = {_VIEW: dict(version_major=2, version_minor=0, model_id=self.widget.model_id)}
     still = {} if "google.colab" in sys.modules else {"text/html": self._still()}
-    display({**self.widget._repr_mimebundle_(), **still, "text/plain": repr(self)}, raw=True)
+    display({**view, **still, "text/plain": repr(self)}, raw=True)
 
 # %% ../../nbs/show/07_widgets.ipynb #cell-24
 _CSS = """
