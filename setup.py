@@ -2,7 +2,7 @@
 from configparser import ConfigParser
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
 here = Path(__file__).parent
 ini = ConfigParser(delimiters=["="], interpolation=None)
@@ -44,9 +44,9 @@ setup(
         *(f"Programming Language :: Python :: 3.{i}" for i in range(minor, 14)),
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
     ],
-    packages=[package],
-    include_package_data=False,  # what goes along is said here, not found by a rule
-    package_data={package: ["knowledge/*", "knowledge/**/*", "trained/*", "trained/**/*"]},
+    packages=find_packages(include=[package, f"{package}.*"]),
+    include_package_data=False,  # what goes along is said here, for the package and each of its sub-packages
+    package_data={"": ["py.typed", "*.pyi", *(f"{o}/{depth}" for o in ("knowledge", "trained") for depth in ("*", "**/*"))]},
     install_requires=lines("requirements"),
     extras_require=extras,
     entry_points={"console_scripts": lines("console_scripts"), "nbdev": [f"{name} = {package}._modidx:d"]},

@@ -1,5 +1,5 @@
 "The tools that keep notebooks, README and facts in step."
-import base64, configparser, importlib.util, json, re, subprocess
+import base64, configparser, importlib.util, json, re, shutil, subprocess, sys
 from pathlib import Path
 
 import pytest
@@ -172,6 +172,16 @@ def test_every_requirement_is_pinned():
 def test_pyproject_leaves_the_facts_to_settings():
     text = (ROOT/"pyproject.toml").read_text(encoding="utf8")
     assert f'name = "{FACTS["lib_name"]}"' in text and not re.search(r"^(version|description|dependencies)\s*=", text, re.M)
+
+
+def test_sub_packages_go_into_the_wheel(tmp_path):
+    "With their stubs and data, and the mark that the package has types; what is no package stays out."
+    for name in ("setup.py", "settings.ini", "pyproject.toml"): shutil.copy(ROOT/name, tmp_path)
+    inside = ["__init__.py", "answer.py", "answer.pyi", "py.typed", "knowledge/a/b.parquet", "core/__init__.py", "core/marginal.py", "core/marginal.pyi", "demo/__init__.py", "demo/trained/rag.json"]
+    outside = ["tests/__init__.py", "rag_nb_more/__init__.py", "rag_nb/notes.txt", "rag_nb/core/notes.txt"]
+    for name in [*(f"rag_nb/{o}" for o in inside), *outside]: (tmp_path/name).parent.mkdir(parents=True, exist_ok=True); (tmp_path/name).touch()
+    subprocess.run([sys.executable, "setup.py", "-q", "build_py", "--build-lib", "built"], cwd=tmp_path, check=True, capture_output=True)
+    assert {p.relative_to(tmp_path/"built").as_posix() for p in (tmp_path/"built").rglob("*") if p.is_file()} == {f"rag_nb/{o}" for o in inside}
 
 
 def test_flash_attention_stands_alone():
