@@ -14,12 +14,15 @@ Q      ?=
 PORT   ?= 8000
 PYTEST ?=
 WORKERS ?= 2
+TORCH  ?= same
+LANE   ?=
+CHECK  ?=
 
 export PATH := $(BIN):$(PATH)
 export TOKENIZERS_PARALLELISM ?= false
 export Q
 
-.PHONY: help demo test install dev export notebooks check readme docs serve lint hooks dist distcheck clean
+.PHONY: help demo test install dev export notebooks check readme docs serve lint hooks archives dist lanes clean
 .DEFAULT_GOAL := help
 
 help:             ## these lines
@@ -71,11 +74,14 @@ lint: $(VENV)/.installed-dev       ## what ruff finds in modules, tools, tests a
 hooks: $(VENV)/.installed-dev      ## git and Jupyter hooks that keep notebooks clean and merge them cell by cell
 	@nbdev-install-hooks
 
-dist: $(VENV)/.installed-dev       ## a wheel and a source archive in dist/
+archives: $(VENV)/.installed-dev   ## a wheel and a source archive in dist/
 	@rm -rf build dist && python -m build --no-isolation
 
-distcheck:        ## install the archives of make dist with the oldest and the newest versions, and ask (CHECK="--only oldest" ...)
-	@$(PYTHON) tools/dist_check.py $(CHECK)
+dist: archives                     ## the archives; then the wheel alone, nothing pinned, in a new environment: demo, python -m rag_nb, tutorials, widgets
+	@python tools/lanes.py newest --torch $(TORCH) --only demo module notebooks
+
+lanes: archives                    ## the wheel and the tests on the oldest, the newest and Colab's versions (LANE=oldest for one, CHECK="--part core" for less)
+	@python tools/lanes.py $(LANE) $(if $(PYTEST),--pytest '$(PYTEST)') --workers $(WORKERS) $(CHECK)
 
 clean:            ## remove what was made, but not .venv
 	rm -rf build dist *.egg-info _proc _docs _site .pytest_cache .ruff_cache .hypothesis

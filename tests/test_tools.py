@@ -16,7 +16,7 @@ def tool(name):
     return module
 
 
-nb, readme, install, docs = tool("nb"), tool("readme"), tool("install"), tool("docs")
+nb, readme, install, docs, lanes = (tool(o) for o in ("nb", "readme", "install", "docs", "lanes"))
 ini = configparser.ConfigParser(delimiters=["="], interpolation=None)
 ini.read(ROOT/"settings.ini", encoding="utf8")
 FACTS = ini["DEFAULT"]
@@ -205,3 +205,67 @@ def test_another_torch_is_left_alone(tmp_path, monkeypatch):
 def test_the_makefile_explains_itself():
     done = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
     assert "make demo" in done.stdout and "make test" in done.stdout
+
+
+def test_the_oldest_lane_is_every_floor():
+    "Each requirement has one, and that version is in the range."
+    floors, ranges = [[Requirement(o) for o in texts] for texts in (lanes.LANES["oldest"], FACTS["requirements"].split())]
+    assert [o.name for o in floors] == [o.name for o in ranges]
+    for floor, admitted in zip(floors, ranges):
+        exact, = floor.specifier
+        assert exact.operator == "==" and f">={exact.version}" in str(admitted.specifier) and admitted.specifier.contains(exact.version)
+
+
+def test_colab_needs_no_restart():
+    "What a Colab runtime has is in the ranges of settings.ini, so that installing there changes none of it."
+    admitted = {r.name: r.specifier for r in map(Requirement, FACTS["requirements"].split())}
+    for r in map(Requirement, lanes.COLAB):
+        there, = r.specifier
+        assert admitted[r.name].contains(there.version.replace("*", "0")), f"Colab has {r}, and settings.ini asks for {admitted[r.name]}"
+
+
+def test_another_torch_stays_out_of_a_lane(monkeypatch):
+    "The version that is asked for, that of this Python, or the lane's own; the other requirements stay as they are."
+    monkeypatch.setattr(lanes, "version", lambda name: "9.9.9+cpu")
+    torch, rest = lanes.wanted("oldest")
+    assert torch == lanes.LANES["oldest"][0] and torch.startswith("torch==") and rest == lanes.LANES["oldest"][1:]
+    assert lanes.wanted("oldest", "2.13.0") == ("torch==2.13.0", rest) and lanes.wanted("oldest", "same") == ("torch==9.9.9", rest)
+    assert lanes.wanted("newest") == ("torch", []) and lanes.wanted("newest", "same") == ("torch==9.9.9", [])
+
+
+def test_lanes_choose_files_that_are_there():
+    for name in [*lanes.OF_THE_SOURCE, *lanes.PARTS["core"]]: assert (ROOT/f"tests/test_{name}.py").exists(), f"tools/lanes.py names tests/test_{name}.py"
+    for path in lanes.NOTEBOOKS: assert (ROOT/path).exists(), f"tools/lanes.py names {path}"
+    assert not set(lanes.PARTS["core"]) & set(lanes.OF_THE_SOURCE)
+
+
+def test_a_lane_that_fails_says_so_and_the_others_go_on(tmp_path, monkeypatch, capsys):
+    "The exit is not 0, the table has a row for each lane, and what failed is named."
+    def one(lane, archive, source, room, args): return dict(lane=lane, versions="torch 1", tests="3 passed", **({"failed": ["demo"], "demo": "fails"} if lane == "colab" else {}))
+    monkeypatch.setattr(lanes, "archives", lambda dist: {"wheel": tmp_path/"a.whl", "sdist": tmp_path/"a.tar.gz"})
+    monkeypatch.setattr(lanes, "checked", one)
+    monkeypatch.setattr(sys, "argv", ["lanes.py"])
+    with pytest.raises(SystemExit, match="FAILED on colab: demo"): lanes.main()
+    said = capsys.readouterr().out
+    assert [o.split(" | ")[0] for o in said.strip().splitlines()[2:]] == ["| oldest", "| newest", "| colab"] and "| fails |" in said
+    monkeypatch.setattr(sys, "argv", ["lanes.py", "yesterday"])
+    with pytest.raises(SystemExit): lanes.main()
+    assert "there is no lane 'yesterday'" in capsys.readouterr().err
+
+
+def test_a_recorded_run_is_in_the_readme(tmp_path):
+    "Rows of other lanes stay, in the order of the lanes; text around the table stays as it is."
+    assert (ROOT/"README.md").read_text(encoding="utf8").count(lanes.BEGIN) == 1 == (ROOT/"nbs/index.ipynb").read_text(encoding="utf8").count(json.dumps(lanes.BEGIN)[1:-1])
+    (tmp_path/"bench").mkdir()
+    notebook(tmp_path, ("markdown", f"before\n\n{lanes.BEGIN}\n\nnothing\n\n{lanes.END}\n\nafter", None))
+    for lane in ("newest", "oldest", "newest"): lanes.record([dict(lane=lane, versions=f"torch {lane}", tests="7 passed")], tmp_path)
+    text = "".join(json.loads((tmp_path/"nbs/index.ipynb").read_text(encoding="utf8"))["cells"][0]["source"])
+    assert text.startswith("before\n\n<!--") and text.endswith("-->\n\nafter") and "nothing" not in text and "7 passed" in text
+    assert [r["lane"] for r in json.loads((tmp_path/"bench/lanes.json").read_text(encoding="utf8"))] == ["oldest", "newest"]
+
+
+def test_each_lane_is_in_the_workflows():
+    "On pull requests and weekly; and CI holds the core of the oldest."
+    text = (ROOT/".github/workflows/lanes.yml").read_text(encoding="utf8")
+    assert all(f"lane: {lane}," in text for lane in lanes.LANES) and "pull_request:" in text and "cron:" in text
+    assert 'make lanes LANE=oldest CHECK="--part core' in (ROOT/".ci/run").read_text(encoding="utf8")
