@@ -21,6 +21,7 @@ _PUBLIC = {
     "core.objective": "Plan",
     "core.train": "finetune",
     "core.evaluate": "Evaluation exact_match f1_score",
+    "core.names": "",
     "hf.tokenizer": "RagTokenizer",
     "store.questions": "Questions read_questions RagCollator",
     "store.folder": "IndexFolder IndexFolderError build_folder",

@@ -14,7 +14,8 @@ from dataclasses import dataclass, fields
 import torch, transformers
 from fastcore.basics import patch
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer, GenerationMixin, PreTrainedModel
-from transformers.utils import ModelOutput, is_flash_attn_2_available
+from transformers.utils import is_flash_attn_2_available
+from .names import CacheOutput, cache_of, cache_output, one_cache
 from .marginal import doc_log_prior, marginal_logits, rag_token_loss, rag_sequence_loss
 from .config import RagConfig, readable, unknown_argument
 from .passages import Hits
@@ -24,8 +25,8 @@ from ..hf.tokenizer import FOLDERS
 from .prefill import mend_attention, teacher_force
 
 # %% ../../nbs/core/08_model.ipynb #cell-05
-@dataclass
-class RetrievAugLMOutput(ModelOutput):
+@cache_output
+class RetrievAugLMOutput(CacheOutput):
     "What `RagModel` returns: logits (B·K, T, V), document scores (B, K), what was retrieved, what the networks computed."
     logits: torch.FloatTensor | None = None
     doc_scores: torch.FloatTensor | None = None
@@ -342,7 +343,7 @@ def _embed_again(self:RagModel, hits):
 def forward(self:RagModel, input_ids=None, attention_mask=None, encoder_outputs=None, decoder_input_ids=None,
             decoder_attention_mask=None, past_key_values=None, doc_scores=None, context_input_ids=None, context_attention_mask=None,
             use_cache=None, output_attentions=None, output_hidden_states=None, output_retrieved=None, n_docs=None,
-            token_type_ids=None, questions=None, return_dict=None, **kwargs):
+            token_type_ids=None, questions=None, return_dict=None, cache=None, **kwargs):
     "Logits (B·K, T, V) of the decoder inputs behind every document, and document scores (B, K)."
     if kwargs: raise unknown_argument("forward()", kwargs, inspect.signature(_Head.forward).parameters)
     said = lambda name, value: value if value is not None else (getattr(self.config, name, None) or None)
@@ -355,7 +356,7 @@ def forward(self:RagModel, input_ids=None, attention_mask=None, encoder_outputs=
     fed, fed_mask = _repeat_for_docs(doc_scores, decoder_input_ids, decoder_attention_mask,
                                      start=start_id(self.config) if self.config.generator_is_decoder_only else None)
     out = teacher_force(self.generator, context_input_ids, context_attention_mask, fed, **looked, **_given(
-        encoder_outputs=encoder_outputs, past_key_values=past_key_values, use_cache=use_cache, decoder_attention_mask=fed_mask))
+        encoder_outputs=encoder_outputs, past_key_values=one_cache(cache, past_key_values), use_cache=use_cache, decoder_attention_mask=fed_mask))
     keep = output_retrieved if output_retrieved is not None else self.config.output_retrieved
     named = _named(out, doc_scores, *found, *((context_input_ids, context_attention_mask) if keep else (None, None)), keep)
     return named.to_tuple() if return_dict is False else named
@@ -389,7 +390,7 @@ def _named(out, doc_scores, hits, vectors, asked, ids, mask, keep):
     "The networks' outputs under their published names; `asked` is the question encoder's."
     get = lambda *names, of=out: next((getattr(of, n) for n in names if getattr(of, n, None) is not None), None)
     return RetrievAugLMOutput(
-        logits=out.logits, doc_scores=doc_scores, past_key_values=get("past_key_values"), context_input_ids=ids, context_attention_mask=mask,
+        logits=out.logits, doc_scores=doc_scores, past_key_values=cache_of(out), context_input_ids=ids, context_attention_mask=mask,
         retrieved_doc_embeds=hits.vectors if hits and keep else None, retrieved_doc_ids=hits.ids if hits and keep else None,
         question_encoder_last_hidden_state=vectors, question_enc_hidden_states=get("hidden_states", of=asked), question_enc_attentions=get("attentions", of=asked),
         generator_enc_last_hidden_state=get("encoder_last_hidden_state"), generator_enc_hidden_states=get("encoder_hidden_states"),
@@ -478,14 +479,14 @@ def _without_bos(targets, config):
 def forward(self:_Head, input_ids=None, attention_mask=None, encoder_outputs=None, decoder_input_ids=None, decoder_attention_mask=None,
             past_key_values=None, context_input_ids=None, context_attention_mask=None, doc_scores=None, use_cache=None,
             output_attentions=None, output_hidden_states=None, output_retrieved=None, do_marginalize=None, reduce_loss=None,
-            labels=None, n_docs=None, exclude_bos_score=None, token_type_ids=None, questions=None, return_dict=None, **kwargs):
+            labels=None, n_docs=None, exclude_bos_score=None, token_type_ids=None, questions=None, return_dict=None, cache=None, **kwargs):
     "As `RagModel`, and with `labels` (B, T) the loss; `do_marginalize` gives RAG-Token's log-probabilities (B, T, V) instead of logits."
     targets = None
     if labels is not None:
         if decoder_input_ids is None: decoder_input_ids, targets = align_labels(labels, self.config)
         else: targets = _ahead(labels, self.config)
         use_cache = False
-    out = self.rag(input_ids, attention_mask, encoder_outputs, decoder_input_ids, decoder_attention_mask, past_key_values, doc_scores, context_input_ids,
+    out = self.rag(input_ids, attention_mask, encoder_outputs, decoder_input_ids, decoder_attention_mask, one_cache(cache, past_key_values), doc_scores, context_input_ids,
                    context_attention_mask, use_cache, output_attentions, output_hidden_states, output_retrieved, n_docs, token_type_ids, questions, **kwargs)
     loss = None if targets is None else self.loss_of(out.logits, out.doc_scores, targets, reduce_loss, exclude_bos_score)
     if do_marginalize if do_marginalize is not None else (self.config.do_marginalize and self.kind == "token"):

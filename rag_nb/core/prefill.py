@@ -7,12 +7,13 @@ __all__ = ['SharedLayer', 'SharedCross', 'Reading', 'positions', 'is_decoder_onl
            'mend_attention', 'read', 'teacher_force']
 
 # %% ../../nbs/core/07_prefill.ipynb #cell-02
-import copy, inspect, re
+import copy, re
 import torch
 from torch import nn
 from fastcore.basics import patch
 from transformers.cache_utils import DynamicCache, DynamicLayer, EncoderDecoderCache
 from transformers.modeling_outputs import BaseModelOutput
+from .names import CACHE, KV_CACHE, accepts, cache_argument, cache_of, one_cache, plain_model, unknown_version, with_cache
 
 # %% ../../nbs/core/07_prefill.ipynb #cell-07
 class SharedLayer(DynamicLayer):
@@ -87,16 +88,17 @@ def _read_seq2seq(generator, ids, mask, start_id, **kw):
     encoded = generator.get_encoder()(input_ids=ids, attention_mask=mask, return_dict=True, **kw)
     start = ids.new_full((len(ids), 1), start_id)                                                   # (R, 1)
     out = generator(encoder_outputs=encoded, attention_mask=mask, decoder_input_ids=start, use_cache=True, return_dict=True,
-                    past_key_values=EncoderDecoderCache(DynamicCache(), DynamicCache()), **kw)
-    pair = lambda c: [(l.keys, l.values) for l in c.layers]
-    layers = [s + x for s, x in zip(pair(out.past_key_values.self_attention_cache), pair(out.past_key_values.cross_attention_cache))]
+                    **with_cache(generator, EncoderDecoderCache(DynamicCache(), DynamicCache())), **kw)
+    pair, cache = lambda c: [(l.keys, l.values) for l in c.layers], _kept(generator, out)
+    layers = [s + x for s, x in zip(pair(cache.self_attention_cache), pair(cache.cross_attention_cache))]
     return Reading(generator, layers, mask, out.logits[:, -1], encoded.last_hidden_state, output=out)
 
-# %% ../../nbs/core/07_prefill.ipynb #cell-16
-def _accepts(generator, name):
-    "Whether the generator's forward takes this argument; of one with adapters, the model inside is asked."
-    return name in inspect.signature(_plain(generator).forward).parameters
+def _kept(generator, out):
+    "The keys and values that a generator gave back."
+    if (cache := cache_of(out)) is not None: return cache
+    raise ValueError(f"{type(plain_model(generator)).__name__} was asked to keep keys and values of what it read (use_cache=True), and its output has none, neither as {' nor as '.join(KV_CACHE)}")
 
+# %% ../../nbs/core/07_prefill.ipynb #cell-16
 def positions(mask):
     "Position of each token among the real ones of its row, (R, S); padding gets 0."
     return (mask.long().cumsum(-1) - 1).clamp(min=0)
@@ -107,10 +109,10 @@ def _check_left(mask):
 def _read_causal(generator, ids, mask, **kw):
     "Run a decoder-only generator over R contexts, padded on the left."
     _check_left(mask)
-    if _accepts(generator, "position_ids"): kw["position_ids"] = positions(mask)
-    if _accepts(generator, "logits_to_keep"): kw["logits_to_keep"] = 1
-    out = generator(input_ids=ids, attention_mask=mask, past_key_values=DynamicCache(), use_cache=True, return_dict=True, **kw)
-    layers = [(l.keys, l.values) for l in out.past_key_values.layers]
+    if accepts(generator, "position_ids"): kw["position_ids"] = positions(mask)
+    if accepts(generator, "logits_to_keep"): kw["logits_to_keep"] = 1
+    out = generator(input_ids=ids, attention_mask=mask, use_cache=True, return_dict=True, **with_cache(generator, DynamicCache()), **kw)
+    layers = [(l.keys, l.values) for l in _kept(generator, out).layers]
     return Reading(generator, layers, mask, out.logits[:, -1], output=out if kw.get("output_attentions") or kw.get("output_hidden_states") else None)
 
 # %% ../../nbs/core/07_prefill.ipynb #cell-18
@@ -119,20 +121,30 @@ _GAP_FILLERS = {"roberta", "xlm-roberta", "xlm-roberta-xl", "roberta-prelayernor
 
 def is_decoder_only(generator): return not generator.config.is_encoder_decoder
 
-def _plain(generator): "The model itself, inside its adapters if it has any."; return generator.get_base_model() if hasattr(generator, "get_base_model") else generator
+def _keeps_a_state(generator):
+    "Whether some layers keep one state that every token changes, in place of keys and values of each."
+    layers = getattr(generator.config.get_text_config(decoder=True), "layer_types", None) or []
+    return getattr(plain_model(generator), "_is_stateful", False) or any("linear" in l or "attention" not in l for l in layers)
+
+def _unfit(generator):
+    "Why a generator cannot read, and what to choose; None where it can."
+    kind = generator.config.model_type
+    if _keeps_a_state(generator): return "some or all of its layers keep a state of their own instead of keys and values of every token, which the beams of a document cannot share", "with attention in all layers"
+    if kind == "prophetnet": return "it predicts several tokens at once, from a cache that beams cannot share", "that predicts one"
+    if is_decoder_only(generator) and kind in _GAP_FILLERS: return "it was made to fill gaps in a text, not to go on from one", "that was made to go on"
+    if cache_argument(generator) is None: return f"its forward takes no keys and values of earlier tokens, as {CACHE}=", "that takes them"
+
+_FIT = dict(BART="bart", T5="t5", Llama="llama", Qwen3="qwen3", SmolLM3="smollm3")
 
 def check_generator(
     generator:nn.Module, # about to read
 ):
-    "Refuse a generator whose cache is not keys and values of every token."
-    inner, kind = _plain(generator), generator.config.model_type
-    layers = getattr(generator.config.get_text_config(decoder=True), "layer_types", None) or []
-    own = getattr(inner, "_is_stateful", False) or not _accepts(generator, "past_key_values") or any("linear" in l or "attention" not in l for l in layers)
-    if own: why = "it keeps a state of its own instead of keys and values of every token, which the beams of a document cannot share"
-    elif kind == "prophetnet": why = "it predicts several tokens at once, from a cache that beams cannot share"
-    elif is_decoder_only(generator) and kind in _GAP_FILLERS: why = "it was made to fill gaps in a text, not to go on from one"
-    else: return
-    raise ValueError(f"{type(inner).__name__} ({kind}) cannot be the generator: {why}. Choose one with attention in all layers, such as BART, T5, Llama, Qwen3 or SmolLM")
+    "Refuse a generator whose cache is not keys and values of every token; or a version of Transformers that is not known."
+    if not (found := _unfit(generator)): return
+    if why := unknown_version(): raise ValueError(why)
+    name, kind = type(plain_model(generator)).__name__, generator.config.model_type
+    others = [n for n, k in _FIT.items() if k != kind and not name.lower().startswith(k)]
+    raise ValueError(f"{name} ({kind}) cannot be the generator: {found[0]}. Choose one {found[1]}, such as {', '.join(others[:-1])} or {others[-1]}")
 
 # %% ../../nbs/core/07_prefill.ipynb #cell-20
 def check_length(
@@ -144,7 +156,7 @@ def check_length(
     reads, writes = _longest(generator.config)
     n, most = (S + T - 1, writes) if is_decoder_only(generator) else (S, reads) if reads and S > reads else (T, writes)
     if not most or n <= most or not any(isinstance(m, nn.Embedding) and re.search("pos|wpe", name.rpartition(".")[2]) for name, m in generator.named_modules()): return
-    raise ValueError(f"contexts of {S} tokens and answers of {T} are too long: {type(_plain(generator)).__name__} knows only {most} positions; lower max_combined_length or max_new_tokens")
+    raise ValueError(f"contexts of {S} tokens and answers of {T} are too long: {type(plain_model(generator)).__name__} knows only {most} positions; lower max_combined_length or max_new_tokens")
 
 def _longest(config):
     "How many positions the reading and the writing part of a generator know, as far as their configurations say."
@@ -156,7 +168,7 @@ def mend_attention(
     generator:nn.Module, # about to read
 ):
     "Let the decoder of an encoder–decoder use sdpa where FlashAttention was asked for: Transformers drops queries there by the contexts' padding."
-    decoder = None if is_decoder_only(generator) else getattr(_plain(generator), "get_decoder", lambda: None)()
+    decoder = None if is_decoder_only(generator) else getattr(plain_model(generator), "get_decoder", lambda: None)()
     if not hasattr(decoder, "config"): return
     asked = getattr(decoder, "config_asked", decoder.config)
     kind = "sdpa" if "flash" in (asked._attn_implementation or "") else asked._attn_implementation
@@ -194,7 +206,7 @@ def forward(self:Reading,
     if tokens.shape[1] > 1 and self.generator.config.model_type in _ONE_AT_A_TIME: return self._one_at_a_time(tokens, **kwargs)
     call = self._seq2seq_inputs(tokens) if self.hidden is not None else self._causal_inputs(tokens)
     self.written += tokens.shape[1]
-    return self.generator(**call, past_key_values=self.cache, use_cache=True, return_dict=True, **kwargs)
+    return self.generator(**call, **with_cache(self.generator, self.cache), use_cache=True, return_dict=True, **kwargs)
 
 @patch
 def _seq2seq_inputs(self:Reading, tokens):
@@ -212,7 +224,7 @@ def _one_at_a_time(self:Reading, tokens, **kwargs):
 def _causal_inputs(self:Reading, tokens):
     new = self.mask.new_ones(len(tokens), self.written + tokens.shape[1])
     mask = torch.cat([_repeat(self.mask, self.beams), new], dim=1)                                  # (R·M, S + written)
-    kw = dict(position_ids=positions(mask)[:, -tokens.shape[1]:]) if _accepts(self.generator, "position_ids") else {}
+    kw = dict(position_ids=positions(mask)[:, -tokens.shape[1]:]) if accepts(self.generator, "position_ids") else {}
     return dict(input_ids=tokens, attention_mask=mask, **kw)
 
 # %% ../../nbs/core/07_prefill.ipynb #cell-31
@@ -242,10 +254,11 @@ def teacher_force(
     ids:torch.Tensor|None, # (R, S) contexts
     mask:torch.Tensor|None, # (R, S); all real where None
     decoder_ids:torch.Tensor|None, # (R, T) start token, then the target without its last token; None: what an encoder–decoder makes of the context
-    **kwargs, # for the generator: `encoder_outputs`, `decoder_attention_mask`, `past_key_values`, `output_attentions` …
+    **kwargs, # for the generator: `encoder_outputs`, `decoder_attention_mask`, the cache by either name, `output_attentions` …
 ):
     "The generator's output for known targets; its logits are (R, T, V) for either kind."
     mend_attention(generator)
+    kwargs |= with_cache(generator, one_cache(kwargs.pop("cache", None), kwargs.pop("past_key_values", None)))
     if decoder_ids is None: return _force_itself(generator, ids, mask, **kwargs)
     if ids is not None: check_length(generator, ids.shape[1], decoder_ids.shape[1])
     if is_decoder_only(generator): return _force_causal(generator, ids, mask, decoder_ids, **kwargs)
@@ -260,17 +273,17 @@ def _force_itself(generator, ids, mask, **kwargs):
     try: return generator(input_ids=ids, attention_mask=mask, return_dict=True, **kwargs)
     except ValueError as e: raise ValueError(f"{missing} ({type(generator).__name__} makes no decoder inputs out of a context)") from e
 
-def _force_causal(generator, ids, mask, decoder_ids, encoder_outputs=None, past_key_values=None, decoder_attention_mask=None, use_cache=False, **kwargs):
+def _force_causal(generator, ids, mask, decoder_ids, encoder_outputs=None, decoder_attention_mask=None, use_cache=False, **kwargs):
     "`teacher_force` of a decoder-only generator: context and target in one row, logits (R, T, V) from the context's last token on."
     if encoder_outputs is not None: raise ValueError("encoder_outputs were given, and a decoder-only generator has no encoder: give context_input_ids")
-    if past_key_values is not None: raise ValueError("past_key_values cannot be given with a decoder-only generator, which is fed its contexts whole: call generate(...), or lead a Reading")
+    if {*KV_CACHE} & {*kwargs}: raise ValueError("past_key_values, or cache, cannot be given with a decoder-only generator, which is fed its contexts whole: call generate(...), or lead a Reading")
     mask = torch.ones_like(ids) if mask is None else mask
     _check_left(mask)
     T, full = decoder_ids.shape[1], torch.cat([ids, decoder_ids[:, 1:]], dim=1)                      # (R, S+T-1)
     after = mask.new_ones(len(ids), T-1) if decoder_attention_mask is None else decoder_attention_mask[:, 1:].to(mask)
     mask = torch.cat([mask, after], dim=1)
-    if _accepts(generator, "position_ids"): kwargs["position_ids"] = positions(mask)
-    keep = _accepts(generator, "logits_to_keep")
+    if accepts(generator, "position_ids"): kwargs["position_ids"] = positions(mask)
+    keep = accepts(generator, "logits_to_keep")
     if keep: kwargs["logits_to_keep"] = T
     out = generator(input_ids=full, attention_mask=mask, use_cache=use_cache, return_dict=True, **kwargs)
     if not keep: out.logits = out.logits[:, -T:]
