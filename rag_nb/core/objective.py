@@ -18,6 +18,7 @@ from .passages import Hits
 from .encoder import TextEncoder
 from .index import make_index
 from .retriever import encoder_record
+from .names import checkpoint_activations
 from .model import align_labels
 from .answer import Rag
 from ..fast.cuda_graphs import Recorder
@@ -103,7 +104,8 @@ class Objective(nn.Module):
     def config(self): return self.model.config
     @property
     def device(self): return self.log_scale.device
-    def gradient_checkpointing_enable(self, *args, **kwargs): self.model.rag.generator.gradient_checkpointing_enable(*args, **kwargs)
+    def activation_checkpointing_enable(self, activation_checkpointing_kwargs=None, **kwargs): checkpoint_activations(self.model.rag.generator, activation_checkpointing_kwargs, **kwargs)
+    def gradient_checkpointing_enable(self, gradient_checkpointing_kwargs=None): checkpoint_activations(self.model.rag.generator, gradient_checkpointing_kwargs)
 
 # %% ../../nbs/core/11_objective.ipynb #cell-13
 @patch
