@@ -202,6 +202,8 @@ torch | torch.Tensor._version | weights that were changed are read again
 torch | torch._foreach_copy_ | copies by few launches
 torch | torch.overrides.TorchFunctionMode.__torch_function__(func, types, args, kwargs) | replaced: layers go back by few kernels
 torch | torch.distributed.fsdp.FullyShardedDataParallel | weights spread over processes are told by "FullySharded"
+fastcore | argparse.ArgumentParser()._actions | options of the command line are spelt with dashes
+fastcore | argparse.ArgumentParser()._option_string_actions | and found by them
 torch | torch.ops.mkldnn._linear_pointwise | products of few rows on a CPU
 torch | torch.ops.mkldnn._reorder_linear_weight | matrices in oneDNN's order
 torch | torch.cpu._is_amx_tile_supported | whether a CPU multiplies bfloat16 itself
