@@ -105,7 +105,7 @@ def test_attention_reaches_both_models():
     (dict(n_docs=0), "whole number of documents"), (dict(n_docs=2.5), "whole number"), (dict(n_docs="5"), "whole number"),
     (dict(label_smoothing=1.0), "[0, 1)"), (dict(label_smoothing=-.1), "[0, 1)"), (dict(label_smoothing="a"), "[0, 1)"),
     (dict(score_scale=0), "positive"), (dict(score_scale=float("nan")), "positive"), (dict(score_scale=None), "positive"),
-    (dict(pooling="max"), "pooler, mean, cls"), (dict(pooling=["mean"]), "pooler, mean, cls"),
+    (dict(pooling="sum"), "pooler, mean, cls"), (dict(pooling=["mean"]), "pooler, mean, cls"),
     (dict(context_template="{title} {text}"), "leaves out {question}"), (dict(context_template="{question}"), "leaves out {text}"),
     (dict(context_template="{text} {question} {0}"), "{0}"), (dict(context_template="{text.__class__} {question}"), "{text.__class__}"),
     (dict(context_template="{text} {question"), "not a template"), (dict(context_template="{text:{x}} {question}"), "{text:{x}}"),
