@@ -23,6 +23,7 @@ _PUBLIC = {
     "core.evaluate": "Evaluation exact_match f1_score",
     "core.names": "",
     "hf.tokenizer": "RagTokenizer",
+    "hf.sentence_transformers": "",
     "store.questions": "Questions read_questions RagCollator",
     "store.folder": "IndexFolder IndexFolderError build_folder",
     "store.bm25": "LexicalIndex words_of",
