@@ -19,7 +19,7 @@ from .names import CacheOutput, cache_of, cache_output, one_cache
 from .marginal import doc_log_prior, marginal_logits, rag_token_loss, rag_sequence_loss
 from .config import RagConfig, readable, unknown_argument
 from .passages import Hits
-from .encoder import TextEncoder, embed
+from .encoder import TextEncoder, add_head, embed, encoder_class
 from ..store.folder import settle, staging
 from ..hf.tokenizer import FOLDERS
 from .prefill import mend_attention, teacher_force
@@ -93,15 +93,17 @@ def _context_encoder(config):
     if saved is None: return None
     made = AutoConfig.for_model(**saved)
     named = getattr(transformers, (saved.get("architectures") or [""])[0], None)
-    return named(made) if isinstance(named, type) and issubclass(named, PreTrainedModel) else AutoModel.from_config(made)
+    known = isinstance(named, type) and issubclass(named, PreTrainedModel)
+    return add_head(named(made) if known else _made(encoder_class(made), made), config.encoder_spec())
 
 def _made(auto, config):
     "A network made from its configuration; with PyTorch's attention where FlashAttention is asked for and the network's class has no way to call it, as DPR's has not."
-    cls = auto._model_mapping[type(config)] if type(config) in auto._model_mapping else None
+    mapping = getattr(auto, "_model_mapping", {type(config): auto})
+    cls = mapping[type(config)] if type(config) in mapping else None
     if config._attn_implementation == "flash_attention_2" and isinstance(cls, type) and not cls._supports_flash_attn:
         warnings.warn(f"{cls.__name__} cannot use flash_attention_2; it uses PyTorch's own attention (sdpa) instead")
         config._attn_implementation = "sdpa"
-    return auto.from_config(config)
+    return auto.from_config(config) if hasattr(auto, "from_config") else auto._from_config(config)
 
 class RagModel(RagPreTrainedModel):
     "A question encoder and a generator; (B·K, T, V) logits for every document and (B, K) document scores."
@@ -114,7 +116,8 @@ class RagModel(RagPreTrainedModel):
     ):
         super().__init__(_config_of(config, question_encoder, generator, kwargs))
         cfg = self.config
-        self.question_encoder = question_encoder if question_encoder is not None else _made(AutoModel, cfg.question_encoder)
+        made = lambda c: add_head(_made(encoder_class(c), c), cfg.encoder_spec())                       # with the layers behind its pooling
+        self.question_encoder = question_encoder if question_encoder is not None else made(cfg.question_encoder)
         self.generator = generator if generator is not None else _made(generator_class(cfg.generator), cfg.generator)
         cfg.question_encoder, cfg.generator = self.question_encoder.config, self.generator.config
         mend_attention(self.generator)
@@ -262,7 +265,8 @@ def resize_token_embeddings(self:RagPreTrainedModel, new_num_tokens=None, pad_to
 @patch
 def embed_questions(self:RagModel, input_ids, attention_mask=None, token_type_ids=None, **kw):
     "Vectors of the questions, (B, D); with `with_output=True` also the encoder's output."
-    return embed(self.question_encoder, self.config.encoder_spec(), input_ids, attention_mask, token_type_ids, **kw)
+    spec = self.config.encoder_spec()
+    return embed(self.question_encoder, spec, input_ids, attention_mask, token_type_ids, skip=spec.question_prompt_length, **kw)
 
 @patch
 def doc_scores(self:RagModel,

@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 from transformers import BatchEncoding
 from ..core.config import RagConfig
 from ..core.passages import _LONE, _arrow, _fields, _jsonl, _open_parquet
-from ..core.encoder import TextEncoder
+from ..core.encoder import TextEncoder, _padded
 from ..hf.tokenizer import RagTokenizer
 
 # %% ../../nbs/store/02_questions.ipynb #cell-07
@@ -283,7 +283,7 @@ def question_inputs(self:RagCollator,
     spec, tokenizer = self.config.encoder_spec(), self.tokenizer.question_encoder
     if self.max_question_length is not None: spec.question_max_length = min(self.max_question_length, spec.question_max_length or self.max_question_length)
     encoder = TextEncoder(SimpleNamespace(config=self.config.question_encoder), tokenizer, spec)
-    return tokenizer.pad(encoder.tokenize(questions), padding=True, return_tensors="pt")
+    return BatchEncoding(_padded(tokenizer, encoder.tokenize(questions)))
 
 # %% ../../nbs/store/02_questions.ipynb #cell-46
 def _cut_labels(labels, limit):
