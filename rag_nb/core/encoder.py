@@ -64,7 +64,7 @@ class _Dense(nn.Module):
     "A matrix and an activation: (…, inputs) → (…, outputs)."
     def __init__(self, inputs, outputs, bias, activation, residual):
         super().__init__()
-        self.linear, self.activation_function = nn.Linear(inputs, outputs, bias=bias), activation_named(activation)()
+        self.linear, self.activation_function = nn.Linear(inputs, outputs, bias=bias), activation_named(activation)
         self.adds, self.residual = residual, nn.Linear(inputs, outputs, bias=False) if residual and inputs != outputs else nn.Identity()
 
     def forward(self, x):
@@ -75,10 +75,12 @@ class _Dense(nn.Module):
 def activation_named(
     name: str,  # of a class of `torch.nn`: Tanh, Identity, GELU, …
 ):
-    "The class of that name; ValueError where `torch.nn` has no such layer."
+    "A layer of that name; ValueError where `torch.nn` has none that is made without arguments."
     found = getattr(nn, name, None)
-    if not (isinstance(found, type) and issubclass(found, nn.Module)): raise ValueError(f"torch.nn has no activation {name!r}")
-    return found
+    try:
+        if isinstance(found, type) and issubclass(found, nn.Module): return found()
+    except TypeError: pass
+    raise ValueError(f"torch.nn has no activation {name!r}")
 
 # %% ../../nbs/core/03_encoder.ipynb #cell-15
 class _LayerNorm(nn.Module):

@@ -79,7 +79,9 @@ def _pooling(source, config):
 # %% ../../nbs/hf/02_sentence_transformers.ipynb #cell-15
 def _activation(source, path):
     "The name of one of torch.nn's activations."
-    if path.startswith("torch.nn."): return activation_named(path.rpartition(".")[2]).__name__
+    try:
+        if path.startswith("torch.nn."): return type(activation_named(path.rpartition(".")[2])).__name__
+    except ValueError: pass
     raise ValueError(f"{source} has an activation of its own, {path!r}; rag_nb knows those of torch.nn")
 
 def _layer(source, kind, config):
@@ -198,6 +200,7 @@ def folder_layout(
         modules, settings = read("modules.json"), read("config_sentence_transformers.json") or {}
         if modules is None: return _bare(source, settings, read("config.json") or {})
         steps = _steps(source, modules)
+        if not steps: raise IndexError("no steps")
         check_kind(source, settings, [kind for kind, _ in steps])
         return _layout(source, steps, settings, read)
     except (TypeError, KeyError, AttributeError, IndexError, OverflowError) as e:
