@@ -27,8 +27,7 @@ from .config import EncoderSpec, StaticEncoderConfig, readable
 # %% ../../nbs/core/03_encoder.ipynb #cell-07
 def _counted(hidden, attention_mask, skip):
     "Which tokens pooling counts, and each token's place in its text from 0, both (B, S); for hidden states (B, S, D)."
-    mask = torch.ones(hidden.shape[:2]) if attention_mask is None else attention_mask
-    mask = mask.to(hidden.device, torch.float32)
+    mask = hidden.new_ones(hidden.shape[:2]) if attention_mask is None else attention_mask.to(hidden.device, torch.float32)
     place = torch.arange(mask.shape[1], device=mask.device) - mask.argmax(1, keepdim=True)  # argmax: the first of the ones
     return mask*(place >= skip), place
 
@@ -403,8 +402,11 @@ def _architecture(source, **kwargs):
 
 def _network(source, layout, architecture, dtype, **kwargs):
     "Network and tokenizer."
-    where = dict(kwargs, subfolder=layout.network) if layout.network else kwargs
-    config = AutoConfig.from_pretrained(source, **where, **layout.config_kwargs)
+    where = {"trust_remote_code": False, **kwargs, **(dict(subfolder=layout.network) if layout.network else {})}
+    try: config = AutoConfig.from_pretrained(source, **{**where, **layout.config_kwargs})
+    except ValueError as e:
+        if "trust_remote_code" not in str(e): raise
+        raise ValueError(f"{source} has a network with code of its own, and rag_nb runs no code that a checkpoint brings along, unless trust_remote_code=True is passed") from None
     if getattr(config, "use_cache", False): config.use_cache = False  # keys and values, which nobody asks for again
     model_class = getattr(transformers, architecture) if architecture in _DPR else encoder_class(config)
     with readable(source): model = model_class.from_pretrained(source, config=config, dtype=dtype or torch.float32, **where).eval()
@@ -414,14 +416,16 @@ def _network(source, layout, architecture, dtype, **kwargs):
 def _load_head(source, model, layout, **kwargs):
     "Give a model the layers of its description, with their weights."
     if not layout.spec.head_layers: return model
-    head, own = add_head(model, layout.spec).sentence_head.eval().to(next(model.parameters()).dtype), _file(source, _HEAD_FILE, **kwargs)
-    find = lambda name: _file(source, name, **kwargs)
+    find, dtype = lambda name: _file(source, name, **kwargs), next(model.parameters()).dtype
+    with torch.device("meta"): head = add_head(model, layout.spec).sentence_head.eval()  # no memory before the sizes are known to be right
     with readable(source):
-        if own is not None: head.load_state_dict(_reader().load_file(own)); return model
-        for layer, folder in zip(head, layout.weights or [None]*len(head)):
+        own = find(_HEAD_FILE)
+        if own is not None: head.load_state_dict(_reader().load_file(own), assign=True)
+        for layer, folder in zip(head, layout.weights or [None]*len(head)) if own is None else ():
             if not layer.state_dict(): continue
             if folder is None: raise ValueError(f"{source} has no weights for the layers behind the pooling that the description names")
-            layer.load_state_dict(_reader().layer_weights(source, folder, find))
+            layer.load_state_dict(_reader().layer_weights(source, folder, find), assign=True)
+    head.to(dtype)
     return model
 
 def _prompt_length(tokenizer, prompt):

@@ -223,7 +223,7 @@ def _load_part(name, kwargs, auto):
         where, loading = ({k: v for k, v in kwargs.items() if k in names} for names in (_WHERE, (*_WHERE, *_HOW)))
         config, kwargs = AutoConfig.from_pretrained(name, **where, **{k: v for k, v in kwargs.items() if k not in loading}, return_unused_kwargs=True)
         kwargs = {**kwargs, **loading}
-    return (auto or generator_class(config)).from_pretrained(name, config=config, **kwargs)
+    return (generator_class(config) if auto is None else encoder_class(config)).from_pretrained(name, config=config, **kwargs)
 
 _WHERE = ("cache_dir", "revision", "token", "local_files_only", "force_download", "proxies", "subfolder", "trust_remote_code")
 _HOW = ("dtype", "torch_dtype", "device_map", "max_memory", "offload_folder", "use_safetensors", "variant", "low_cpu_mem_usage", "attn_implementation", "quantization_config", "gguf_file", "generation_config")

@@ -276,4 +276,4 @@ def static_parts(
         rows = _table(layer_weights(source, layout.network, find))
         model = StaticEncoder(StaticEncoderConfig(vocab_size=rows.shape[0], hidden_size=rows.shape[1], name_or_path=source)).eval()
         with torch.no_grad(): model.embedding.weight.copy_(rows)
-        return model.to(dtype or torch.float32), _static_tokenizer(file)
+        return model.to(dtype if isinstance(dtype, torch.dtype) else torch.float32), _static_tokenizer(file)
