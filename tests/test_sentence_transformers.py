@@ -451,3 +451,45 @@ def test_older_folders_and_older_versions():
                 dict(head_layers=[dict(kind="dense", inputs=4, outputs="4", bias=True, activation="Tanh", residual=False)]), dict(pooling="cls+pooler"), dict(pooling="cls+")):
         with pytest.raises(ValueError): EncoderSpec.from_dict({**plain, **bad})
         with pytest.raises(ValueError): RagConfig(**bad)
+
+
+def test_a_table_has_no_matrices_for_adapters(tmp_path):
+    from rag_nb.core.train import finetune
+    _, rag = rag_over(static(tmp_path))
+    with pytest.raises(ValueError, match="StaticEncoder has no matrices for adapters"):
+        finetune(rag, [dict(question="what has hearts?", answers=["octopus"])], tmp_path/"out", train=("question_encoder",), adapters=2, progress=False, use_cpu=True)
+
+
+@pytest.mark.parametrize("train", [("passage_encoder",), ("question_encoder", "passage_encoder")])
+def test_a_trained_passage_encoder_keeps_its_layers(tmp_path, train):
+    from rag_nb import Rag
+    from rag_nb.core.train import finetune
+    _, rag = rag_over(saved(tmp_path, "gemma two matrices"))
+    finetune(rag, [dict(question="what has hearts?", answers=["octopus"])], tmp_path/"out", train=train, max_steps=1, progress=False, use_cpu=True)
+    rag.save_pretrained(tmp_path/"rag")
+    again = Rag.from_pretrained(tmp_path/"rag")
+    ours, theirs = rag.model.state_dict(), again.model.state_dict()
+    assert ours.keys() == theirs.keys() and any("sentence_head.1" in k for k in ours) and all(torch.equal(ours[k], theirs[k]) for k in ours if "sentence_head" in k)
+    assert torch.equal(again.find(TEXTS)[0].ids, rag.find(TEXTS)[0].ids)
+
+
+def test_code_of_a_network_s_own(tmp_path):
+    put(tmp_path, "config.json", dict(architectures=["MineModel"], model_type="mine", auto_map={"AutoConfig": "mine.MineConfig", "AutoModel": "mine.MineModel"}))
+    (tmp_path/"mine.py").write_text("raise SystemExit('this must not run')")
+    refused(tmp_path, "code of its own", "trust_remote_code=True")
+
+
+def test_layers_of_another_size(tmp_path):
+    folder = folder_of(tmp_path, "labse")
+    c = get(folder, "2_Dense/config.json")
+    put(folder, "2_Dense/config.json", dict(c, out_features=10**9, in_features=10**9))  # no memory is taken for it
+    with pytest.raises(ValueError, match="cannot be read"): TextEncoder.from_pretrained(folder)
+
+
+@pytest.mark.parametrize("name, word", [("Qwen/Qwen3-Reranker-0.6B", "reranker"), ("cross-encoder/ms-marco-TinyBERT", "reranker"), ("naver/splade-v3", "SPLADE"), ("lightonai/GTE-ModernColBERT-v1", "ColBERT"), ("BAAI/bge-m3", None)])
+def test_names_on_the_hub_that_say_it_alone(name, word):
+    from rag_nb.hf.sentence_transformers import folder_layout
+    files = {"config.json": dict(architectures=["Qwen3ForCausalLM"])}
+    if word is None: assert folder_layout(name, files.get) is None
+    else:
+        with pytest.raises(ValueError, match=word): folder_layout(name, files.get)

@@ -74,7 +74,9 @@ def add_adapters(
     "Low-rank adapters (Hu et al. 2021) on every matrix of a network but its output embedding."
     from peft import LoraConfig, get_peft_model
     if not isinstance(adapters, LoraConfig):
-        adapters = LoraConfig(r=int(adapters), lora_alpha=2*int(adapters), target_modules=_linear_names(model, skip))
+        names = _linear_names(model, skip)
+        if not names: raise ValueError(f"{type(model).__name__} has no matrices for adapters: train it whole, with adapters=None or a dict that leaves it out")
+        adapters = LoraConfig(r=int(adapters), lora_alpha=2*int(adapters), target_modules=names)
     wrapped = get_peft_model(model, adapters)
     for m in wrapped.modules():
         if hasattr(m, "cast_input_dtype_enabled"): m.cast_input_dtype_enabled = False  # mixed precision does it

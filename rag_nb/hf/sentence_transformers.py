@@ -210,7 +210,8 @@ def _bare(source, settings, config):
     "None, for a checkpoint without steps, after a look at what it is."
     signs = [*map(str, config.get("architectures") or [])]
     if "activation_fn" in (config.get("sentence_transformers") or {}): signs.append("LogitScore")
-    if not Path(source).exists(): signs += [k for k, word in (("LogitScore", r"rerank|cross-?encoder"), ("Splade", "splade"), ("ColBERT", "colbert")) if re.search(word, source.split("/")[-1], re.I)]
+    names = (("LogitScore", r"rerank|cross-?encoder"), ("Splade", "splade"), ("ColBERT", "colbert"))
+    if not Path(source).exists(): signs += [sign for sign, word in names if re.search(word, source, re.I)]
     check_kind(source, settings, signs)
 
 # %% ../../nbs/hf/02_sentence_transformers.ipynb #cell-29
