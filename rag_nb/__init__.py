@@ -58,6 +58,7 @@ _ADDED_BY = {
 }
 
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names.split()}
+_ROOMS = {module.partition(".")[0] for module in _PUBLIC} | {"cli"}
 __all__ = list(_HOME)
 
 
@@ -75,7 +76,7 @@ def _version():
 def __getattr__(name):
     "A public name, its module, or the version, found when first asked for."
     if name == "__version__": value = _version()
-    elif name in _PUBLIC: value = _import_module(f"{__name__}.{name}")
+    elif name in _ROOMS: value = _import_module(f"{__name__}.{name}")
     elif name in _HOME:
         module = _HOME[name]
         value = getattr(_import_module(f"{__name__}.{module}"), name)
@@ -85,4 +86,4 @@ def __getattr__(name):
     return value
 
 
-def __dir__(): return sorted({*globals(), *__all__, *_PUBLIC, "__version__"})
+def __dir__(): return sorted({*globals(), *__all__, *_ROOMS, "__version__"})

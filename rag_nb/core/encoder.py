@@ -327,8 +327,8 @@ def _json(source, name, **kwargs):
 
 def _reader():
     "The lesson that reads folders of sentence-transformers, as the package's table names it."
-    import rag_nb
-    return rag_nb.hf.sentence_transformers
+    from rag_nb.hf import sentence_transformers
+    return sentence_transformers
 
 # %% ../../nbs/core/03_encoder.ipynb #cell-54
 _FIRST_HALF = {"t5": "T5EncoderModel", "mt5": "MT5EncoderModel", "umt5": "UMT5EncoderModel", "longt5": "LongT5EncoderModel",
