@@ -20,7 +20,7 @@ def lines(key):
 
 
 extras = {k.removesuffix("_requirements"): lines(k) for k in cfg if k.endswith("_requirements")}
-extras["dev"] = [*extras["dev"], *extras["quant"], *extras["docs"], *extras["ray"]]
+extras["dev"] = [*extras["dev"], *extras["quant"], *extras["docs"], *extras["ray"], *extras["files"]]
 readme = here/"README.md"
 
 setup(

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from rag_nb import LexicalIndex, Passages, Rag, RagConfig, RagRetriever, Hits, words_of
+from rag_nb import LexicalIndex, Passages, Rag, RagConfig, RagRetriever, Hits, tokenize_words
 from rag_nb.core.index import make_index
 from rag_nb.core.toy import toy_documents, toy_encoder, toy_generator, toy_questions, toy_tokenizer
 
@@ -27,10 +27,10 @@ def questions(n, seed=1):
 def test_the_same_as_bm25s(k1, b):
     bm25s = pytest.importorskip("bm25s")
     ps, theirs = passages(200), bm25s.BM25(k1=k1, b=b, method="lucene")
-    theirs.index([words_of(f"{p['title']}\n{p['text']}") for p in ps], show_progress=False)
+    theirs.index([tokenize_words(f"{p['title']}\n{p['text']}") for p in ps], show_progress=False)
     ours = LexicalIndex(ps, k1=k1, b=b)
     for q in questions(20):
-        known = [w for w in words_of(q) if w in theirs.vocab_dict]
+        known = [w for w in tokenize_words(q) if w in theirs.vocab_dict]
         np.testing.assert_allclose(ours.scores(q), theirs.get_scores(known), rtol=1e-5, atol=1e-6)
 
 
@@ -39,15 +39,15 @@ def test_the_shipped_knowledge_the_same_as_bm25s():
     from importlib.resources import files
     ps = Passages.open(files("rag_nb")/"knowledge"/"squad48"/"passages.parquet").select(range(300))
     theirs, ours = bm25s.BM25(k1=.9, b=.4, method="lucene"), LexicalIndex(ps)
-    theirs.index([words_of(f"{p['title']}\n{p['text']}") for p in ps], show_progress=False)
+    theirs.index([tokenize_words(f"{p['title']}\n{p['text']}") for p in ps], show_progress=False)
     for q in ("Where was Nikola Tesla born?", "Which team won Super Bowl 50?", "What is the capital of Poland?"):
-        np.testing.assert_allclose(ours.scores(q), theirs.get_scores([w for w in words_of(q) if w in theirs.vocab_dict]), rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(ours.scores(q), theirs.get_scores([w for w in tokenize_words(q) if w in theirs.vocab_dict]), rtol=1e-5, atol=1e-6)
 
 
 def test_words():
-    assert words_of("Don't STOP, 3.14 naïve_x") == ["don", "t", "stop", "3", "14", "naïve_x"]
-    assert words_of("東京タワー한국 abc") == ["東", "京", "タ", "ワ", "ー", "한", "국", "abc"]
-    assert words_of(" \n…") == []
+    assert tokenize_words("Don't STOP, 3.14 naïve_x") == ["don", "t", "stop", "3", "14", "naïve_x"]
+    assert tokenize_words("東京タワー한국 abc") == ["東", "京", "タ", "ワ", "ー", "한", "국", "abc"]
+    assert tokenize_words(" \n…") == []
 
 
 def test_best_first_and_ties_by_row():

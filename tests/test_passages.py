@@ -5,7 +5,9 @@ import numpy as np, pytest, torch
 from hypothesis import given, settings, strategies as st
 
 from rag_nb.core import passages as mod
-from rag_nb.core.passages import Hits, Passages, read_documents, split_words
+from rag_nb.core.passages import Hits, Passages
+from rag_nb.store.readers import read_documents
+from rag_nb.core.words import _RUN, has_words, split_passages
 
 pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=400)
@@ -16,29 +18,29 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=400)
 @given(texts, st.integers(1, 7), st.integers(0, 6))
 def test_passages_cover_every_word_in_order(text, n, overlap):
     overlap = min(overlap, n-1)
-    spans = split_words(text, n, overlap)
-    words = [m.span() for m in mod._WORD.finditer(text)]
+    spans = split_passages(text, n, overlap)
+    words = [m.span() for m in _RUN.finditer(text)]
     assert all(s < e for s, e in spans) and spans == sorted(spans)
     assert all(any(s <= a and b <= e for s, e in spans) for a, b in words)          # every word, whole
-    assert all(1 <= len(mod._WORD.findall(text[s:e])) <= n for s, e in spans)
-    if not overlap: assert sum(len(mod._WORD.findall(text[s:e])) for s, e in spans) == len(words)
+    assert all(1 <= len(_RUN.findall(text[s:e])) <= n for s, e in spans)
+    if not overlap: assert sum(len(_RUN.findall(text[s:e])) for s, e in spans) == len(words)
     if spans: assert not text[:spans[0][0]].strip() and not text[spans[-1][1]:].strip()
 
 
 def test_split_is_dprs_for_plain_text():
     words = [f"w{i}" for i in range(250)]
-    got = [" ".join(words)[s:e].split() for s, e in split_words(" ".join(words))]
+    got = [" ".join(words)[s:e].split() for s, e in split_passages(" ".join(words))]
     assert got == [words[:100], words[100:200], words[200:]]
 
 
 def test_split_bounds_a_passage_without_spaces():
-    assert max(e-s for s, e in split_words("x"*1_000_000)) <= 100*200
-    assert len(split_words("日本語" * 100)) == 3
+    assert max(e-s for s, e in split_passages("x"*1_000_000)) <= 100*200
+    assert len(split_passages("日本語" * 100)) == 3
 
 
 @pytest.mark.parametrize("n,overlap", [(0, 0), (-1, 0), (5, 5), (5, -1)])
 def test_split_refuses(n, overlap):
-    with pytest.raises(ValueError, match="n_words"): split_words("a b", n, overlap)
+    with pytest.raises(ValueError, match="n_words"): split_passages("a b", n, overlap)
 
 
 # documents
@@ -108,7 +110,9 @@ def test_bad_documents_are_named(source, error, says):
     ("a.txt", b"\xff\xfea", "a.txt: not UTF-8"),
     ("a.md", b" \n", "a.md.* has an empty text"),
     ("a.parquet", b"PAR1 no PAR1", "a.parquet: not a readable Parquet"),
-    ("a.pdf", b"%PDF", r"unknown file type '.pdf'; known are .jsonl"),
+    ("a.xlsx", b"PK", r"unknown file type '.xlsx'; known are .jsonl"),
+    ("a.pdf", b"%PDF", "a.pdf: not a readable PDF file"),
+    ("a.docx", b"PK", "a.docx: not a readable DOCX file"),
     ("a", b"x", "unknown file type ''"),
 ])
 def test_bad_files_are_named(tmp_path, name, content, says):
@@ -141,7 +145,7 @@ def test_line_separators_inside_a_json_string_do_not_end_a_line(tmp_path):
 def made(n=3000): return Passages({"text": [f"text {i}" for i in range(n)], "title": [f"t{i%7}" for i in range(n)], "document": [str(i//3) for i in range(n)], "id": [f"p{i}" for i in range(n)]})
 
 
-@given(st.lists(texts.filter(lambda t: mod._WORD.search(t)), min_size=1, max_size=5), st.integers(1, 4))
+@given(st.lists(texts.filter(lambda t: has_words(t)), min_size=1, max_size=5), st.integers(1, 4))
 @settings(max_examples=40)
 def test_text_comes_back_verbatim(tmp_path_factory, docs, n):
     path = tmp_path_factory.mktemp("p")/"p.parquet"

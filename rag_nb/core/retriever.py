@@ -41,6 +41,7 @@ class RagRetriever:
         self.question_encoder_tokenizer, self.generator_tokenizer = question_encoder_tokenizer, generator_tokenizer
         self.config, self._encoder, self._lexical = config or RagConfig(), encoder, None
         self.folder, self.deleted, self.device = None, None, "cpu"
+        self.skipped = [] # documents that the build could not read: dicts of `document` and `reason`
         self.ctx_encoder_tokenizer, self.return_tokenized_docs, self.told = None, False, False
         self.index = adapt_index(index) if index is not None else index_named(config) if config is not None else None
         self.made_by = encoder_record(encoder) if encoder is not None else _published_encoder(self.index) # whose vectors these are; None: not known
@@ -109,7 +110,7 @@ def _published_encoder(index):
 # %% ../../nbs/core/06_retriever.ipynb #cell-10
 @patch(cls_method=True)
 def from_documents(cls:RagRetriever,
-    docs, # list of dicts or strings, datasets.Dataset, a JSONL, CSV, Parquet, text or Markdown file, or a folder of texts
+    docs, # list of dicts or strings, datasets.Dataset, a table, a file or folder of any kind that `read_documents` knows, or a list of files
     question_encoder=None, # TextEncoder, its name or folder; the embedded one where None
     path:str|os.PathLike|None=None, # write an index folder here; in memory where None
     index_kind:str="exact", # or "hnsw", "ivfpq", a factory string of FAISS, …
@@ -120,19 +121,25 @@ def from_documents(cls:RagRetriever,
     dtype:str="float32", # of the vectors that are kept; "float16" takes half the room
     overwrite:bool=False, # replace an index that is in the folder
     device:str="cpu", # where an exact index searches
+    columns:dict|None=None, # renames columns of the documents, as in {"contents": "text"}
+    errors:str="raise", # or "skip": leave out documents that cannot be read, and list them in `retriever.skipped`
     **index_params, # for the index, such as `nprobe`
 ):
     "Read, split, embed and index documents."
     encoder = encoder_of(question_encoder)
     kind, dtype, index_params = _asked(index_kind, dtype, index_params, encoder.dim, cls.from_documents)
-    passages = docs if isinstance(docs, Passages) else Passages.from_documents(docs, n_words=n_words, overlap=overlap)
+    passages = docs if isinstance(docs, Passages) else Passages.from_documents(docs, n_words=n_words, overlap=overlap, columns=columns, errors=errors)
     if path is not None:
         folder = build_folder(path, passages, lambda rows: encoder.encode(rows, "passage"), encoder_record(encoder), index_kind=kind, dtype=dtype,
                               progress=progress, overwrite=overwrite, **index_params)
-        return cls._over(folder, config or _config_in(path, folder), encoder, device)
+        made = cls._over(folder, config or _config_in(path, folder), encoder, device)
+        made.skipped = passages.skipped
+        return made
     vectors = encoder.encode(list(passages), "passage", progress=progress).astype(dtype, copy=False)   # (N, D)
     if kind == "exact": index_params["device"] = device
-    return cls(config or config_for(encoder), index=make_index(kind, vectors, **index_params), passages=passages, encoder=encoder)
+    made = cls(config or config_for(encoder), index=make_index(kind, vectors, **index_params), passages=passages, encoder=encoder)
+    made.skipped = passages.skipped
+    return made
 
 def _asked(kind, dtype, params, dim, where):
     "Kind, dtype and parameters of an index that is to be built, checked before the work begins."
@@ -573,11 +580,14 @@ def add(self:RagRetriever,
     n_words:int=100, # words a passage
     overlap:int=0, # words that neighbouring passages share
     progress:bool=True, # show a progress bar
+    columns:dict|None=None, # renames columns of the documents, as in {"contents": "text"}
+    errors:str="raise", # or "skip": leave out documents that cannot be read, and list them in `skipped`
 ):
     "Embed and append documents; an id that is there already is refused."
     self._refresh()
     numbers = [int(i) for i in self.passages.column("document") if str(i).isdecimal()]
-    new = docs if isinstance(docs, Passages) else Passages.from_documents(docs, n_words=n_words, overlap=overlap, first_id=max(numbers, default=-1) + 1)
+    new = docs if isinstance(docs, Passages) else Passages.from_documents(docs, n_words=n_words, overlap=overlap, first_id=max(numbers, default=-1) + 1, columns=columns, errors=errors)
+    self.skipped += new.skipped
     known = set(new.column("document")) & self._documents()
     if known: raise ValueError(f"document id {sorted(known)[0]!r} is in the index already: delete it first, or give the new one another id")
     vectors = self._maker().encode([new[i] for i in range(len(new))], "passage", progress=progress)

@@ -6,7 +6,7 @@
 __all__ = ['LONGEST', 'count_questions', 'Row', 'check_output']
 
 # %% ../../nbs/scale/02_batch.ipynb #cell-02
-import csv, hashlib, json, os
+import hashlib, json, os
 from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +20,8 @@ from ..store.folder import fcntl
 from ..core.retriever import check_count, check_question
 from ..core.answer import Rag
 from ..show.html import _json as _valid, answer_json, json_text
-from ..store.questions import _json as _json_file, _parquet
+from ..store.readers import READERS, ending, open_bytes, read_table
+from ..store.questions import _FILES, known_question, question_form, question_id
 from ..core.evaluate import _size_of_batch
 
 # %% ../../nbs/scale/02_batch.ipynb #cell-09
@@ -55,25 +56,17 @@ def _read_lines(file, kind=None):
     if kind is None: yield from repeat("", before)
 
 # %% ../../nbs/scale/02_batch.ipynb #cell-15
-def _read_table(path):
-    "Raw questions from a CSV or TSV file."
-    with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as f:
-        rows = csv.DictReader(f, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
-        try: columns = rows.fieldnames or ()
-        except csv.Error as e: raise ValueError(f"{path}: not readable as {path.suffix[1:].upper()} ({e})") from None
-        if "question" not in columns: raise ValueError(f"{path}: no column 'question' in its header, which has {_fields(columns)}")
-        while True:
-            try: yield next(rows)
-            except StopIteration: return
-            except csv.Error as e: yield ValueError(f"its row cannot be read ({e})")
-
 def _read_binary(path, kind):
-    with open(path, "rb") as f: yield from _read_lines(f, kind)
+    with open_bytes(path) as f: yield from _read_lines(f, kind)
 
-def _second(pairs): return (raw for _, raw in pairs)
+def _records(path):
+    "Raw questions of a table, a JSON or a Parquet file, by the readers of questions and documents."
+    form = question_form()
+    pairs = read_table(path, form, lenient=True) if READERS[ending(path)] is read_table else READERS[ending(path)](path, form)
+    return (raw for _, raw in pairs)
 
-_READERS = {".jsonl": lambda p: _read_binary(p, "json"), ".txt": lambda p: _read_binary(p, "text"), ".csv": _read_table, ".tsv": _read_table,
-            ".json": lambda p: _second(_json_file(p)), ".parquet": lambda p: _second(_parquet(p))}
+_LINES = {".jsonl": "json", ".ndjson": "json", ".txt": "text"}
+_READERS = {k: _records for k in _FILES} | {k + gz: lambda p, kind=kind: _read_binary(p, kind) for k, kind in _LINES.items() for gz in ("", ".gz")}
 
 # %% ../../nbs/scale/02_batch.ipynb #cell-17
 def _raw(source):
@@ -82,8 +75,8 @@ def _raw(source):
         path = Path(source)
         if path.exists() and not path.is_file() and not path.is_dir(): return _read_binary(path, None)
         if not path.is_file(): raise FileNotFoundError(f"no file {str(source)[:200]!r} with questions; rag.ask(...) answers a single one")
-        if path.suffix.lower() not in _READERS: raise ValueError(f"{path}: unknown file type {path.suffix!r}; questions come as {', '.join(_READERS)}")
-        return _READERS[path.suffix.lower()](path)
+        if ending(path) not in _READERS: raise ValueError(f"{path}: unknown file type {path.suffix!r}; questions come as {', '.join(_READERS)}")
+        return _READERS[ending(path)](path)
     if hasattr(source, "readline"): return _read_lines(source)
     if isinstance(source, (bytes, Mapping)) or not hasattr(source, "__iter__"): raise TypeError(f"questions come from a file, a list or an iterator, not from a value of type {type(source).__name__}")
     return iter(source)
@@ -110,7 +103,8 @@ def _row(number, raw):
     key, question, error = str(number), None, str(raw) if isinstance(raw, Exception) else None
     try:
         if isinstance(raw, Mapping):
-            if raw.get("id") not in (None, ""): key = _valid(str(raw["id"]))[:200]
+            raw = known_question(raw)
+            key = _valid(question_id(raw))[:200] or key
             if "question" not in raw: raise ValueError(f"it has no 'question', only {_fields(raw)}")
             question = raw["question"]
         elif error is None: question = raw

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np, torch
 from fastcore.basics import patch
 from tqdm.auto import tqdm
-from ..core.passages import Hits, Passages, read_documents
+from ..core.passages import Hits, Passages
+from ..store.readers import read_documents
 from ..core.index import Index, Vectors, index_class
 from ..store.folder import MANIFEST, IndexFolder, IndexFolderError, build_folder, same_encoder, _encoded, _finish, _finished, _plain_record, _shard_key, _workshop
 
