@@ -7,15 +7,16 @@ __all__ = ['BINS', 'WAYS', 'DEPTH', 'GROUP', 'normalize_answer', 'exact_match', 
            'Evaluation', 'evaluate']
 
 # %% ../../nbs/core/12_evaluate.ipynb #cell-02
-import json, os, re, string, time
+import json, os, re, string, time, unicodedata, warnings
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-import numpy as np, torch
+import numpy as np, regex, torch
 from fastcore.basics import patch
 from tqdm.auto import tqdm
-from .passages import Hits
+from .passages import Hits, Passages
+from .words import fold, split_words
 from .answer import Rag
 from ..show.html import _Html, _box, _tag, clean
 from ..store.questions import read_questions
@@ -26,31 +27,45 @@ _ARTICLES = re.compile(r"\b(a|an|the)\b")
 
 def normalize_answer(
     text:str,
+    normalize:str="squad", # "squad", the form of published figures; or "unicode", for any language
 )->str:
-    "SQuAD's normal form of an answer: lower case, no ASCII punctuation, no English articles, single spaces."
+    "The normal form of an answer. SQuAD's: lower case, no ASCII punctuation, no English articles, single spaces."
+    if normalize == "unicode": return _unicode_form(text)
+    if normalize != "squad": raise ValueError(f"normalize is 'squad' or 'unicode', not {normalize!r}")
     return " ".join(_ARTICLES.sub(" ", text.lower().translate(_NO_PUNCTUATION)).split())
 
-# %% ../../nbs/core/12_evaluate.ipynb #cell-08
+# %% ../../nbs/core/12_evaluate.ipynb #cell-07
+_PUNCTUATION = regex.compile(rf"[\p{{P}}{re.escape(string.punctuation)}]+")
+
+@lru_cache(maxsize=2**15)
+def _unicode_form(text):
+    "Folded, in compatible characters, without punctuation and English articles; words, and characters of scripts without spaces, parted by a space."
+    words = split_words(_PUNCTUATION.sub("", fold(unicodedata.normalize("NFKC", text)).casefold()))
+    return " ".join(w for w in words if w not in ("a", "an", "the"))
+
+# %% ../../nbs/core/12_evaluate.ipynb #cell-11
 def exact_match(
     prediction:str, # what was answered
     answers:list,   # the references
+    normalize:str="squad", # as for `normalize_answer`
 )->float:           # 1 or 0
-    "Does the prediction equal any reference, in SQuAD's normal form?"
-    return float(normalize_answer(prediction) in {normalize_answer(a) for a in answers})
+    "Does the prediction equal any reference, in their normal form?"
+    return float(normalize_answer(prediction, normalize) in {normalize_answer(a, normalize) for a in answers})
 
 def f1_score(
     prediction:str, # what was answered
     answers:list,   # the references
+    normalize:str="squad", # as for `normalize_answer`
 )->float:           # between 0 and 1
     "Overlap of the words of the prediction with the best of the references, as SQuAD counts it."
-    return max((_f1(normalize_answer(prediction).split(), normalize_answer(a).split()) for a in answers), default=0.)
+    return max((_f1(normalize_answer(prediction, normalize).split(), normalize_answer(a, normalize).split()) for a in answers), default=0.)
 
 def _f1(said, answer):
     if not said or not answer: return float(said == answer)
     common = sum((Counter(said) & Counter(answer)).values())
     return 2*common / (len(said) + len(answer)) if common else 0.
 
-# %% ../../nbs/core/12_evaluate.ipynb #cell-12
+# %% ../../nbs/core/12_evaluate.ipynb #cell-15
 @lru_cache(maxsize=2**15)
 def _words(text): return f" {normalize_answer(text)} "
 
@@ -58,8 +73,11 @@ def holds_answer(
     text:str,     # of a passage
     answers:list, # the references
 )->bool:
-    "Does any of the references stand in the text, as whole words in SQuAD's normal form?"
-    return any(a != "  " and a in _words(text) for a in map(_words, answers))
+    "Does any of the references stand in the text, as whole words in SQuAD's normal form or in the one for all languages?"
+    if any(a != "  " and a in _words(text) for a in map(_words, answers)): return True
+    if text.isascii(): return False
+    found = f" {_unicode_form(text)} "
+    return any(f" {a} " in found for a in map(_unicode_form, answers) if a)
 
 def _is_right(passage, document_ids): return str(passage.get("id")) in document_ids or str(passage.get("document")) in document_ids
 
@@ -67,7 +85,7 @@ def _rank(flags):
     "The place of the first True, from 1; None where there is none."
     return next((i for i, f in enumerate(flags, 1) if f), None)
 
-# %% ../../nbs/core/12_evaluate.ipynb #cell-17
+# %% ../../nbs/core/12_evaluate.ipynb #cell-20
 BINS = 10
 
 def _binned(beliefs, held):
@@ -81,7 +99,7 @@ def _ece(tables):
     count, belief, held = np.moveaxis(tables, -2, 0)
     return np.abs(belief - held).sum(-1) / np.maximum(count.sum(-1), 1)
 
-# %% ../../nbs/core/12_evaluate.ipynb #cell-20
+# %% ../../nbs/core/12_evaluate.ipynb #cell-23
 def _draws(n, times, seed):
     "How often each of n questions is drawn in each of `times` samples of n with replacement, (times, n)."
     rng = np.random.default_rng(seed)
@@ -100,7 +118,7 @@ def _mean(values, draws):
     sums, counts = draws @ np.where(known, values, 0.), draws @ known.astype(np.float64)
     return float(values[known].mean()), _interval(sums / np.where(counts > 0, counts, np.nan))
 
-# %% ../../nbs/core/12_evaluate.ipynb #cell-24
+# %% ../../nbs/core/12_evaluate.ipynb #cell-27
 WAYS = {"token": "RAG-Token", "sequence": "RAG-Sequence", "best_document": "the best document alone", "no_documents": "no documents"}
 DEPTH = 20  # how many documents are searched for, so that recall@20 is known
 
@@ -117,7 +135,7 @@ def _found(rag, questions, depth):
     scores = rag.model.rag.doc_scores(vectors, hits)
     return replace(hits, vectors=None, lexical=None, scores=scores.float() / float(rag.model.config.score_scale)).to("cpu")
 
-# %% ../../nbs/core/12_evaluate.ipynb #cell-26
+# %% ../../nbs/core/12_evaluate.ipynb #cell-29
 GROUP = 1024
 
 def _size_of_batch(rag, n_docs):
@@ -135,10 +153,10 @@ def _ask_halving(rag, questions, hits, size, **settings):
     half = max(1, size // 2)
     return [a for i in range(0, len(questions), half) for a in _ask_halving(rag, questions[i:i+half], hits[i:i+half], half, **settings)]
 
-# %% ../../nbs/core/12_evaluate.ipynb #cell-28
-def _scored(answer, references):
+# %% ../../nbs/core/12_evaluate.ipynb #cell-31
+def _scored(answer, references, normalize="squad"):
     "What is right about an answer."
-    return dict(prediction=answer.text, em=exact_match(answer.text, references), f1=f1_score(answer.text, references), logprob=round(float(answer.logprob), 4))
+    return dict(prediction=answer.text, em=exact_match(answer.text, references, normalize), f1=f1_score(answer.text, references, normalize), logprob=round(float(answer.logprob), 4))
 
 def _record(question, hits, n_read):
     "What is known of a question before it is answered: where the right document and the first that holds an answer stand."
@@ -155,12 +173,12 @@ def _beliefs(answer, n_read):
     last = answer.running_posterior[-1] if len(answer.tokens) else answer.doc_prior
     return dict(prior=[round(x, 5) for x in answer.doc_prior[mask].tolist()], posterior=[round(x, 5) for x in last[mask].tolist()])
 
-# %% ../../nbs/core/12_evaluate.ipynb #cell-29
+# %% ../../nbs/core/12_evaluate.ipynb #cell-32
 def _same_as(way, way_0, n_docs):
     "With one document, both sums are that document's answer, and no other way has to be asked."
     return n_docs == 1 and way != "no_documents" and way_0 != "no_documents"
 
-def _ask_batch(rag, questions, hits, ways, n_docs, size, searching, settings):
+def _ask_batch(rag, questions, hits, ways, n_docs, size, searching, settings, normalize="squad"):
     "Records of one batch: the first way is the main one, the others stand beside it."
     n_read = {"best_document": 1, "no_documents": 0}.get(ways[0], n_docs)
     texts, records = [q["question"] for q in questions], [_record(q, hits[b], n_read) for b, q in enumerate(questions)]
@@ -172,11 +190,11 @@ def _ask_batch(rag, questions, hits, ways, n_docs, size, searching, settings):
         answers = _ask_halving(rag, texts, _hits_for(way, hits, n_docs), size, kind=kind, **settings)
         took = (time.perf_counter() - start) / len(texts)
         for r, q, a in zip(records, questions, answers):
-            if way == ways[0]: r.update(_scored(a, q["answers"]), **_beliefs(a, n_read), seconds=searching + took, others={})
-            else: r["others"][way] = _scored(a, q["answers"])
+            if way == ways[0]: r.update(_scored(a, q["answers"], normalize), **_beliefs(a, n_read), seconds=searching + took, others={})
+            else: r["others"][way] = _scored(a, q["answers"], normalize)
     return records
 
-# %% ../../nbs/core/12_evaluate.ipynb #cell-31
+# %% ../../nbs/core/12_evaluate.ipynb #cell-34
 def _rows(records):
     "The measured columns of the main way, by name; NaN where a question does not count."
     nan = float("nan")
@@ -206,7 +224,7 @@ def _calibration(records, draws):
     bins = [dict(low=b/BINS, high=(b+1)/BINS, n=int(count[b]), believed=float(belief[b]/count[b]), held=float(held[b]/count[b])) for b in range(BINS) if count[b]]
     return out, bins
 
-# %% ../../nbs/core/12_evaluate.ipynb #cell-33
+# %% ../../nbs/core/12_evaluate.ipynb #cell-36
 def measure(
     records:list,    # of `evaluate`: one dict a question
     samples:int=1000, # of the bootstrap
@@ -224,7 +242,7 @@ def measure(
                                for k, v in zip((name, f"{name}_ci"), _mean(values, draws))}
     return out
 
-# %% ../../nbs/core/12_evaluate.ipynb #cell-35
+# %% ../../nbs/core/12_evaluate.ipynb #cell-38
 @dataclass(eq=False)
 class Evaluation:
     "What came out: measures by name (`e.em`, `e.recall_at_5_ci`, `e.compare`), the records they are made of, and the settings."
@@ -238,7 +256,7 @@ class Evaluation:
 
     def to_json(self): return {**self.measures, "settings": self.settings}
 
-# %% ../../nbs/core/12_evaluate.ipynb #cell-37
+# %% ../../nbs/core/12_evaluate.ipynb #cell-40
 def _resumed(path, settings):
     "Records that an earlier run left in the file, and the file, open for more."
     path, records = Path(path), []
@@ -261,7 +279,7 @@ def _write(out, rows):
     for r in rows: out.write(json.dumps(r, ensure_ascii=False) + "\n")
     out.flush()
 
-# %% ../../nbs/core/12_evaluate.ipynb #cell-38
+# %% ../../nbs/core/12_evaluate.ipynb #cell-41
 def _settings_of(rag, n_docs, ways, generation):
     "What a run depends on, in words and numbers."
     name = lambda m: getattr(m.config, "name_or_path", "") or getattr(m.config, "_name_or_path", "") or type(m).__name__
@@ -283,7 +301,7 @@ def _groups(rag, questions, depth):
         order = sorted(range(len(part)), key=lambda b: -_length(hits.passages[b], part[b]["question"]))
         yield [part[b] for b in order], hits[order], took
 
-# %% ../../nbs/core/12_evaluate.ipynb #cell-39
+# %% ../../nbs/core/12_evaluate.ipynb #cell-42
 def evaluate(
     rag:Rag,
     questions,                # whatever `read_questions` takes
@@ -296,16 +314,18 @@ def evaluate(
     samples:int=1000,         # of the bootstrap
     seed:int=0,               # of the bootstrap
     progress:bool=True,       # show a progress bar
+    normalize:str="squad",    # the form in which answers are compared: SQuAD's, or "unicode" for any language
     **generation,             # for `rag.ask`: `num_beams`, `max_new_tokens` …
 )->Evaluation:
     "Ask every question, and measure answers, retrieval and posterior; one search a question."
     questions, ways = read_questions(questions, limit=limit), _ways(rag, kind, compare)
     n_docs = min(rag.model.config.n_docs if n_docs is None else n_docs, len(rag.retriever))
     if n_docs < 1: raise ValueError(f"n_docs is {n_docs}: read at least one document (kind='no_documents' reads none)")
-    settings = _settings_of(rag, n_docs, ways, generation)
+    settings = _settings_of(rag, n_docs, ways, generation) | (dict(normalize=normalize) if normalize_answer("", normalize) or normalize != "squad" else {})
+    _check_named(questions, rag.retriever.passages)
     done, out = ([], None) if predictions is None else _resumed(predictions, settings)
     training = rag.model.training
-    try: rag.model.eval(); records = done + _run(rag, _left(questions, done), ways, n_docs, batch_size or _size_of_batch(rag, n_docs), out, progress, generation)
+    try: rag.model.eval(); records = done + _run(rag, _left(questions, done), ways, n_docs, batch_size or _size_of_batch(rag, n_docs), out, progress, generation, normalize)
     finally:
         rag.model.train(training)
         if out is not None: out.close()
@@ -313,27 +333,35 @@ def evaluate(
     records = sorted((r for r in records if r["id"] in places), key=lambda r: places[r["id"]])
     return Evaluation(settings, records, measure(records, samples, seed))
 
+def _check_named(questions, passages):
+    "A warning where the questions name documents and the index has none of them: recall would be 0 for want of a common name."
+    named = dict.fromkeys(str(i) for ids in questions.column("document_ids") for i in ids)
+    if not named or not isinstance(passages, Passages) or not len(passages): return
+    there = {str(i) for c in ("document", "id") for i in passages.column(c)}
+    if there.isdisjoint(named): warnings.warn(f"the questions name {len(named):,} documents, such as {next(iter(named))!r}, and none of them is in the index, whose documents are called like "
+                                              f"{passages[0]['document']!r}: recall will be 0. Index the documents under the ids that the questions use, or rename with columns=")
+
 def _left(questions, done):
     "The questions that have no record yet."
     known = {r["id"] for r in done}
     return questions[[i for i, q in enumerate(questions.column("id")) if q not in known]] if known else questions
 
-def _run(rag, questions, ways, n_docs, size, out, progress, generation):
+def _run(rag, questions, ways, n_docs, size, out, progress, generation, normalize="squad"):
     "Records of all questions, written as they come."
     records = []
     with tqdm(total=len(questions), desc="Evaluating", unit="question", disable=not progress or bool(os.environ.get("TQDM_DISABLE"))) as bar:
         for part, hits, took in _groups(rag, questions, max(DEPTH, n_docs)):
             for i in range(0, len(part), size):
-                new = _ask_batch(rag, part[i:i+size], hits[i:i+size], ways, n_docs, size, took, generation)
+                new = _ask_batch(rag, part[i:i+size], hits[i:i+size], ways, n_docs, size, took, generation, normalize)
                 if out is not None: _write(out, new)
                 records += new
                 bar.update(len(new)); bar.set_postfix(EM=f"{sum(r['em'] for r in records)/len(records):.3f}")
     return records
 
-# %% ../../nbs/core/12_evaluate.ipynb #cell-41
+# %% ../../nbs/core/12_evaluate.ipynb #cell-44
 Rag.evaluate = evaluate
 
-# %% ../../nbs/core/12_evaluate.ipynb #cell-47
+# %% ../../nbs/core/12_evaluate.ipynb #cell-50
 _NAMES = {"em": "exact match", "f1": "F1", "recall_at_1": "right document first (recall@1)", "recall_at_5": "among the first 5 (recall@5)",
           "recall_at_20": "among the first 20 (recall@20)", "answer_in_1": "an answer stands in the first", "answer_in_5": "in the first 5",
           "answer_in_20": "in the first 20", "answer_in_context": "in those that were read", "ece": "calibration error (ECE)", "ece_top": "of the most believed document"}
@@ -355,7 +383,7 @@ def head(self:Evaluation)->str:
     return (f"{self.n:,} question{'s'*(self.n != 1)} · {clean(str(s['generator']))} by {_way(s['kind'], s['n_docs'])} of {s['passages']:,} passages · "
             + (f"{pace:.2f} s a question" if pace >= .1 else f"{1000*pace:.0f} ms a question"))
 
-# %% ../../nbs/core/12_evaluate.ipynb #cell-48
+# %% ../../nbs/core/12_evaluate.ipynb #cell-51
 @patch
 def tables(self:Evaluation)->list: # of pairs: headings, rows of texts
     "Measures, ways to answer, and reliability, as texts."
@@ -375,7 +403,7 @@ def _aligned(head, rows):
 @patch
 def __repr__(self:Evaluation): return "\n".join([self.head()] + [l for head, rows in self.tables() for l in ["", *_aligned(head, rows)]])
 
-# %% ../../nbs/core/12_evaluate.ipynb #cell-49
+# %% ../../nbs/core/12_evaluate.ipynb #cell-52
 _CSS = """<style>
 .ragnb table.ragnb-measures{border-collapse:collapse;display:inline-table;vertical-align:top;width:auto;margin:.6em 2.5em .6em 0;border:0;font-size:1em}
 .ragnb table.ragnb-measures thead,.ragnb table.ragnb-measures tr:nth-child(n),.ragnb table.ragnb-measures tr:hover{background:none;border:0}
@@ -390,7 +418,7 @@ def _repr_html_(self:Evaluation):
     tables = [_tag("table", _tag("thead", row(head, "col")), _tag("tbody", *[row(r, "row") for r in rows]), cls="measures") for head, rows in self.tables()]
     return str(_box(_Html(_CSS), _tag("div", self.head()), *tables))
 
-# %% ../../nbs/core/12_evaluate.ipynb #cell-55
+# %% ../../nbs/core/12_evaluate.ipynb #cell-58
 @patch
 def beliefs(self:Evaluation)->tuple: # posteriors and whether the document holds an answer, two arrays of the same length
     "All (question, document) pairs that were read, as `plot_calibration` wants them."

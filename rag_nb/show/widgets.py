@@ -6,21 +6,23 @@
 __all__ = ['PassageBrowser', 'AnswerExplorer']
 
 # %% ../../nbs/show/07_widgets.ipynb #cell-02
-import re, sys, zlib
+import sys, zlib
 from collections import Counter
 from contextlib import nullcontext
 from dataclasses import replace
-import torch
+from unicodedata import normalize
+import regex, torch
 from fastcore.basics import patch
 from IPython.display import display
 from ipywidgets import HTML, Button, Checkbox, FloatSlider, HBox, IntSlider, Layout, Text, Textarea, ToggleButtons, VBox
 from ..core.answer import Rag
 from .candidates import Alternatives
-from .html import (_WIDE, _bar, _box, _colour, _difference, _documents, _facts, _fold, _heatmap, _join, _likelihood, _log,
+from .html import (_bar, _box, _colour, _difference, _documents, _facts, _fold, _heatmap, _join, _likelihood, _log,
                             _main_posterior, _name, _number, _percent, _plural, _short, _style, _tag, answer_html, clean, hits_html,
                             posterior_label, visible)
 from ..core.passages import Hits
 from ..core.retriever import RagRetriever
+from ..core.words import tokenize_words, without_spaces, word_spans
 
 # %% ../../nbs/show/07_widgets.ipynb #cell-05
 _EVERYWHERE = set("""a an and are as at be been but by can could did do does for from had has have he her his how i if in into is it its me
@@ -29,23 +31,23 @@ whom whose why will with would you your""".split())
 
 def _words(text):
     "The words of a text that say something, in lower case."
-    return [w for w in re.findall(r"\w+", clean(text).lower()) if w not in _EVERYWHERE]
+    return [w for w in dict.fromkeys(tokenize_words(clean(text))) if w not in _EVERYWHERE]
 
 # %% ../../nbs/show/07_widgets.ipynb #cell-08
 def _whole(word):
     "A pattern for a word that is not part of a longer one."
-    return re.escape(word) if re.search(f"[{_WIDE}]", word) else rf"(?<!\w){re.escape(word)}(?!\w)"
+    return regex.escape(word) if without_spaces(word) else rf"(?<!\w){regex.escape(word)}(?!\w)"
 
 def _marker(**kinds):  # kind of word: the words
     "A regular expression with a group for each kind of word; None where there is no word at all."
     words = {k: sorted({w for w in ws if w.strip()}, key=lambda w: (-len(w), w)) for k, ws in kinds.items()}
     groups = [f"(?P<{k}>{'|'.join(map(_whole, ws))})" for k, ws in words.items() if ws]
-    return re.compile("|".join(groups), re.IGNORECASE) if groups else None
+    return regex.compile("|".join(groups), regex.IGNORECASE) if groups else None
 
 # %% ../../nbs/show/07_widgets.ipynb #cell-10
 def _marked(text, marker):
     "The text as HTML, with the words that `marker` finds marked by their kind."
-    text, out, at = clean(text), [], 0
+    text, out, at = normalize("NFC", clean(text)), [], 0
     for m in marker.finditer(text) if marker else ():
         out, at = [*out, text[at:m.start()], _tag("mark", m[0], cls=m.lastgroup)], m.end()
     return _join([*out, text[at:]])
@@ -53,7 +55,7 @@ def _marked(text, marker):
 # %% ../../nbs/show/07_widgets.ipynb #cell-13
 def _excerpt(text, marker, n=160):
     "About n characters of a text on one line, where the answer's words are, or else the question's."
-    text = " ".join(clean(text).split())
+    text = " ".join(normalize("NFC", clean(text)).split())
     found = min(marker.finditer(text) if marker else (), key=lambda m: (m.lastgroup == "question", m.start()), default=None)
     at = max(0, found.start() - n//3) if found and found.end() > n else 0
     return "…"*(at > 0) + text[at:at+n].strip() + "…"*(at + n < len(text))
@@ -473,7 +475,7 @@ class _Row:
 def _word_at(tokens, i):
     "The word that token i is part of."
     text, start = "".join(tokens), len("".join(tokens[:i]))
-    words = [m[0] for m in re.finditer(r"\w+", text) if m.start() < start + len(tokens[i]) and m.end() > start]
+    words = [text[s:e] for s, e in word_spans(text) if s < start + len(tokens[i]) and e > start]
     return max(words, key=len, default="")
 
 # %% ../../nbs/show/07_widgets.ipynb #cell-66
