@@ -13,7 +13,7 @@ import regex
 # %% ../../nbs/core/01_words.ipynb #cell-05
 _IDEOGRAPH = r"\p{Han}\p{Hiragana}\p{Katakana}\u30fb\u30fc\uff70\p{Bopomofo}\p{Yi}\p{Tangut}\p{Nushu}"
 _COMPLEX = r"\p{Line_Break=SA}\p{Javanese}\p{Balinese}"
-_MARKS = r"[\p{Grapheme_Extend}\p{Grapheme_Cluster_Break=SpacingMark}]{0,30}"   # Unicode lets no sane text have more on one letter
+_MARKS = r"[\p{M}\p{Grapheme_Extend}\p{Grapheme_Cluster_Break=SpacingMark}]{0,30}"   # Unicode lets no sane text have more on one letter
 
 # %% ../../nbs/core/01_words.ipynb #cell-09
 _SPACE = r"\s\x1c-\x1f"                              # as Python's str.isspace
