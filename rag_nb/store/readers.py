@@ -410,9 +410,8 @@ def _decoded(path):
     with open_bytes(path) as f: data = f.read()
     try: return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        said = re.search(rb"charset=[\"']?([\w-]{1,40})", data[:2048])
-        if not said: raise
-        try: return data.decode(said[1].decode())
+        said = re.search(rb"charset=[\"']?((?:iso-8859|windows|koi8|euc|shift_jis|big5|gbk?|gb18030|latin)[\w-]{0,20})", data[:2048], re.I)
+        try: return data.decode(said[1].decode()) if said else str(data, "utf-8")
         except LookupError: raise ValueError(f"{path}: not UTF-8 text, and its encoding {said[1].decode()!r} is unknown") from None
 
 # %% ../../nbs/store/01_readers.ipynb #cell-48
