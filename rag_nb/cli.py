@@ -69,13 +69,15 @@ def demo(
 # %% ../nbs/cli.ipynb #cell-18
 @call_parse
 def index(
-    documents: str = None,    # .jsonl, .json, .csv, .tsv, .parquet, .txt or .md file, or a folder of .txt and .md files
+    documents: str = None,    # File or folder of documents: .md .rst .txt .html .pdf .docx .ipynb .csv .tsv .json .jsonl .parquet, text kinds also as .gz
     out: _Folder = None,      # Folder to write the index into
     encoder: _Name = None,    # Name or folder of the encoder; the built-in one if left out
     kind: _Name = "exact",    # exact, hnsw, ivfpq, or a FAISS factory string
     n_words: _Number = 100,   # Words a passage
     overlap: _Number = 0,     # Words that neighbouring passages share
     overwrite: bool = False,  # Replace an index that is there
+    skip_errors: bool = False, # Leave out documents that cannot be read, and say how many, instead of stopping at the first
+    columns: Annotated[str, {"metavar": "THEIRS=OURS,..."}] = None, # Names of columns that are not title, text and id, as in contents=text
     device: _Name = None,     # Where the encoder runs, such as cpu or cuda
     ray: Annotated[str, {"nargs": "?", "const": "", "metavar": "ADDRESS"}] = None, # Embed with all machines of a Ray cluster: host:port or auto; without an address one is started here
     check: _Folder = None,    # Build nothing: verify the index in this folder
@@ -88,8 +90,17 @@ def index(
     from rag_nb.demo.defaults import RagRetriever, TextEncoder
     embed = RagRetriever.default_encoder(device) if encoder is None else TextEncoder.from_pretrained(encoder, device=device)
     how = dict(index_kind=kind, n_words=n_words, overlap=overlap, overwrite=overwrite)
-    folder = RagRetriever.from_documents(documents, question_encoder=embed, path=out, **how).folder if ray is None else _with_ray(out, documents, embed, ray, how)
+    reading = dict(columns=_columns(columns), errors="skip" if skip_errors else "raise")
+    if ray is not None and (columns or skip_errors): raise ValueError("--columns and --skip-errors do not go with --ray yet")
+    folder = RagRetriever.from_documents(documents, question_encoder=embed, path=out, **reading, **how).folder if ray is None else _with_ray(out, documents, embed, ray, how)
     _report(_summary(folder, out), json)
+
+def _columns(text):
+    "The renames that are written as theirs=ours, parted by commas; None where there are none."
+    if text is None: return None
+    pairs = [p.split("=") for p in text.split(",")]
+    if not all(len(p) == 2 and all(p) for p in pairs): raise ValueError(f"--columns {text}: write it as theirs=ours, as in --columns contents=text,nr=id")
+    return dict(pairs)
 
 def _with_ray(out, documents, embed, address, how):
     "The folder, built on a Ray cluster; what Ray says goes to standard error."
@@ -176,7 +187,7 @@ def _ask_file(rag, file, output, **settings):
 # %% ../nbs/cli.ipynb #cell-33
 @call_parse
 def evaluate(
-    questions: str,             # .jsonl, .json, .csv, .tsv or .parquet file with the columns question and answers, perhaps document_id
+    questions: str,             # .jsonl, .json, .csv, .tsv or .parquet file with the columns question and answers, perhaps document_id, or in the form of a published set
     index: Annotated[str, {"metavar": "FOLDER", "required": True}] = None, # Folder that `rag-nb index` made
     model: _Name = None,        # Name or folder of a generator or a RAG checkpoint; the built-in generator if left out
     encoder: _Name = None,      # Name or folder of the question encoder, where it is not the one that made the index
@@ -209,7 +220,7 @@ def _compact(found):
 # %% ../nbs/cli.ipynb #cell-37
 @call_parse
 def train(
-    questions: str,             # .jsonl, .json, .csv, .tsv or .parquet file with the columns question and answers, perhaps document_id
+    questions: str,             # .jsonl, .json, .csv, .tsv or .parquet file with the columns question and answers, perhaps document_id, or in the form of a published set
     index: Annotated[str, {"metavar": "FOLDER", "required": True}] = None, # Folder that `rag-nb index` made
     out: Annotated[str, {"metavar": "FOLDER", "required": True}] = None,   # Folder to write the trained model into
     model: _Name = None,        # Name or folder of a generator or a RAG checkpoint; the built-in generator if left out

@@ -335,3 +335,53 @@ def test_skipping_needs_something_left():
 def test_every_kind_that_is_known_is_told(kind):
     with pytest.raises(FileNotFoundError): read_documents(f"no/such{kind}")
     assert kind in READERS and callable(READERS[kind])
+
+
+# What does not fit is said
+
+def test_a_build_counts_passages_that_are_too_long():
+    "The toy's encoder reads 64 tokens here; which passages have more, its tokenizer says."
+    encoder = toy_encoder()
+    encoder.spec.passage_max_length = 64
+    docs = [{"title": "Tea", "text": "tea is a plant " * n} for n in (1, 2, 30, 40)]
+    lengths = [len(encoder.tokenizer(d["title"], d["text"], truncation=False)["input_ids"]) for d in docs]
+    assert sum(n > 64 for n in lengths) == 2
+    with pytest.warns(UserWarning, match="2 of 4 passages are longer than the 64 tokens that the encoder reads.*a smaller n_words"):
+        retriever = RagRetriever.from_documents(docs, encoder, n_words=None, progress=False)
+    with pytest.warns(UserWarning, match="1 of 1 passages are longer"): retriever.add([{"text": "tea is a plant " * 60}], n_words=None, progress=False)
+
+
+def test_an_answer_counts_contexts_that_were_cut():
+    from rag_nb import Rag
+    from rag_nb.core.toy import toy_generator, toy_tokenizer
+    encoder = toy_encoder()
+    retriever = RagRetriever.from_documents(["tea is a plant " * n for n in (1, 2, 4)], encoder, n_words=None, progress=False)
+    for kind in ("bart", "llama"):
+        rag = Rag.from_parts(retriever, encoder, (toy_generator(kind), toy_tokenizer(kind)), n_docs=3)
+        for room in (40, 60, 80, 120, 512):
+            rag.model.config.max_combined_length = room
+            try: answer = rag.ask("What is tea?", max_new_tokens=2)
+            except ValueError as e: assert "only" in str(e); continue
+            rag.model.config.max_combined_length = 4096
+            whole = rag.retriever.contexts(["What is tea?"], answer.hits, config=rag.model.config, tokenizer=rag.tokenizer.generator)["context_attention_mask"].sum(-1)
+            assert answer.n_cut == int((whole > room).sum()), (kind, room)
+            assert ("cut to fit" in answer._repr_html_()) == (answer.n_cut > 0)
+
+
+def test_evaluation_warns_where_no_named_document_is_there():
+    from rag_nb.core.evaluate import _check_named
+    passages = Passages.from_documents([{"_id": 7, "text": "a b"}])
+    with pytest.warns(UserWarning, match="the questions name 1 documents, such as 'doc7', and none of them is in the index, whose documents are called like '7'"):
+        _check_named(read_questions([dict(question="Who?", answer="Ada", document_id="doc7")]), passages)
+    import warnings
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        _check_named(read_questions([dict(question="Who?", answer="Ada", document_id=7), dict(question="Why?", answer="so")]), passages)
+
+
+def test_the_manifest_keeps_what_was_skipped(tmp_path):
+    (tmp_path/"docs").mkdir(); (tmp_path/"docs/a.txt").write_text("text a"); (tmp_path/"docs/b.txt").write_text("")
+    with pytest.warns(UserWarning, match="1 of 2 documents were skipped"): r = RagRetriever.from_documents(tmp_path/"docs", toy_encoder(), path=tmp_path/"index", errors="skip", progress=False)
+    assert [s["document"] for s in r.folder.manifest["skipped"]] == ["b.txt"]
+    r.add(["another text"], progress=False)
+    assert [s["document"] for s in RagRetriever.from_pretrained(tmp_path/"index", question_encoder=toy_encoder()).folder.manifest["skipped"]] == ["b.txt"]

@@ -8,7 +8,7 @@ __all__ = ['Citation', 'Answer', 'Rag', 'evaluating', 'token_texts', 'Stream']
 # %% ../../nbs/core/10_answer.ipynb #cell-02
 import copy, os
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from inspect import signature
 from itertools import islice
@@ -58,6 +58,7 @@ class Answer:
     previous: "Answer | None" = field(default=None, repr=False)  # the answer before a document was left out
     _again: object = field(default=None, repr=False, compare=False)  # answers again over other hits; gone once stored
     written: torch.Tensor | None = field(default=None, repr=False)   # all token ids as generated, special tokens and the end among them
+    n_cut: int = 0                   # of the contexts that were read, those that were cut to fit
 
     def __getstate__(self): return {**self.__dict__, "_again": None}
     def __str__(self): return self.text
@@ -293,6 +294,7 @@ def _answers(self:Rag, questions, hits, out, kind, gc, **how):
     out = {k: v.float().cpu() if v.is_floating_point() else v.cpu() for k, v in out.items() if isinstance(v, torch.Tensor)}
     prior = doc_log_prior(out["doc_scores"]).exp()
     answers = [self._answer(q, hits[b].to("cpu"), kind, prior[b].clone(), {k: v[b] for k, v in out.items()}, gc.eos_token_id) for b, q in enumerate(questions)]
+    for a, row in zip(answers, getattr(hits, "cut", ())): a.n_cut = int(row.sum())
     for a in answers: a._again = lambda hits, q=a.question: self._ask([q], kind, None, gc, hits, **how)[0]
     return answers
 
@@ -403,6 +405,8 @@ def _read_for(self:Rag, questions, n_docs, hits):
     else: hits = hits if n_docs is None else hits.head(n_docs); scores = self._scores_of(hits)
     device = self.model.generator.device
     contexts = {k: v.to(device) for k, v in self.retriever.contexts(questions, hits, config=self.model.config, tokenizer=self.tokenizer.generator).items()}
+    hits = replace(hits)                                                                             # the caller's stay as they are
+    hits.cut = self.retriever.cut_contexts(questions, hits, contexts["context_attention_mask"], self.model.config, self.tokenizer.generator)
     return hits, scores.to(device), contexts
 
 @patch

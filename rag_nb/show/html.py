@@ -119,7 +119,8 @@ def _cited(text, c):
 
 def _facts(answer):
     kind = {"token": "RAG-Token", "sequence": "RAG-Sequence"}.get(answer.kind, answer.kind)
-    return [kind, _plural(len(_documents(answer)), "document"), _plural(len(answer.tokens), "token"),
+    cut = [f"{_plural(answer.n_cut, 'context')} cut to fit"]*bool(answer.n_cut)
+    return [kind, _plural(len(_documents(answer)), "document"), *cut, _plural(len(answer.tokens), "token"),
             f"log-probability {_log(answer.logprob)} ({_likelihood(answer.logprob)})"]
 
 def _head(answer):

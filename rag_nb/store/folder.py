@@ -753,7 +753,8 @@ def build_folder(
         (work/"folder").mkdir()
         vectors = Vectors([np.load(p, mmap_mode="r", allow_pickle=False) for p in made], check=False)
         manifest = _assemble(work/"folder", passages, vectors, encoder, index_kind, params, dtype, _generation(path))
-        _publish(path, work/"folder", {**manifest, "source": _source([p.stem.split("-")[1] for p in made], index_kind, params)})
+        left = {"skipped": passages.skipped[:1000]} if getattr(passages, "skipped", None) else {}      # what the documents' reader could not read
+        _publish(path, work/"folder", {**manifest, "source": _source([p.stem.split("-")[1] for p in made], index_kind, params), **left})
     return IndexFolder.open(path, verify=False)
 
 # %% ../../nbs/store/05_folder.ipynb #cell-80
