@@ -2266,6 +2266,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                       'rag_nb.store.readers._with_metadata': ( 'store/readers.html#_with_metadata',
                                                                                'rag_nb/store/readers.py'),
                                       'rag_nb.store.readers.as_record': ('store/readers.html#as_record', 'rag_nb/store/readers.py'),
+                                      'rag_nb.store.readers.can_iterate': ('store/readers.html#can_iterate', 'rag_nb/store/readers.py'),
                                       'rag_nb.store.readers.document_form': ('store/readers.html#document_form', 'rag_nb/store/readers.py'),
                                       'rag_nb.store.readers.ending': ('store/readers.html#ending', 'rag_nb/store/readers.py'),
                                       'rag_nb.store.readers.first_heading': ('store/readers.html#first_heading', 'rag_nb/store/readers.py'),

@@ -89,10 +89,8 @@ def index(
     if not os.path.exists(documents): raise FileNotFoundError(f"no file or folder {documents!r}")
     from rag_nb.demo.defaults import RagRetriever, TextEncoder
     embed = RagRetriever.default_encoder(device) if encoder is None else TextEncoder.from_pretrained(encoder, device=device)
-    how = dict(index_kind=kind, n_words=n_words, overlap=overlap, overwrite=overwrite)
-    reading = dict(columns=_columns(columns), errors="skip" if skip_errors else "raise")
-    if ray is not None and (columns or skip_errors): raise ValueError("--columns and --skip-errors do not go with --ray yet")
-    folder = RagRetriever.from_documents(documents, question_encoder=embed, path=out, **reading, **how).folder if ray is None else _with_ray(out, documents, embed, ray, how)
+    how = dict(index_kind=kind, n_words=n_words, overlap=overlap, overwrite=overwrite, columns=_columns(columns), errors="skip" if skip_errors else "raise")
+    folder = RagRetriever.from_documents(documents, question_encoder=embed, path=out, **how).folder if ray is None else _with_ray(out, documents, embed, ray, how)
     _report(_summary(folder, out), json)
 
 def _columns(text):

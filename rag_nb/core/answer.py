@@ -232,12 +232,15 @@ def from_documents(cls:Rag,
     n_words:int=100, # words a passage
     overlap:int=0, # words that neighbouring passages share
     progress:bool=True, # show progress bars
+    columns:dict|None=None, # renames columns of the documents, as in {"contents": "text"}
+    errors:str="raise", # or "skip": leave out documents that cannot be read, and list them in `rag.retriever.skipped`
     **kwargs, # for `from_parts`
 ):
     "Index documents and put a `Rag` over them."
     _check_fields("from_documents()", kwargs.get("kind", "token"), {k: v for k, v in kwargs.items() if k != "kind"})
     encoder, pair = encoder_of(question_encoder), _generator(generator, generator_tokenizer)
-    retriever = RagRetriever.from_documents(docs, encoder, path=path, index_kind=index_kind, n_words=n_words, overlap=overlap, progress=progress)
+    retriever = RagRetriever.from_documents(docs, encoder, path=path, index_kind=index_kind, n_words=n_words, overlap=overlap, progress=progress,
+                                            columns=columns, errors=errors)
     return cls.from_parts(retriever, encoder, pair, **kwargs)
 
 def _check_fields(where, kind, given):

@@ -172,7 +172,7 @@ def config_for(
     fields = dict(encoder.spec.to_dict(), retrieval_vector_size=encoder.dim, score_scale=20.0 if encoder.spec.normalize else 1.0)
     return RagConfig(question_encoder=encoder.model.config.to_dict(), **{**fields, **kwargs})
 
-# %% ../../nbs/core/06_retriever.ipynb #n13811195
+# %% ../../nbs/core/06_retriever.ipynb #cell-12
 def cut_passages(
     encoder:TextEncoder, # which reads them
     passages, # N passages
@@ -188,7 +188,7 @@ def _warn_cut(encoder, passages):
     n, of = cut_passages(encoder, passages) if len(passages) else (0, 0)
     if n: warnings.warn(f"{n:,} of {of:,} passages are longer than the {encoder.max_length('passage'):,} tokens that the encoder reads, and no vector knows their ends; a smaller n_words makes shorter passages")
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-14
+# %% ../../nbs/core/06_retriever.ipynb #cell-16
 @patch(as_prop=True)
 def encoder(self:RagRetriever) -> TextEncoder:
     "The passage encoder, loaded by its record at first use."
@@ -213,7 +213,7 @@ def _load_encoder(record):
     if record["name"] in embedded: return embedded[record["name"]]()
     return TextEncoder.from_pretrained(record["name"], spec=EncoderSpec.from_dict(record["spec"]))
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-16
+# %% ../../nbs/core/06_retriever.ipynb #cell-18
 @patch
 def check_questions(self:RagRetriever,
     encoder:TextEncoder, # a model's question encoder
@@ -235,7 +235,7 @@ def _strangers(made, encoder, trained):
             "Open an index that was built for it, or build one: RagRetriever.from_documents(docs, question_encoder=rag.encoder). "
             "If it was trained for these passages, say so: model.config.passage_encoder = retriever.made_by")
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-19
+# %% ../../nbs/core/06_retriever.ipynb #cell-21
 def check_count(
     name:str, # of the argument
     value, # a number of things, at least one
@@ -246,7 +246,7 @@ def check_count(
     if value < 1: raise ValueError(f"{name} is {value}: {least}")
     return int(value)
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-20
+# %% ../../nbs/core/06_retriever.ipynb #cell-22
 @patch
 def search(self:RagRetriever,
     vectors, # (B, D) question vectors, tensor or array
@@ -299,7 +299,7 @@ def check_question(
     if not q.strip(): raise ValueError(f"{name} is empty{': ask something' if i is None else ''}")
     if _LONE.search(q): raise ValueError(f"{name}: half of a surrogate pair stands in it, which is not valid Unicode")
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-26
+# %% ../../nbs/core/06_retriever.ipynb #cell-28
 @patch(as_prop=True)
 def lexical(self:RagRetriever) -> LexicalIndex:
     "The passages by their words, counted at first use and again after documents came or went."
@@ -321,7 +321,7 @@ def with_words(self:RagRetriever,
     scores = torch.einsum("bd,bkd->bk", vectors.float(), docs) + words
     return Hits(ids.to(vectors.device), scores, vectors=docs, lexical=words)
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-28
+# %% ../../nbs/core/06_retriever.ipynb #cell-30
 @patch
 def _hybrid(self:RagRetriever, vectors, n_docs, questions, weight):
     "The K passages with the highest sum of inner product and weighted BM25, by Fagin's threshold algorithm; without passages."
@@ -344,7 +344,7 @@ def _union(a, b):
     again[:, 1:] = ids[:, 1:] == ids[:, :-1]
     return ids.masked_fill(again, -1)
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-33
+# %% ../../nbs/core/06_retriever.ipynb #cell-35
 @patch
 def contexts(self:RagRetriever,
     questions:list, # B strings
@@ -373,7 +373,7 @@ def _prefix(prefix, config):
     "What stands before each context: what was said, the configuration's, or the generator's own."
     return next((p for p in (prefix, config.prefix, getattr(config.generator, "prefix", None)) if p is not None), None)
 
-# %% ../../nbs/core/06_retriever.ipynb #n53600047
+# %% ../../nbs/core/06_retriever.ipynb #cell-37
 @patch
 def cut_contexts(self:RagRetriever,
     questions:list, # B strings
@@ -389,7 +389,7 @@ def cut_contexts(self:RagRetriever,
         full[b, k] = len(layout._coded([(layout.pieces, hits.passages[b][k] or {}, questions[b])])[0]) > layout.room
     return full
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-36
+# %% ../../nbs/core/06_retriever.ipynb #cell-40
 @patch
 def tokenise(self:RagRetriever,
     tokenizer=None, # the generator's; the retriever's own where None
@@ -406,7 +406,7 @@ def tokenise(self:RagRetriever,
     self._open(self.folder.store_tokens(layout.key, layout.heads, progress), self.device)
     return self
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-38
+# %% ../../nbs/core/06_retriever.ipynb #cell-42
 @patch
 def retrieve(self:RagRetriever,
     question_hidden_states, # (B, D) array or tensor
@@ -443,7 +443,7 @@ def _numbers(x, kind):
     if kind not in (None, "np", "pt"): raise ValueError(f"return_tensors is 'pt', 'np' or None, not {kind!r}")
     return x.cpu() if kind == "pt" else x.cpu().numpy() if kind == "np" else x.tolist()
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-40
+# %% ../../nbs/core/06_retriever.ipynb #cell-44
 @patch
 def set_ctx_encoder_tokenizer(self:RagRetriever,
     ctx_encoder_tokenizer, # of a passage encoder that is trained
@@ -459,7 +459,7 @@ def _tokenized_docs(self:RagRetriever, docs, n_docs):
     out = self.ctx_encoder_tokenizer(*map(list, texts), truncation=True, padding="longest", return_tensors="pt")
     return dict(tokenized_doc_ids=out["input_ids"], tokenized_doc_attention_mask=out["attention_mask"])
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-41
+# %% ../../nbs/core/06_retriever.ipynb #cell-45
 @patch
 def __call__(self:RagRetriever,
     question_input_ids, # (B, S) token ids: lists, array or tensor
@@ -478,7 +478,7 @@ def __call__(self:RagRetriever,
     if self.return_tokenized_docs: out.update({k: _numbers(v, return_tensors) for k, v in self._tokenized_docs(docs, n_docs).items()})
     return BatchEncoding(out)
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-44
+# %% ../../nbs/core/06_retriever.ipynb #cell-48
 class AutoTokenizer(transformers.AutoTokenizer):
     "Transformers' `AutoTokenizer`, with the `RagTokenizer` of this library for RAG checkpoints."
     @classmethod
@@ -486,7 +486,7 @@ class AutoTokenizer(transformers.AutoTokenizer):
         made = transformers.AutoTokenizer.from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
         return RagTokenizer(made.question_encoder, made.generator) if isinstance(made, transformers.RagTokenizer) else made
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-46
+# %% ../../nbs/core/06_retriever.ipynb #cell-50
 @patch
 def save_pretrained(self:RagRetriever,
     save_directory:str|os.PathLike, # made where it does not exist
@@ -519,7 +519,7 @@ def _save_folder(self:RagRetriever, new, path, overwrite):
     IndexFolder.create(new, self.passages, self.index.stored, self.made_by or dict(name=""), index_kind=self.index.kind, dtype="float16" if small else "float32", over=path,
                        overwrite=overwrite, keep=None if self.deleted is None else ~self.deleted, **self.index.params)
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-48
+# %% ../../nbs/core/06_retriever.ipynb #cell-52
 @patch(cls_method=True)
 def from_pretrained(cls:RagRetriever,
     retriever_name_or_path:str|os.PathLike, # an index folder, or one in which a Rag was saved; or the name or folder of a published checkpoint
@@ -560,7 +560,7 @@ def _check_names(given):
     wrong = [k for k in given if k not in known and get_close_matches(k, known, 1, .8)]
     if wrong: raise unknown_argument("RagRetriever.from_pretrained()", wrong, known)
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-49
+# %% ../../nbs/core/06_retriever.ipynb #cell-53
 @patch(cls_method=True)
 def _over(cls:RagRetriever, folder, config, encoder=None, device="cpu", tokenizer=None):
     "A retriever over an open folder."
@@ -583,7 +583,7 @@ def _config_in(path, folder, **kwargs):
     spec = EncoderSpec.from_dict(folder.manifest["encoder"]["spec"])
     return RagConfig(**{**spec.to_dict(), "retrieval_vector_size": folder.manifest["dim"], "score_scale": 20.0 if spec.normalize else 1.0, **kwargs})
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-51
+# %% ../../nbs/core/06_retriever.ipynb #cell-55
 @patch(cls_method=True)
 def _published(cls:RagRetriever, name, config=None, indexed_dataset=None, **kwargs):
     "The retriever of a checkpoint: its configuration with `kwargs` put in, its tokenizers, and the index that it names."
@@ -606,7 +606,7 @@ def _has_tokenizers(name):
     from transformers.utils import cached_file
     return cached_file(name, "question_encoder_tokenizer/tokenizer_config.json", _raise_exceptions_for_missing_entries=False) is not None
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-61
+# %% ../../nbs/core/06_retriever.ipynb #cell-65
 @patch
 def add(self:RagRetriever,
     docs, # whatever `from_documents` takes
@@ -649,7 +649,7 @@ def _documents(self:RagRetriever):
     ids = np.asarray(self.passages.column("document"), dtype=object)
     return set(ids if self.deleted is None else ids[~self.deleted])
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-62
+# %% ../../nbs/core/06_retriever.ipynb #cell-66
 @patch
 def delete(self:RagRetriever,
     ids:str|list, # document ids
@@ -671,7 +671,7 @@ def _ids(ids):
     if wrong != "": raise TypeError(f"documents are deleted by their ids, which are strings; this is a {type(wrong).__name__}")
     return [str(i) for i in ids]
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-64
+# %% ../../nbs/core/06_retriever.ipynb #cell-68
 @patch
 def compact(self:RagRetriever):
     "Rewrite the index without its deleted passages; the rows get new numbers."

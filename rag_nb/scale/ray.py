@@ -316,12 +316,15 @@ def _lumps(docs, size=2**27):
         if n >= size: yield lump; lump, n = [], 0
     if lump: yield lump
 
-def _split(docs, folder, n_words, overlap):
+def _split(docs, folder, n_words, overlap, columns=None, errors="raise"):
     "The passages of the documents in files, read and written in one pass."
     shutil.rmtree(folder, ignore_errors=True); folder.mkdir()
-    lumps = [docs] if isinstance(docs, Passages) else (Passages.from_documents(lump, n_words, overlap) for lump in _lumps(read_documents(docs)))
+    docs = docs if isinstance(docs, Passages) else read_documents(docs, columns=columns, errors=errors)
+    lumps = [docs] if isinstance(docs, Passages) else (Passages.from_documents(lump, n_words, overlap) for lump in _lumps(docs))
     for i, lump in enumerate(lumps): lump.save(folder/f"{i:06d}.parquet")
-    return Passages.open(*sorted(folder.glob("*.parquet")))
+    passages = Passages.open(*sorted(folder.glob("*.parquet")))
+    passages.skipped = docs.skipped
+    return passages
 
 # %% ../../nbs/scale/01_ray.ipynb #cell-48
 class _Reader:
@@ -428,6 +431,8 @@ def build_folder_with_ray(
     progress:bool=True,      # Show a progress bar
     overwrite:bool=False,    # Replace an index that is there
     ray_options:dict=None,   # For a Ray of our own: num_cpus, object_store_memory, ...
+    columns:dict|None=None,  # Renames columns of the documents, as in {"contents": "text"}
+    errors:str="raise",      # Or "skip": leave out documents that cannot be read, and list them in the manifest
     **params,                # What that kind of index takes
 )->IndexFolder:
     "Embed documents on a Ray cluster; the folder has the bytes that one process gives, and an interrupted build continues after its finished shards."
@@ -436,9 +441,9 @@ def build_folder_with_ray(
     kind, dtype, params = _asked(index_kind, dtype, params, encoder.dim, build_folder_with_ray)
     record = encoder_record(encoder)
     whole = partial(build_folder, path, encode=lambda rows: encoder.encode(rows, "passage"), encoder=record, shard_size=shard_size, index_kind=kind, dtype=dtype, progress=progress, overwrite=overwrite, **params)
-    if (Path(path)/MANIFEST).exists() and not overwrite: return whole(docs if isinstance(docs, Passages) else Passages.from_documents(docs, n_words, overlap))
+    if (Path(path)/MANIFEST).exists() and not overwrite: return whole(docs if isinstance(docs, Passages) else Passages.from_documents(docs, n_words, overlap, columns=columns, errors=errors))
     with _borrowed(path, overwrite) as work:
-        passages = _split(docs, work/"passages", n_words, overlap)
+        passages = _split(docs, work/"passages", n_words, overlap, columns, errors)
         keys = [_shard_key(rows, _plain_record(record), dtype) for rows in passages.batches(shard_size)]
         ours = _connect(address, ray_options)
         try: _embed_missing(keys, work, passages, encoder, workers, dtype, shard_size, progress)

@@ -7,7 +7,7 @@ __all__ = ['question_form', 'question_id', 'known_question', 'Questions', 'read_
 
 # %% ../../nbs/store/02_questions.ipynb #cell-02
 import ast, io, json, os, tokenize, warnings, zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 import numpy as np, torch
@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 from transformers import BatchEncoding
 from ..core.config import RagConfig
 from ..core.passages import _LONE, _arrow, _fields
-from .readers import RECORDS, READERS, Form, TableRow, as_record, listed_files, missing, plain_text, read_file, rows_of_table
+from .readers import RECORDS, READERS, Form, TableRow, as_record, can_iterate, listed_files, missing, plain_text, read_file, rows_of_table
 from ..core.encoder import TextEncoder, _padded
 from ..hf.tokenizer import RagTokenizer
 
@@ -259,8 +259,7 @@ def _pairs(source, form):
         raise FileNotFoundError(f"no file {str(source)[:200]!r}; a set of the hub is loaded first, with datasets.load_dataset(name, split=...)")
     if isinstance(source, Mapping): raise TypeError("one dict is not a set of questions: give [question], or one split of a DatasetDict")
     source = rows_of_table(source)
-    if not isinstance(source, Iterable) and not hasattr(source, "__getitem__"):
-        raise TypeError(f"questions come as a list, a dataset or a path, not as {type(source).__name__}")
+    if not can_iterate(source): raise TypeError(f"questions come as a list, a dataset or a path, not as {type(source).__name__}")
     files = listed_files(source)
     if files is not None: return (pair for f in files for pair in read_file(f, form, _FILES, None))
     return ((f"question {i}", q) for i, q in enumerate(source))

@@ -6,12 +6,12 @@
 __all__ = ['SECTIONS', 'RECORDS', 'TEXTS', 'READERS', 'missing', 'plain_text', 'Form', 'OtherForm', 'document_form', 'as_record',
            'most_bytes', 'too_large', 'open_bytes', 'open_text', 'ending', 'TableRow', 'read_table', 'read_parquet',
            'first_heading', 'read_file', 'left_out_line', 'listed_files', 'rows_of_table', 'Documents',
-           'read_documents', 'passages_of']
+           'read_documents', 'can_iterate', 'passages_of']
 
 # %% ../../nbs/store/01_readers.ipynb #cell-02
 import csv, gzip, io, json, os, re, stat, warnings, zipfile, zlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, is_dataclass
 from html.parser import HTMLParser
 from itertools import chain
@@ -626,10 +626,15 @@ def read_documents(
     return Documents(_of_list(rows_of_table(source), form, left_out), form, "the source", first_id, errors, left_out)
 
 # %% ../../nbs/store/01_readers.ipynb #cell-67
+def can_iterate(source):
+    "Can it be gone through, by whichever of Python's ways? NumPy's numbers say yes and cannot."
+    try: iter(source)
+    except TypeError: return False
+    return True
+
 def _of_list(source, form, left_out):
     "Pairs of place and raw document from whatever can be iterated over."
-    if not isinstance(source, Iterable) and not hasattr(source, "__getitem__"):
-        raise TypeError(f"documents come as a list, a dataset or a path, not as {type(source).__name__}")
+    if not can_iterate(source): raise TypeError(f"documents come as a list, a dataset or a path, not as {type(source).__name__}")
     if hasattr(source, "__next__"):                                                     # Path.glob gives its paths one by one
         first = next(source, None)
         source = chain([first], source) if first is not None else ()

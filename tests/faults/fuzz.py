@@ -10,7 +10,7 @@ one temporary folder fails the run, and so does memory beyond a gigabyte. What m
 kin, on purpose (from a line that raises, or from a library) and, for files, with the file's name. Hypothesis draws the inputs and
 shrinks the first one that fails.
 """
-import argparse, csv, functools, io, itertools, json, linecache, os, pickle, re, shutil, struct, sys, tempfile, time, traceback, warnings, zipfile
+import argparse, csv, functools, gzip, io, itertools, json, linecache, os, pickle, re, shutil, struct, sys, tempfile, time, traceback, warnings, zipfile
 from collections import Counter
 from dataclasses import dataclass
 from html.parser import HTMLParser
@@ -141,6 +141,13 @@ def _json(place, drawn): taken(put(place, "d.json", drawn))
 
 @door(9000, st.tuples(st.sampled_from(["d.csv", "d.tsv"]), from_bytes(_csv(), _csv("\t"), b"text\n\"" + b"a"*200_000)))
 def csv_and_tsv(place, drawn): taken(put(place, *drawn))
+
+NOTEBOOK = json.dumps({"nbformat": 4, "cells": [{"cell_type": "markdown", "source": ["# A\n", "b"]}, {"cell_type": "code", "source": "1"}]}).encode()
+FRONT = b"---\ntitle: &a [x, *a]\ndate: 2024-01-02\n---\n# Head\n```sh\n# no\n```\nTwo\n===\n"
+PAGE = b"<html><head><title>T</title><meta charset=latin1></head><body><h1>Head</h1><pre> a\n b</pre><table><tr><td>1<td>2</table><script>no()</script><p>\xe9"
+@door(9000, st.one_of(st.tuples(st.sampled_from(["d.md", "d.rst", "d.txt"]), from_bytes(FRONT, b"Title\n=====\n\ntext", b"+++\ntitle = 'x'\n+++\ntext")), st.tuples(st.just("d.html"), from_bytes(PAGE)), st.tuples(st.just("d.ipynb"), from_bytes(NOTEBOOK)),
+                      st.tuples(st.sampled_from(["d.jsonl.gz", "d.csv.gz", "d.md.gz"]), from_bytes(gzip.compress(JSONL), gzip.compress(_csv()), gzip.compress(FRONT)))))
+def other_texts(place, drawn): taken(put(place, *drawn))
 
 def _parquet(table, **kw): f = io.BytesIO(); pq.write_table(table, f, **kw); return f.getvalue()
 _T = {"text": ["one two", "three", "four"]*5, "title": ["a", None, "c"]*5, "id": [str(i) for i in range(15)]}
