@@ -552,7 +552,7 @@ def test_forged_manifests(tmp_path, change, says):
     with pytest.raises(IndexFolderError, match=says): IndexFolder.open(f.path, verify=False).index()
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 100_000, b'{"a":' * 100_000, b'{"format": "rag_nb.core.index", "version": 1, "x": NaN}', b'{"format": "rag_nb.core.index", "version": 1' + b"0"*5000 + b"}"])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 100_000, b'{"a":' * 100_000, b'{"format": "rag_nb.index", "version": 1, "x": NaN}', b'{"format": "rag_nb.index", "version": 1' + b"0"*5000 + b"}"])
 def test_manifests_that_are_none(tmp_path, content):
     f = create(tmp_path/"f"); (f.path/"manifest.json").write_bytes(content)
     with pytest.raises(IndexFolderError, match="manifest.json"): IndexFolder.open(f.path)

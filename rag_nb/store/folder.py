@@ -70,7 +70,7 @@ def _open_vectors(path, count, dim):
     return _mapped(path, ("<f4", "<f2"), (count, dim), f"{count:,} vectors of {dim} numbers")
 
 # %% ../../nbs/store/05_folder.ipynb #cell-14
-FORMAT, VERSION, MANIFEST = "rag_nb.core.index", 1, "manifest.json"
+FORMAT, VERSION, MANIFEST = "rag_nb.index", 1, "manifest.json"
 
 def _checksum(manifest):
     "SHA-256 of a manifest's content, whatever its layout."
