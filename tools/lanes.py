@@ -97,7 +97,7 @@ class Lane:
         "The environment: PyTorch first, so that its build is chosen by itself, then all the rest at once."
         torch, rest = wanted(self.lane, self.args.torch)
         sh(self.args.python, "-m", "venv", self.home/"env")
-        pip = [self.python, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+        pip = [self.python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-compile"]   # what is imported is compiled then
         if self.args.torch_backend:
             sh(*pip, "uv", env=self.env)
             sh(self.python, "-m", "uv", "pip", "install", "-q", "-p", self.python, "--torch-backend", self.args.torch_backend, torch, env=self.env)
