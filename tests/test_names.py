@@ -320,7 +320,7 @@ def replaced():
 
 
 PUBLIC = """model_type is_encoder_decoder config_class base_model_prefix main_input_name get_input_embeddings set_input_embeddings
-    get_output_embeddings set_output_embeddings get items keys values cache past_key_values""".split()  # documented for those who write models
+    get_output_embeddings set_output_embeddings get items keys values cache past_key_values has_no_defaults_at_init""".split()  # documented for those who write models
 
 
 def test_every_method_of_theirs_that_ours_replace_has_its_line():

@@ -231,7 +231,7 @@ def test_the_generators_prefix_stands_before_every_context(said, given, want):
     tok, cfg = toy_tokenizer("bart"), {**toy_generator("bart").config.to_dict(), "prefix": said}
     ours = assemble_contexts(tok, RagConfig(generator=cfg), ["why?"], [[dict(title="T", text="some text")]], given).context_input_ids[0]
     assert tok.decode(ours, skip_special_tokens=True) == want
-    theirs = transformers.RagConfig(generator=dict(cfg), n_docs=1)
+    theirs = transformers.RagConfig(question_encoder=toy_encoder().model.config.to_dict(), generator=dict(cfg), n_docs=1)  # older versions want both
     retriever = transformers.RagRetriever.__new__(transformers.RagRetriever)
     retriever.config, retriever.generator_tokenizer, retriever.return_tokenized_docs = theirs, tok, False
     ids, _ = retriever.postprocess_docs([dict(title=["T"], text=["some text"])], ["why?"], given if given is not None else getattr(theirs.generator, "prefix", None), 1, return_tensors="pt")

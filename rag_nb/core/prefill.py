@@ -123,7 +123,8 @@ def is_decoder_only(generator): return not generator.config.is_encoder_decoder
 
 def _keeps_a_state(generator):
     "Whether some layers keep one state that every token changes, in place of keys and values of each."
-    layers = getattr(generator.config.get_text_config(decoder=True), "layer_types", None) or []
+    config = generator.config.get_text_config(decoder=True)
+    layers = getattr(config, "layer_types", None) or getattr(config, "layers_block_type", None) or []  # the second before 5.17
     return getattr(plain_model(generator), "_is_stateful", False) or any("linear" in l or "attention" not in l for l in layers)
 
 def _unfit(generator):
