@@ -1,5 +1,5 @@
 "What others call it: both names of the cache everywhere, and every name of other libraries that we lean on and that may move."
-import ast, copy, importlib, inspect, pickle, pkgutil, types
+import ast, copy, importlib, pickle, pkgutil, types
 from functools import cache
 from pathlib import Path
 
@@ -12,8 +12,8 @@ from transformers.modeling_outputs import CausalLMOutputWithPast
 import rag_nb
 from rag_nb import RagModel, RagSequenceForGeneration, RagTokenForGeneration, RetrievAugLMMarginOutput, RetrievAugLMOutput; from rag_nb.core import names
 from rag_nb.core.generate import HONOURED, _IMPOSSIBLE
-from rag_nb.core.names import BORROWED, CACHE, KV_CACHE, accepts, cache_argument, cache_of, installed, look_up, moved, unknown_version
-from rag_nb.core.prefill import check_generator, is_decoder_only, read, teacher_force
+from rag_nb.core.names import BORROWED, CACHE, KV_CACHE, cache_argument, installed, moved, unknown_version
+from rag_nb.core.prefill import check_generator, read
 from rag_nb.core.toy import toy_encoder, toy_generator
 
 KINDS = ["bart", "t5", "mbart", "llama", "gpt2"]
