@@ -526,6 +526,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'rag_nb.core.names._EitherName.__call__': ( 'core/names.html#_eithername.__call__',
                                                                                'rag_nb/core/names.py'),
                                    'rag_nb.core.names._own': ('core/names.html#_own', 'rag_nb/core/names.py'),
+                                   'rag_nb.core.names._package': ('core/names.html#_package', 'rag_nb/core/names.py'),
                                    'rag_nb.core.names._step': ('core/names.html#_step', 'rag_nb/core/names.py'),
                                    'rag_nb.core.names._under_own_name': ('core/names.html#_under_own_name', 'rag_nb/core/names.py'),
                                    'rag_nb.core.names.accepts': ('core/names.html#accepts', 'rag_nb/core/names.py'),

@@ -10,11 +10,11 @@ __all__ = ['KV_CACHE', 'CACHE', 'TRIED', 'BORROWED', 'cache_name', 'plain_model'
 # %% ../../nbs/core/07_names.ipynb #cell-02
 import importlib, inspect, re
 from dataclasses import dataclass, fields
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 import transformers
-from packaging.requirements import Requirement
 from transformers.modeling_outputs import BaseModelOutputWithPast
 from transformers.utils import ModelOutput
+from transformers.utils.versions import require_version
 
 # %% ../../nbs/core/07_names.ipynb #cell-05
 KV_CACHE = ("cache", "past_key_values")  # Transformers from 5.24 on, and before
@@ -128,6 +128,7 @@ def checkpoint_activations(
 
 # %% ../../nbs/core/07_names.ipynb #cell-27
 BORROWED = """
+transformers | transformers.utils.versions.require_version(requirement) | which of these lines apply
 transformers | transformers.PreTrainedModel._is_stateful | generators that keep a state instead of keys and values are refused
 transformers | transformers.configuration_utils.ALLOWED_LAYER_TYPES[full_attention] | layers with keys and values of every token are told from others by this word
 transformers | transformers.configuration_utils.ALLOWED_LAYER_TYPES[linear_attention] | layers that keep a state are told by this word
@@ -232,10 +233,11 @@ def installed(
     requirement:str, # "peft", or "ipywidgets>=8"
 ) -> str|None: # None: it is not there, or in another version
     "The version of a package, if it fulfils a requirement."
-    wanted = Requirement(requirement)
-    try: found = version(wanted.name)
-    except PackageNotFoundError: return None
-    return found if wanted.specifier.contains(found, prereleases=True) else None
+    try: require_version(requirement)
+    except ImportError: return None
+    return version(_package(requirement))
+
+def _package(requirement): return re.match(r"[\w-]+", requirement)[0]
 
 def moved(
     rows=None, # of `BORROWED`; all where None
@@ -247,5 +249,5 @@ def moved(
         if not (found := installed(requirement)): continue
         try: look_up(path)
         except (LookupError, AttributeError, ImportError, TypeError) as e:
-            out.append(f"{path} is not in {Requirement(requirement).name} {found} ({e}), and rag_nb leans on it: {what}. Find what it is called now, and put it into names.py")
+            out.append(f"{path} is not in {_package(requirement)} {found} ({e}), and rag_nb leans on it: {what}. Find what it is called now, and put it into names.py")
     return out
