@@ -315,7 +315,7 @@ def _tokenizer_of(config, part):
     places = [(config.name_or_path, dict(subfolder=FOLDERS[part])), (getattr(config, part).name_or_path, {})]
     for name, where in places:
         if not name: continue
-        try: return AutoTokenizer.from_pretrained(name, **where)
+        try: return AutoTokenizer.from_pretrained(name, config=getattr(config, part), **where)  # before 5.16 a folder of its own is asked for a class
         except (OSError, ValueError): continue
     raise ValueError(f"the retriever has no tokenizer for the {part.replace('_', ' ')}, and none is saved with this model: pass {part}_tokenizer= to RagRetriever")
 
