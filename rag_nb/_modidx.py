@@ -1335,6 +1335,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                              'rag_nb/hf/sentence_transformers.py'),
                                                  'rag_nb.hf.sentence_transformers._table': ( 'hf/sentence_transformers.html#_table',
                                                                                              'rag_nb/hf/sentence_transformers.py'),
+                                                 'rag_nb.hf.sentence_transformers._unknown': ( 'hf/sentence_transformers.html#_unknown',
+                                                                                               'rag_nb/hf/sentence_transformers.py'),
                                                  'rag_nb.hf.sentence_transformers._walk': ( 'hf/sentence_transformers.html#_walk',
                                                                                             'rag_nb/hf/sentence_transformers.py'),
                                                  'rag_nb.hf.sentence_transformers._works_on': ( 'hf/sentence_transformers.html#_works_on',

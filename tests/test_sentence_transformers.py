@@ -1,5 +1,5 @@
 "Folders of sentence-transformers, in both of its formats, against that library itself; and what is refused."
-import copy, json, shutil
+import json, shutil
 from pathlib import Path
 
 import numpy as np, pytest, torch

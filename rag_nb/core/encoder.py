@@ -406,7 +406,8 @@ def _network(source, layout, architecture, dtype, **kwargs):
     try: config = AutoConfig.from_pretrained(source, **{**where, **layout.config_kwargs})
     except ValueError as e:
         if "trust_remote_code" not in str(e): raise
-        raise ValueError(f"{source} has a network with code of its own, and rag_nb runs no code that a checkpoint brings along, unless trust_remote_code=True is passed") from None
+        raise ValueError(f"{source} has a network with code of its own, and rag_nb runs no code that a checkpoint brings along, "
+                         "unless trust_remote_code=True is passed") from None
     if getattr(config, "use_cache", False): config.use_cache = False  # keys and values, which nobody asks for again
     model_class = getattr(transformers, architecture) if architecture in _DPR else encoder_class(config)
     with readable(source): model = model_class.from_pretrained(source, config=config, dtype=dtype or torch.float32, **where).eval()
@@ -423,7 +424,7 @@ def _load_head(source, model, layout, **kwargs):
         if own is not None: head.load_state_dict(_reader().load_file(own), assign=True)
         for layer, folder in zip(head, layout.weights or [None]*len(head)) if own is None else ():
             if not layer.state_dict(): continue
-            if folder is None: raise ValueError(f"{source} has no weights for the layers behind the pooling that the description names")
+            if folder is None: raise ValueError(f"{source} has no weights for the layers that the description names")
             layer.load_state_dict(_reader().layer_weights(source, folder, find), assign=True)
     head.to(dtype)
     return model

@@ -26,7 +26,8 @@ def refuse(
     kind: str,  # CrossEncoder, SparseEncoder or MultiVectorEncoder
 ):
     "`ValueError` that says what a checkpoint is and what is needed instead."
-    raise ValueError(f"{source} is {_OTHERS[kind]}. An index needs one vector a text: choose a sentence encoder, such as one of the model type SentenceTransformer")
+    raise ValueError(f"{source} is {_OTHERS[kind]}. An index needs one vector a text: "
+                     "choose a sentence encoder, such as one of the model type SentenceTransformer")
 
 # %% ../../nbs/hf/02_sentence_transformers.ipynb #cell-07
 _SIGNS = [("CrossEncoder", r"LogitScore|ForSequenceClassification$|sequence-classification|text-generation|any-to-any"),
@@ -45,7 +46,8 @@ def check_kind(
     if {"query_prefix", "do_query_expansion", "skiplist_words"} & {*settings}: kind = "MultiVectorEncoder"  # written by PyLate
     if kind == "SentenceTransformer": kind = next(filter(None, map(_kind_of, signs)), kind)
     if kind in _OTHERS or _kind_of(kind): refuse(source, kind if kind in _OTHERS else _kind_of(kind))
-    if kind != "SentenceTransformer": raise ValueError(f"{source} is a {kind} of sentence-transformers, and rag_nb reads a SentenceTransformer")
+    if kind == "SentenceTransformer": return
+    raise ValueError(f"{source} is a {kind} of sentence-transformers, and rag_nb reads a SentenceTransformer")
 
 # %% ../../nbs/hf/02_sentence_transformers.ipynb #cell-10
 def _steps(source, modules):
@@ -89,7 +91,8 @@ def _layer(source, kind, config):
     if kind == "Normalize": return dict(kind="normalize")
     if kind == "Dropout": return dict(kind="dropout", p=float(config.get("dropout", .2)))
     if kind == "LayerNorm": return dict(kind="layer_norm", size=config["dimension"])
-    if not {"in_features", "out_features"} <= {*config}: raise ValueError(f"{source} has a Dense layer whose config.json does not say its sizes")
+    if not {"in_features", "out_features"} <= {*config}:
+        raise ValueError(f"{source} has a Dense layer whose config.json does not say its sizes")
     return dict(kind="dense", inputs=config["in_features"], outputs=config["out_features"], bias=config.get("bias", True),
                 activation=_activation(source, config.get("activation_function", "torch.nn.modules.activation.Tanh")),
                 residual=config.get("use_residual", False))
@@ -101,29 +104,34 @@ def _works_on(source, kind, config, pooled):
     "What a layer works on, where it stands: \"tokens\", \"vector\", or None where it has no effect."
     at = config.get("module_input_name") or "sentence_embedding"
     out = config.get("module_output_name") or at
-    if out != at or at not in ("sentence_embedding", "token_embeddings"): raise ValueError(f"{source} has a {kind} from {at} to {out}, which rag_nb does not follow")
+    if out != at or at not in ("sentence_embedding", "token_embeddings"):
+        raise ValueError(f"{source} has a {kind} from {at} to {out}, which rag_nb does not follow")
     if at == "token_embeddings": return None if pooled else "tokens"
     if not pooled and kind == "Normalize": return None  # sentence-transformers passes over it
     if not pooled: raise ValueError(f"{source} has a {kind} before the pooling, where there is no vector yet")
     return "vector"
 
 # %% ../../nbs/hf/02_sentence_transformers.ipynb #cell-18
-_WHY = dict(Router="sends questions and passages through different networks", Asym="sends questions and passages through different networks",
+_TWO = "sends questions and passages through different networks"
+_WHY = dict(Router=_TWO, Asym=_TWO,
             CLIPModel="reads pictures", WordEmbeddings="splits words in a way of its own", BoW="counts words, as LexicalIndex does here",
             WeightedLayerPooling="mixes the layers of the network")
+
+def _unknown(source, kind):
+    return ValueError(f"{source} has a step that rag_nb does not know: {kind}" + (f" ({_WHY[kind]})" if kind in _WHY else ""))
 
 def _walk(source, steps, read, pooling):
     "Layers, their folders, the pooling, and whether it counts the prompt, from the steps behind the first."
     layers, folders, counts = [], [], True
     for kind, folder in steps:
-        if kind != "Pooling" and kind not in _KNOWN:
-            raise ValueError(f"{source} has a step that rag_nb does not know: {kind}{f' ({_WHY[kind]})' if kind in _WHY else ''}")
+        if kind != "Pooling" and kind not in _KNOWN: raise _unknown(source, kind)
         config = read(_in(folder, "config.json")) or {}
         if kind == "Pooling" and pooling: raise ValueError(f"{source} pools what is one vector already")
         if kind == "Pooling": pooling, counts = _pooling(source, config), bool(config.get("include_prompt", True)); continue
         on = _works_on(source, kind, config, bool(pooling))
         if on is None: continue
-        layers.append({**_layer(source, kind, config), **(dict(tokens=True) if on == "tokens" else {})}); folders.append(folder)
+        layers.append({**_layer(source, kind, config), **(dict(tokens=True) if on == "tokens" else {})})
+        folders.append(folder)
     if not pooling and layers: refuse(source, "MultiVectorEncoder")
     if not pooling: raise ValueError(f"{source} has no pooling among its steps, and so no vector for a text")
     return layers, folders, pooling, counts
@@ -139,7 +147,8 @@ def _modality(source, config):
     if how is None: return None
     if "message" in how: raise ValueError(f"{source} puts its texts into a chat template, which rag_nb does not do for an encoder")
     if "text" not in how: raise ValueError(f"{source} reads no texts, but {', '.join(how)}")
-    way = how["text"].get("method"), how["text"].get("method_output_name"), config.get("module_output_name", "token_embeddings")
+    text, output = how["text"], config.get("module_output_name", "token_embeddings")
+    way = text.get("method"), text.get("method_output_name"), output
     if way == ("forward", "last_hidden_state", "token_embeddings"): return None
     if way == ("forward", "pooler_output", "sentence_embedding"): return "pooler"
     raise ValueError(f"{source} takes {way[1]} of its network's {way[0]}, which rag_nb does not")
@@ -155,12 +164,16 @@ def _reading(source, folder, read):
     words = merge(*((config.get("processing_kwargs") or {}).get(k) or {} for k in ("common", "text")))
     odd = {*words} - {"padding", "truncation", "max_length", "pad_to_multiple_of", "return_tensors"}
     if odd: raise ValueError(f"{source} calls its tokenizer with {', '.join(sorted(odd))}, which rag_nb does not")
-    if config.get("tokenizer_name_or_path"): raise ValueError(f"{source} takes its tokenizer from {config['tokenizer_name_or_path']!r}: put it into the folder, and remove that line")
-    get = lambda *names: {k: v for n in names for k, v in (config.get(n) or {}).items() if k not in ("trust_remote_code", "model_max_length")}
-    own = next((a["model_max_length"] for n in ("tokenizer_args", "processor_kwargs") if (a := config.get(n) or {}).get("model_max_length")), None)
-    most = own or config.get("max_seq_length")
-    lengths = {f"{ours}_max_length": _length(words.get("max_length") or config.get(theirs) or most) for ours, theirs in (("question", "query_length"), ("passage", "document_length"))}
-    return dict(lengths, lower_case=bool(config.get("do_lower_case"))), _modality(source, config), get("config_args", "config_kwargs"), get("tokenizer_args", "processor_kwargs")
+    if config.get("tokenizer_name_or_path"):
+        raise ValueError(f"{source} takes its tokenizer from {config['tokenizer_name_or_path']!r}: "
+                         "put it into the folder, and remove that line")
+    get = lambda *names: {k: v for n in names for k, v in (config.get(n) or {}).items() if k != "trust_remote_code"}
+    for_config, for_tokenizer = get("config_args", "config_kwargs"), get("tokenizer_args", "processor_kwargs")
+    always = for_tokenizer.pop("model_max_length", None) or config.get("max_seq_length")
+    most = lambda task: _length(words.get("max_length") or config.get(task) or always)
+    reads = dict(question_max_length=most("query_length"), passage_max_length=most("document_length"),
+                 lower_case=bool(config.get("do_lower_case")))
+    return reads, _modality(source, config), for_config, for_tokenizer
 
 # %% ../../nbs/hf/02_sentence_transformers.ipynb #cell-23
 def _prompts(source, settings):
@@ -170,8 +183,8 @@ def _prompts(source, settings):
     question, passage = of("query", "question"), of("document", "passage", "corpus")
     if not isinstance(question, str) or not isinstance(passage, str): raise TypeError("a prompt that is no text")
     if default and prompts.get(default) and prompts[default] not in (question, passage):
-        warnings.warn(f"{source} has a default prompt {default!r} that belongs to neither questions nor passages; it is left out, as encode_query and encode_document "
-                      "leave it out. Set spec.question_prefix and spec.passage_prefix to have it")
+        warnings.warn(f"{source} has a default prompt {default!r} that belongs to neither questions nor passages; it is left out, "
+                      "as encode_query and encode_document leave it out. Set spec.question_prefix and spec.passage_prefix to have it")
     return dict(question_prefix=question, passage_prefix=passage)
 
 # %% ../../nbs/hf/02_sentence_transformers.ipynb #cell-26
@@ -179,15 +192,18 @@ _INSTRUCTOR = re.compile(r"hkunlp/instructor-(base|large|xl)")  # their files do
 
 def _layout(source, steps, settings, read):
     (first, folder), *rest = steps
-    if first not in ("Transformer", "StaticEmbedding"): raise ValueError(f"{source} has a step that rag_nb does not know: {first}{f' ({_WHY[first]})' if first in _WHY else ''}")
+    if first not in ("Transformer", "StaticEmbedding"): raise _unknown(source, first)
     static = first == "StaticEmbedding"
     reads, pooling, config_kwargs, tokenizer_kwargs = ({}, "mean", {}, {}) if static else _reading(source, folder, read)
     layers, folders, pooling, counts = _walk(source, rest, read, pooling)
     unit = bool(layers) and layers[-1] == dict(kind="normalize")
     if unit: del layers[-1], folders[-1]
-    if settings.get("similarity_fn_name") in ("euclidean", "manhattan"):
-        warnings.warn(f"{source} compares vectors by {settings['similarity_fn_name']} distance, and an index of rag_nb by inner products: the order of passages may be another")
-    spec = EncoderSpec(pooling, unit, passage_template="{title}\n{text}", truncate_dim=settings.get("truncate_dim"), head_layers=layers or None, **reads, **_prompts(source, settings))
+    distance = settings.get("similarity_fn_name")
+    if distance in ("euclidean", "manhattan"):
+        warnings.warn(f"{source} compares vectors by {distance} distance, and an index of rag_nb by inner products: "
+                      "the order of passages may be another")
+    spec = EncoderSpec(pooling, unit, passage_template="{title}\n{text}", truncate_dim=settings.get("truncate_dim"),
+                       head_layers=layers or None, **reads, **_prompts(source, settings))
     return FolderLayout(spec, folder, static, folders, counts and not _INSTRUCTOR.fullmatch(source), config_kwargs, tokenizer_kwargs)
 
 # %% ../../nbs/hf/02_sentence_transformers.ipynb #cell-27
@@ -204,7 +220,8 @@ def folder_layout(
         check_kind(source, settings, [kind for kind, _ in steps])
         return _layout(source, steps, settings, read)
     except (TypeError, KeyError, AttributeError, IndexError, OverflowError) as e:
-        raise ValueError(f"the sentence-transformers files of {source} are not as that library writes them ({type(e).__name__}: {e}); pass spec=EncoderSpec(...)") from None
+        raise ValueError(f"the sentence-transformers files of {source} are not as that library writes them "
+                         f"({type(e).__name__}: {e}); pass spec=EncoderSpec(...)") from None
 
 def _bare(source, settings, config):
     "None, for a checkpoint without steps, after a look at what it is."
@@ -223,7 +240,8 @@ def parts_of(
     "Where the parts of a checkpoint are; for a spec with layers of weights, those of the folder, which have to be the same."
     if spec.head_layers:
         layout = folder_layout(source, read) or FolderLayout(EncoderSpec())
-        if layout.spec.head_layers != spec.head_layers: raise ValueError(f"{source} does not have the layers behind the pooling that the description names")
+        if layout.spec.head_layers != spec.head_layers:
+            raise ValueError(f"{source} does not have the layers behind the pooling that the description names")
         return FolderLayout(spec, layout.network, layout.static, layout.weights, True, layout.config_kwargs, layout.tokenizer_kwargs)
     try:
         (first, folder), *_ = _steps(source, read("modules.json"))
@@ -240,7 +258,8 @@ def layer_weights(
     "Tensors by name."
     if file := find(_in(folder, "model.safetensors")): return load_file(file)
     if file := find(_in(folder, "pytorch_model.bin")): return torch.load(file, map_location="cpu", weights_only=True)
-    raise ValueError(f"{source} has no weights for its step in {folder or 'the folder itself'}: neither model.safetensors nor pytorch_model.bin is there")
+    where = folder or "the folder itself"
+    raise ValueError(f"{source} has no weights for its step in {where}: neither model.safetensors nor pytorch_model.bin is there")
 
 # %% ../../nbs/hf/02_sentence_transformers.ipynb #cell-33
 def _table(weights):
