@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['HONOURED', 'NEVER', 'DOOR', 'generation_settings', 'logits_processors', 'stopping_criteria', 'Hypotheses', 'Chains',
-           'Beams', 'Trace', 'decoding_steps', 'candidates_of', 'thorough_scores', 'fast_scores', 'rank_candidates',
-           'RagGenerateOutput', 'Loop', 'decoder_for', 'decode_token', 'decode_sequence', 'decode_contexts',
-           'run_to_end', 'check_ways']
+           'Beams', 'Trace', 'NotNumbers', 'check_numbers', 'decoding_steps', 'candidates_of', 'thorough_scores',
+           'fast_scores', 'rank_candidates', 'RagGenerateOutput', 'Loop', 'decoder_for', 'decode_token',
+           'decode_sequence', 'decode_contexts', 'run_to_end', 'check_ways']
 
 # %% ../../nbs/core/09_generate.ipynb #cell-02
 import copy, inspect
@@ -291,7 +291,40 @@ class Trace:
         encoder = {f"encoder_{n}": self.first.get(f"encoder_{n}") for n in ("attentions", "hidden_states") if f"output_{n}" in self.looked}
         return {**encoder, **{n: tuple(k) for n, k in {**self.kept, **self.tables}.items()}}
 
-# %% ../../nbs/core/09_generate.ipynb #cell-33
+# %% ../../nbs/core/09_generate.ipynb #cell-34
+class NotNumbers(ValueError):
+    "A document's scores are NaN; `rows` counts through the documents of all questions."
+    def __init__(self, rows, named="a document"):
+        super().__init__(f"the generator's scores are not numbers (NaN) for {named}: its weights may be damaged, or too large for float16; try dtype=torch.bfloat16 or torch.float32")
+        self.rows = rows
+
+    def with_names(self, B, columns, hits=None):
+        "The same error, with up to three of the documents by name, where those of `columns` were read."
+        K, known = len(columns), getattr(hits, "passages", None)
+        def name(i):
+            b, k = i // K, columns[i % K]
+            p = known[b][k] if known is not None else None
+            return f"document {k}" + (f" ({p.get('title') or ''!r}, id {p.get('id')!r})" if p else "") + (f" of question {b}" if B > 1 else "")
+        more = f" and {len(self.rows) - 3} more" if len(self.rows) > 3 else ""
+        return NotNumbers(self.rows, "every document" if len(self.rows) == B*K > 1 else ", ".join(map(name, self.rows[:3])) + more)
+
+def check_numbers(
+    bad:torch.Tensor, # (B, K) which documents' scores are NaN
+):
+    "An error where any is."
+    if bool(bad.any()): raise NotNumbers(bad.flatten().nonzero()[:, 0].tolist())
+
+# %% ../../nbs/core/09_generate.ipynb #cell-36
+def _check_open(scores, strategy, processors):
+    "ValueError where no token is left to go on with: scores (B, M, V) are −∞ throughout."
+    best = scores.amax(-1)                                                                          # (B, M)
+    if isinstance(strategy, Beams): shut = (best + strategy.running.scores <= NEVER/2).all(-1) & ~strategy.is_finished.any(-1)
+    else: shut = ((best == -torch.inf) & ~strategy.ended).any(-1)
+    if not bool(shut.any()): return
+    names = ", ".join(dict.fromkeys(type(p).__name__.removesuffix("LogitsProcessor").removesuffix("LogitsWarper") for p in processors))
+    raise ValueError(f"after {strategy.at - 1} tokens every token is forbidden, and there is no answer: the settings behind {names} leave none; allow at least one at each step")
+
+# %% ../../nbs/core/09_generate.ipynb #cell-37
 def decoding_steps(
     reading:Reading, # B·K contexts, read
     log_prior:torch.Tensor, # (B, K)
@@ -304,9 +337,11 @@ def decoding_steps(
     logits = reading.first_logits[:, None]                                                          # (B·K, 1, V)
     while True:
         doc_lp = logits.float().log_softmax(-1).reshape(B, K, -1, logits.shape[-1]).expand(-1, -1, M, -1)   # (B, K, M, V)
-        marginal = _sound(marginal_logits(doc_lp, log_prior))                                       # (B, M, V)
+        check_numbers(doc_lp[..., 0].isnan().any(-1))
+        marginal = marginal_logits(doc_lp, log_prior)                                               # (B, M, V)
         hyps = strategy.running if isinstance(strategy, Beams) else strategy.hyps
         scores = processors(hyps.tokens[:, :, :strategy.at].flatten(0, 1), marginal.flatten(0, 1)).reshape(marginal.shape)
+        if len(processors): _check_open(scores, strategy, processors)
         trace.add(reading.output, scores=scores, logits=marginal)
         strategy.advance(scores, doc_lp)
         yield strategy
@@ -315,20 +350,13 @@ def decoding_steps(
         reading.output = reading.forward(strategy.next[:, None].expand(B, K, M).reshape(-1, 1), **trace.looked)
         logits = reading.output.logits                                                              # (B·K·M, 1, V)
 
-def _sound(marginal):
-    "The marginal (B, M, V), or an error where a row is not made of numbers: one bad logit spoils its whole row."
-    if bool(marginal[..., 0].isnan().any()): raise _not_numbers()
-    return marginal
-
-def _not_numbers(): return ValueError("the generator's scores are not numbers (NaN): its weights may be damaged, or too large for float16; try dtype=torch.bfloat16 or torch.float32")
-
 def _rows(reading, strategy, B, K):
     "The row of the reading that every beam continues, (B·K·M,)."
     first = torch.arange(B*K, device=strategy.next.device).reshape(B, K, 1) * reading.beams
     if reading.beams == 1: return first.expand(B, K, strategy.beams).reshape(-1)
     return (first + strategy.parents[:, None]).reshape(-1)
 
-# %% ../../nbs/core/09_generate.ipynb #cell-38
+# %% ../../nbs/core/09_generate.ipynb #cell-42
 def candidates_of(
     hyps:Hypotheses, # of B·K single documents
     log_prior:torch.Tensor, # (B, K)
@@ -352,7 +380,7 @@ def candidates_of(
     lengths = pick(hyps.lengths).gather(1, first).masked_fill(torch.arange(C, device=first.device) >= first.new_tensor([len(g) for g in groups])[:, None], 0)
     return tokens, lengths, [[[divmod(i, M) for i in g] for g in gs] for gs in groups]
 
-# %% ../../nbs/core/09_generate.ipynb #cell-40
+# %% ../../nbs/core/09_generate.ipynb #cell-44
 def thorough_scores(
     reading:Reading, # B·K contexts
     tokens:torch.Tensor, # (B, C, L) candidates, start token first
@@ -382,7 +410,7 @@ def fast_scores(hyps, origin, K, C):
             for k, m in places: out[b, k, c] = own[b, k, m]
     return out
 
-# %% ../../nbs/core/09_generate.ipynb #cell-42
+# %% ../../nbs/core/09_generate.ipynb #cell-46
 def rank_candidates(
     each:torch.Tensor, # (B, K, C, T) log-probabilities by document
     tokens:torch.Tensor, # (B, C, T+1)
@@ -397,7 +425,7 @@ def rank_candidates(
     total = sequence_marginal(counted.transpose(1, 2).reshape(B*C, K, T), log_prior.repeat_interleave(C, 0)).reshape(B, C)
     return total.masked_fill(lengths == 0, -torch.inf)
 
-# %% ../../nbs/core/09_generate.ipynb #cell-44
+# %% ../../nbs/core/09_generate.ipynb #cell-48
 @dataclass
 class RagGenerateOutput(ModelOutput):
     "Generated sequences, B·R of them, and what each document had to do with each token."
@@ -431,7 +459,7 @@ def _output(tokens, scores, doc_lp, lengths, log_prior, kind, doc_scores, hits):
     return RagGenerateOutput(tokens[:, :, :T+1].flatten(0, 1), zero(logprobs).sum(-1) if scores is None else scores.flatten(), zero(logprobs), zero(token_posterior(each, prior)), zero(running),
                              each.masked_fill(past[:, None], 0.), lengths, doc_scores, None if hits is None else hits.ids)
 
-# %% ../../nbs/core/09_generate.ipynb #cell-46
+# %% ../../nbs/core/09_generate.ipynb #cell-50
 class Loop:
     "The way that is always open: contexts read by `read`, one call of the generator a step."
     def __init__(self, generator, ids, mask, gc, processors, criteria, trace):
@@ -456,7 +484,7 @@ def decoder_for(
     made = (make(*args) for make in (DOOR if engine == "auto" else []))
     return next((m for m in made if m is not None), None) or Loop(*args)
 
-# %% ../../nbs/core/09_generate.ipynb #cell-48
+# %% ../../nbs/core/09_generate.ipynb #cell-52
 def decode_token(decoder, log_prior, gc):
     "RAG-Token: the loop, yielding at each step, and its R best."
     h = yield from decoder.search(log_prior, gc, 1)
@@ -472,6 +500,7 @@ def decode_sequence(decoder, log_prior, gc, decoding="thorough", deduplicate=Tru
     _enough(origin, gc)
     each = fast_scores(hyps, origin, K, tokens.shape[1])
     if decoding == "thorough": each = decoder.scores(tokens, lengths, K, each)
+    check_numbers(each.isnan().flatten(2).any(-1))
     scores = rank_candidates(each, tokens, lengths, log_prior, gc.forced_bos_token_id)
     best = scores.topk(gc.num_return_sequences).indices                                             # (B, R)
     h = Hypotheses(tokens, each.permute(0, 2, 3, 1), lengths, scores).take(best)
@@ -488,12 +517,12 @@ def _enough(origin, gc):
     if (least := min(map(len, origin))) < gc.num_return_sequences:
         raise ValueError(f"num_return_sequences={gc.num_return_sequences}, and a question has only {least} different candidates: raise num_beams or n_docs")
 
-# %% ../../nbs/core/09_generate.ipynb #cell-50
+# %% ../../nbs/core/09_generate.ipynb #cell-54
 def decode_contexts(model, ctx, doc_scores, gc, kind, decoding="thorough", hits=None, prefix_fn=None, user_processors=None,
                     user_criteria=None, tokenizer=None, deduplicate=True, engine="auto"):
     "Read contexts (B·K, S) and decode as `kind` does; yields after every step of RAG-Token, returns a `RagGenerateOutput`."
     check_contexts(ctx["context_input_ids"], ctx["context_attention_mask"], doc_scores)
-    log_prior, ids = doc_log_prior(doc_scores), ctx["context_input_ids"]
+    log_prior, (ids, mask, there) = doc_log_prior(doc_scores), _found_only(ctx, doc_scores, gc)
     if bool(log_prior.isnan().any()): raise ValueError("a document score is not a number (NaN): the question encoder, or the index, is damaged")
     if not bool((log_prior > -torch.inf).any(-1).all()): raise ValueError("a question has no document at all: every document score is -inf")
     def processors(beams, docs):
@@ -504,11 +533,12 @@ def decode_contexts(model, ctx, doc_scores, gc, kind, decoding="thorough", hits=
     if gc.output_attentions and model.generator.config._attn_implementation != "eager":
         raise ValueError(f"output_attentions needs a generator that computes them one by one: load it with attn_implementation=\"eager\" (it has {model.generator.config._attn_implementation!r})")
     check_length(model.generator, ids.shape[1], gc.max_length - 1)
-    decoder = decoder_for(engine, model.generator, ids, ctx["context_attention_mask"], gc, processors, criteria, trace)
-    if kind == "token": found = yield from decode_token(decoder, log_prior, gc)
-    else: found = decode_sequence(decoder, log_prior, gc, decoding, deduplicate)
-    out = _output(*found, log_prior, kind, doc_scores, hits)
-    if bool(out.token_logprobs.isnan().any()): raise _not_numbers()
+    decoder = decoder_for(engine, model.generator, ids, mask, gc, processors, criteria, trace)
+    try:
+        if kind == "token": found = yield from decode_token(decoder, log_prior[:, there], gc)
+        else: found = decode_sequence(decoder, log_prior[:, there], gc, decoding, deduplicate)
+    except NotNumbers as e: raise e.with_names(len(doc_scores), there.nonzero()[:, 0].tolist(), hits) from None
+    out = _output(*_at_all(there, *found), log_prior, kind, doc_scores, hits)
     for name, value in trace.fields().items(): out[name] = value
     return out
 
@@ -524,7 +554,22 @@ def run_to_end(
     if streamer is not None: streamer.end()
     return out
 
-# %% ../../nbs/core/09_generate.ipynb #cell-52
+# %% ../../nbs/core/09_generate.ipynb #cell-56
+def _found_only(ctx, doc_scores, gc):
+    "Contexts (B·K', S) and mask of the columns that have a document for some question, and which of the K columns those are."
+    ids, mask, there = ctx["context_input_ids"], ctx["context_attention_mask"], (doc_scores != -torch.inf).any(0)   # (K,)
+    if bool(there.all()) or gc.output_attentions or gc.output_hidden_states: return ids, mask, torch.ones_like(there)
+    rows = there.repeat(len(doc_scores)).to(ids.device)                                             # (B·K,)
+    return ids[rows], mask[rows], there
+
+def _at_all(there, tokens, scores, doc_lp, lengths):
+    "Log-probabilities by document (…, K') at their places among all K, −∞ elsewhere."
+    if bool(there.all()): return tokens, scores, doc_lp, lengths
+    full = doc_lp.new_full((*doc_lp.shape[:-1], len(there)), -torch.inf)
+    full[..., there.to(full.device)] = doc_lp
+    return tokens, scores, full, lengths
+
+# %% ../../nbs/core/09_generate.ipynb #cell-58
 @patch
 @torch.no_grad()
 def generate(self:_Head, input_ids=None, attention_mask=None, context_input_ids=None, context_attention_mask=None, doc_scores=None,

@@ -359,15 +359,31 @@ def forward(self:RagModel, input_ids=None, attention_mask=None, encoder_outputs=
     else: check_contexts(context_input_ids, context_attention_mask, doc_scores, n_docs)
     fed, fed_mask = _repeat_for_docs(doc_scores, decoder_input_ids, decoder_attention_mask,
                                      start=start_id(self.config) if self.config.generator_is_decoder_only else None)
-    out = teacher_force(self.generator, context_input_ids, context_attention_mask, fed, **looked, **_given(
-        encoder_outputs=encoder_outputs, past_key_values=one_cache(cache, past_key_values), use_cache=use_cache, decoder_attention_mask=fed_mask))
+    past = one_cache(cache, past_key_values)
+    if use_cache is False and not looked and encoder_outputs is None and past is None and fed is not None:
+        out = _force_found(self.generator, context_input_ids, context_attention_mask, fed, fed_mask, doc_scores)
+    else: out = teacher_force(self.generator, context_input_ids, context_attention_mask, fed, **looked, **_given(
+        encoder_outputs=encoder_outputs, past_key_values=past, use_cache=use_cache, decoder_attention_mask=fed_mask))
     keep = output_retrieved if output_retrieved is not None else self.config.output_retrieved
     named = _named(out, doc_scores, *found, *((context_input_ids, context_attention_mask) if keep else (None, None)), keep)
     return named.to_tuple() if return_dict is False else named
 
 def _given(**kwargs): return {k: v for k, v in kwargs.items() if v is not None}
 
-# %% ../../nbs/core/08_model.ipynb #cell-31
+# %% ../../nbs/core/08_model.ipynb #cell-32
+def _force_found(generator, ids, mask, fed, fed_mask, doc_scores):
+    "`teacher_force` of the rows whose document was found; the others are zeros."
+    rows = (doc_scores.detach() != -torch.inf).flatten().to(ids.device)                             # (B·K,)
+    some = bool(rows.any()) and not bool(rows.all())
+    pick = lambda x: x if x is None or not some else x[rows]
+    out = teacher_force(generator, pick(ids), pick(mask), pick(fed), use_cache=False, **_given(decoder_attention_mask=pick(fed_mask)))
+    if not some: return out
+    for name in ("logits", "encoder_last_hidden_state"):
+        x = getattr(out, name, None)
+        if x is not None: setattr(out, name, x.new_zeros(len(rows), *x.shape[1:]).index_put((rows.nonzero()[:, 0],), x))
+    return out
+
+# %% ../../nbs/core/08_model.ipynb #cell-33
 def check_contexts(
     ids:torch.Tensor|None, # (B·K, S) contexts
     mask:torch.Tensor|None, # (B·K, S)
@@ -401,7 +417,7 @@ def _named(out, doc_scores, hits, vectors, asked, ids, mask, keep):
         generator_enc_attentions=get("encoder_attentions"), generator_dec_hidden_states=get("decoder_hidden_states", "hidden_states"),
         generator_dec_attentions=get("decoder_attentions", "attentions"), generator_cross_attentions=get("cross_attentions"))
 
-# %% ../../nbs/core/08_model.ipynb #cell-33
+# %% ../../nbs/core/08_model.ipynb #cell-35
 def _ids(tokens): return [] if tokens is None else list(tokens) if isinstance(tokens, (list, tuple)) else [tokens]
 
 def _unpadded(labels, config):
@@ -413,7 +429,7 @@ def _unpadded(labels, config):
     behind = ((labels == pad) | (labels == -100)).flip(1).cumprod(1).flip(1).bool()                 # from the first end token on
     return labels.masked_fill(behind & (behind.cumsum(1) > 1), -100)
 
-# %% ../../nbs/core/08_model.ipynb #cell-35
+# %% ../../nbs/core/08_model.ipynb #cell-37
 def _bare(labels, config):
     "Labels (B, T) of a decoder-only generator without what stands before an answer, each row filled up with −100."
     T, bos, ends = labels.shape[1], config.bos_token_id, _ids(config.eos_token_id)
@@ -424,7 +440,7 @@ def _bare(labels, config):
     at = torch.arange(T, device=labels.device) + lead                                               # (B, T)
     return torch.where(at < T, labels.gather(1, at.clamp(max=T-1)), -100)
 
-# %% ../../nbs/core/08_model.ipynb #cell-38
+# %% ../../nbs/core/08_model.ipynb #cell-40
 def _check_labels(labels, config):
     "Refuse token ids that the generator does not have; on a GPU they would end everything."
     wrong = (labels != -100) & ((labels < 0) | (labels >= config.vocab_size))
@@ -457,7 +473,7 @@ def start_id(
     first = next((c for c in candidates if c is not None), 0)
     return first[0] if isinstance(first, (list, tuple)) else first
 
-# %% ../../nbs/core/08_model.ipynb #cell-41
+# %% ../../nbs/core/08_model.ipynb #cell-43
 _LOSS = dict(token=rag_token_loss, sequence=rag_sequence_loss)
 
 @patch
@@ -514,7 +530,10 @@ def _ahead(labels, config):
     _check_labels(labels, config)
     return _unpadded(torch.cat([labels[:, 1:], labels.new_full((len(labels), 1), -100)], dim=1), config)
 
-# %% ../../nbs/core/08_model.ipynb #cell-43
+# %% ../../nbs/core/08_model.ipynb #cell-45
+_Head.accepts_loss_kwargs = False
+
+# %% ../../nbs/core/08_model.ipynb #cell-47
 @patch
 def get_nll(self:_Head, seq_logits, doc_scores, target, reduce_loss=False, epsilon=0.0, n_docs=None, exclude_bos_score=False):
     "Negative log-likelihoods (B,), or their sum, of targets (B, T) that were fed as they are: logits[:, t] are for target[:, t+1]."
@@ -527,7 +546,7 @@ def get_nll(self:RagSequenceForGeneration, seq_logits, doc_scores, target, reduc
     "As RAG-Token's, with the arguments in RAG-Sequence's published order."
     return super(RagSequenceForGeneration, self).get_nll(seq_logits, doc_scores, target, reduce_loss, epsilon, n_docs, exclude_bos_score)
 
-# %% ../../nbs/core/08_model.ipynb #cell-44
+# %% ../../nbs/core/08_model.ipynb #cell-48
 @patch
 def marginalize(self:RagTokenForGeneration, seq_logits, doc_scores, n_docs=None):
     "RAG-Token's log-probabilities (B, T, V), summed over documents, from logits (B·K, T, V) and document scores (B, K)."
@@ -540,7 +559,7 @@ def shift_tokens_right(self:RagTokenForGeneration, input_ids, start_token_id=Non
     first = input_ids.new_full((len(input_ids), 1), start_id(self.config) if start_token_id is None else start_token_id)
     return torch.cat([first, input_ids[:, :-1]], dim=1)
 
-# %% ../../nbs/core/08_model.ipynb #cell-54
+# %% ../../nbs/core/08_model.ipynb #cell-58
 _PART = re.compile(r"model-\d{5}-of-\d{5}\.safetensors|model\.safetensors\.index\.json")
 
 @patch

@@ -356,7 +356,15 @@ def contexts(self:RagRetriever,
     "One context for each question and document."
     tokenizer = tokenizer or self.generator_tokenizer
     if tokenizer is None: raise ValueError("no generator tokenizer: give the retriever to a model with its tokenizer (Rag does), or pass generator_tokenizer=")
-    return assemble_contexts(tokenizer, config or self.config, questions, hits.passages, _prefix(prefix, config or self.config), self._stored(hits))
+    there = hits.mask.any(0).cpu()                                                                   # (K,) columns with a document for some question
+    if bool(there.all()) or not bool(there.any()): return assemble_contexts(tokenizer, config or self.config, questions, hits.passages, _prefix(prefix, config or self.config), self._stored(hits))
+    return _spread(self.contexts(questions, hits.keep(there), prefix, config, tokenizer), there)
+
+def _spread(contexts, there):
+    "Contexts (B·K', S) of some columns at their places among all K; the other rows, which nobody reads, repeat a question's first."
+    column = torch.where(there, there.cumsum(0) - 1, 0)                                              # (K,)
+    pick = lambda x: x.view(-1, int(there.sum()), x.shape[1])[:, column].flatten(0, 1)               # (B·K, S)
+    return BatchEncoding({k: pick(x) for k, x in contexts.items()})
 
 @patch
 def _stored(self:RagRetriever, hits):

@@ -17,7 +17,7 @@ from torch import nn
 from fastcore.basics import patch
 from transformers.generation import logits_process as lp, stopping_criteria as sc
 from . import kernels
-from ..core.generate import DOOR, Hypotheses, NEVER
+from ..core.generate import DOOR, Hypotheses, NEVER, check_numbers
 
 # %% ../../nbs/fast/01_decoder.ipynb #cell-07
 @dataclass
@@ -509,7 +509,17 @@ def _look_ahead(self:Search, ended):
     over = ~self.can.any() | ended.all()
     return over | end["flag"].all() if gc.early_stopping is True else over
 
-# %% ../../nbs/fast/01_decoder.ipynb #cell-53
+# %% ../../nbs/fast/01_decoder.ipynb #cell-51
+@patch
+def spoiled(self:Search,
+    steps:int|None=None, # of the last so many; all where None
+) -> torch.Tensor: # (B, K)
+    "Which documents have given scores that are not numbers."
+    at = int(self.at) - 1                                                                           # steps written down
+    said = self.diary[2][max(0, at - steps) if steps else 0:at]                                     # (t, B, M, K)
+    return said.isnan().any(0).any(1) | self.end["said"].isnan().any(1)
+
+# %% ../../nbs/fast/01_decoder.ipynb #cell-55
 @patch
 def hypotheses(self:Search) -> Hypotheses: # (B, M)
     "What was written."
@@ -549,7 +559,7 @@ def _path(parents, at, slot):
         slot = torch.where(t < at, parents[t-1].gather(1, slot), slot)
     return slots
 
-# %% ../../nbs/fast/01_decoder.ipynb #cell-57
+# %% ../../nbs/fast/01_decoder.ipynb #cell-59
 class Steps:
     "A shelf and a search, going on together."
     def __init__(self, net, shelf, search, times=F.linear):
@@ -574,7 +584,7 @@ class Steps:
         "Beams take over what their parents could see."
         if self.search.M > 1: self.seen.copy_(self.seen.gather(1, self.search.parents[..., None].expand_as(self.seen)))
 
-# %% ../../nbs/fast/01_decoder.ipynb #cell-58
+# %% ../../nbs/fast/01_decoder.ipynb #cell-60
 @patch
 def _mask(self:Steps, t, upto):
     "What is added to the scores of a row's first `upto` own slots, behind those of its context: (R, 1 or H, rep·M, ·)."
@@ -612,7 +622,7 @@ def logits(self:Steps, t):
     y = run(net, embed(net, tokens, torch.full_like(tokens, t)), attend, cross, self.times)
     return logits_of(net, y, self.times).view(s.B, s.K, M, -1).expand(-1, -1, s.M, -1)
 
-# %% ../../nbs/fast/01_decoder.ipynb #cell-60
+# %% ../../nbs/fast/01_decoder.ipynb #cell-62
 @patch
 def first(self:Steps):
     "Logits of the first token of a decoder-only generator, the same for all beams."
@@ -628,10 +638,11 @@ def go(self:Steps):
         if i >= self.shelf.T: self.grow()
         s.choose(self.first() if t < 0 else self.logits(t))
         self.reorder()
+        check_numbers(s.spoiled(1))
         yield s
         if bool(s.done): return
 
-# %% ../../nbs/fast/01_decoder.ipynb #cell-62
+# %% ../../nbs/fast/01_decoder.ipynb #cell-64
 _ACTS = {"GELUActivation": "gelu", "ReLU": "relu", "SiLUActivation": "silu", "SiLU": "silu", "NewGELUActivation": "gelu_new"}
 
 def _few(x, mods, name=None, gated=False, split=False): return kernels.fused_linear(x, [m.weight for m in mods], [m.bias for m in mods], name, gated, split=split)
@@ -658,7 +669,7 @@ class FusedSteps(Steps):
         s.choose(logits)
         self.reorder()
 
-# %% ../../nbs/fast/01_decoder.ipynb #cell-63
+# %% ../../nbs/fast/01_decoder.ipynb #cell-65
 @patch
 def logits(self:FusedSteps):
     "Logits (B, K, M, V) of what follows the beams' last tokens."
@@ -692,7 +703,7 @@ def _feed(self:FusedSteps, y, f):
     a, b = _few(y, f.up).chunk(2, -1) if gated else (_few(y, f.up), None)
     return _few(f.act(a) * b if gated else f.act(a), [f.down], split=True)
 
-# %% ../../nbs/fast/01_decoder.ipynb #cell-65
+# %% ../../nbs/fast/01_decoder.ipynb #cell-67
 @patch
 def record(self:FusedSteps):
     "Record one step as a CUDA graph."
@@ -721,18 +732,19 @@ def go(self:FusedSteps, every=8):
         yield view
         if (view.looked or i % every == every - 1) and bool(s.done): return
 
-# %% ../../nbs/fast/01_decoder.ipynb #cell-67
+# %% ../../nbs/fast/01_decoder.ipynb #cell-69
 class Moment:
     "What a step yields: `next`, the tokens (B, M) just chosen."
     def __init__(self, search): self.search, self.looked = search, False
     @property
     def next(self):
         self.looked = True
+        check_numbers(self.search.spoiled(1))
         return self.search.next
     @property
     def done(self): return bool(self.search.done)
 
-# %% ../../nbs/fast/01_decoder.ipynb #cell-69
+# %% ../../nbs/fast/01_decoder.ipynb #cell-71
 def _own_part(net, shelf, q, k, v, C, L, scale):
     "Attention of candidates (R·C, L) to themselves."
     split = lambda x, h: x.view(shelf.R*C, L, h, net.head_size).transpose(1, 2)
@@ -756,7 +768,7 @@ def _both_parts(net, shelf, l, q, k, v, C, L, scale):
     x = (p[..., :S].reshape(R, G, -1, S) @ V).view(R, G, C, rep*L, d) + p[..., S:] @ v
     return x.view(R, G, C, rep, L, d).permute(0, 2, 4, 1, 3, 5).reshape(R*C*L, -1)
 
-# %% ../../nbs/fast/01_decoder.ipynb #cell-71
+# %% ../../nbs/fast/01_decoder.ipynb #cell-73
 def twins(
     fed:torch.Tensor, # (R, C, L) tokens of C candidates
     real:torch.Tensor, # (R, C, L) which are wanted
@@ -767,7 +779,7 @@ def twins(
     row, at = (torch.arange(n, device=fed.device) for n in (R, L))
     return (row[:, None, None]*C + same.int().argmax(2))*L + at
 
-# %% ../../nbs/fast/01_decoder.ipynb #cell-73
+# %% ../../nbs/fast/01_decoder.ipynb #cell-75
 def _states(net, shelf, tokens, real):
     "Rows (m, D) of candidates' tokens (R, C, L) behind their contexts, for m beginnings; and which of them each of the real tokens (R, C, L) has."
     (R, C, L), n = tokens.shape, tokens.numel()
@@ -788,7 +800,7 @@ def _states(net, shelf, tokens, real):
         return back(F.scaled_dot_product_attention(q, *shelf.cross[l], attn_mask=context, scale=p.scale).transpose(1, 2).reshape(n, -1))
     return run(net, embed(net, tokens.flatten()[where], at.repeat(R*C)[where]), attend, cross), which[real.flatten()]
 
-# %% ../../nbs/fast/01_decoder.ipynb #cell-75
+# %% ../../nbs/fast/01_decoder.ipynb #cell-77
 def _look_up(net, y, rows, targets, fused=False, budget=2**27):
     "log p of targets (p,) from rows (p,) of y (n, D), a slice of the logits at a time."
     step, order, out = max(1, budget // len(net.head)), rows.argsort(), torch.empty(len(rows), device=y.device)
@@ -822,7 +834,7 @@ def score(
 
 def _first(shelf, t): return shelf.first.float().log_softmax(-1).gather(1, t.clamp(min=0)).masked_fill(t < 0, 0.)
 
-# %% ../../nbs/fast/01_decoder.ipynb #cell-77
+# %% ../../nbs/fast/01_decoder.ipynb #cell-79
 class Kit:
     "What is kept for one generator."
     def __init__(self, g):
@@ -851,7 +863,7 @@ def kit_for(g):
     if kit is None or kit.where != _where(g): kit = _KITS[g] = Kit(g)
     return kit.fresh()
 
-# %% ../../nbs/fast/01_decoder.ipynb #cell-78
+# %% ../../nbs/fast/01_decoder.ipynb #cell-80
 class Engine:
     "Reads contexts and takes the steps, as `Loop` does, for generators and settings that it knows."
     fused_on = "cuda"                                                                               # where the kernels run
@@ -867,6 +879,7 @@ class Engine:
         steps = self._steps(log_prior, gc, Rules(self.processors(M, docs), gc.max_length, self.V, self.ids.device))
         self.shelf = steps.shelf
         yield from steps.go()
+        check_numbers(steps.search.spoiled())
         return steps.search.hypotheses()
 
     @torch.no_grad()
@@ -879,7 +892,7 @@ class Engine:
         each = score(self.net, self.shelf, targets, self.gc.decoder_start_token_id, self.fused, 2**29 if tokens.is_cuda else 2**27)
         return F.pad(each, (0, L - 1 - T)).view(B, K, C, L-1).where(~own, known)
 
-# %% ../../nbs/fast/01_decoder.ipynb #cell-79
+# %% ../../nbs/fast/01_decoder.ipynb #cell-81
 @patch
 def _steps(self:Engine, log_prior, gc, rules, least=32):
     "Contexts read, and a search before its first step."
@@ -914,12 +927,18 @@ def _read(self:Engine, shelf):
     elif self.fused or self.ids.is_cuda: shelf.read_padded(self.ids, self.attention)
     else: shelf.read_causal(self.ids, self.attention, self.kit.prefixes)
 
-# %% ../../nbs/fast/01_decoder.ipynb #cell-81
+# %% ../../nbs/fast/01_decoder.ipynb #cell-83
+def _shut(rules, limit, V):
+    "Whether there is a step at which these forbid every token: the loop says so when it comes to it."
+    rows = {Rules._row(Rules, rules, n) for n in range(limit + 1)} if len(rules) else ()
+    return any(force in ban if force >= 0 else sum(0 <= t < V for t in ban) >= V for force, ban in rows)
+
 def engine_for(generator, ids, mask, gc, processors, criteria, trace):
     "An `Engine` where it would give what `Loop` gives, else None."
     if gc.do_sample or trace.looked or trace.tables or unfit(generator) is not None: return None
     if any(type(c) not in (sc.MaxLengthCriteria, sc.EosTokenCriteria) for c in criteria): return None
-    if any(type(p) not in Rules.known for p in processors(1, 1)): return None
+    rules = processors(1, 1)
+    if any(type(p) not in Rules.known for p in rules) or _shut(rules, gc.max_length, generator.get_output_embeddings().weight.shape[0]): return None
     if not generator.config.is_encoder_decoder and not bool(mask[:, -1].all()): return None        # the loop will say what is wrong
     return Engine(generator, ids, mask, gc, processors, criteria, trace)
 
