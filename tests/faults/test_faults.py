@@ -22,6 +22,11 @@ def test_a_sample_of_the_fault_matrix(part):
     assert " 0 lost or unclear" in out and int(out.strip().splitlines()[-1].split()[0].replace(",", "")) > (3 if part == "writers" else 40)
 
 
+def test_a_sample_of_killed_trainings():
+    "Killed while a checkpoint is written, training goes on and ends as the run that was left alone: `python -m tests.faults.training --kills 200` tries more."
+    assert "4 kills, 0 lost, unclear or unequal" in short("tests.faults.training", "--kills", "4")
+
+
 def test_a_sample_of_hostile_input():
     out = short("tests.faults.fuzz", "--share", ".002")
     assert "0 of them failed" in out and out.count("| yes |") >= 20
