@@ -295,7 +295,8 @@ class Trace:
 class NotNumbers(ValueError):
     "A document's scores are NaN; `rows` counts through the documents of all questions."
     def __init__(self, rows, named="a document"):
-        super().__init__(f"the generator's scores are not numbers (NaN) for {named}: its weights may be damaged, or too large for float16; try dtype=torch.bfloat16 or torch.float32")
+        super().__init__(f"the generator's scores are not numbers (NaN) for {named}: its weights may be damaged, "
+                         "or too large for float16; try dtype=torch.bfloat16 or torch.float32")
         self.rows = rows
 
     def with_names(self, B, columns, hits=None):
@@ -304,7 +305,8 @@ class NotNumbers(ValueError):
         def name(i):
             b, k = i // K, columns[i % K]
             p = known[b][k] if known is not None else None
-            return f"document {k}" + (f" ({p.get('title') or ''!r}, id {p.get('id')!r})" if p else "") + (f" of question {b}" if B > 1 else "")
+            passage = f" ({p.get('title') or ''!r}, id {p.get('id')!r})" if p else ""
+            return f"document {k}{passage}" + (f" of question {b}" if B > 1 else "")
         more = f" and {len(self.rows) - 3} more" if len(self.rows) > 3 else ""
         return NotNumbers(self.rows, "every document" if len(self.rows) == B*K > 1 else ", ".join(map(name, self.rows[:3])) + more)
 
@@ -322,7 +324,8 @@ def _check_open(scores, strategy, processors):
     else: shut = ((best == -torch.inf) & ~strategy.ended).any(-1)
     if not bool(shut.any()): return
     names = ", ".join(dict.fromkeys(type(p).__name__.removesuffix("LogitsProcessor").removesuffix("LogitsWarper") for p in processors))
-    raise ValueError(f"after {strategy.at - 1} tokens every token is forbidden, and there is no answer: the settings behind {names} leave none; allow at least one at each step")
+    raise ValueError(f"after {strategy.at - 1} tokens every token is forbidden, and there is no answer: the settings behind "
+                     f"{names} leave none; allow at least one at each step")
 
 # %% ../../nbs/core/09_generate.ipynb #cell-37
 def decoding_steps(

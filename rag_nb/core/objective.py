@@ -79,13 +79,17 @@ def take_off(
 
 def _check_ties(wrapped, adapters, owners):
     "ValueError where peft has put something on a weight that has several names, or trains biases."
-    if adapters.bias != "none": raise ValueError(f"LoraConfig(bias={adapters.bias!r}) trains biases in place, and adapters leave a network as it is: use bias='none', or train all weights")
+    if adapters.bias != "none":
+        raise ValueError(f"LoraConfig(bias={adapters.bias!r}) trains biases in place, and adapters leave a network as it is: "
+                         "use bias='none', or train all weights")
     for name, m in wrapped.named_modules():
         base = getattr(m, "base_layer", None) or getattr(m, "original_module", None)
         for p in base._parameters.values() if base is not None else ():
             if len(names := owners.get(id(p), [])) > 1:
-                raise ValueError(f"adapters on {name.removeprefix('base_model.model.')} would change other parts of {type(wrapped.get_base_model()).__name__} when they are merged: "
-                                 f"its weight is tied, and is also that of {', '.join(names)}. Leave it out of target_modules and modules_to_save, or load the generator untied")
+                where, model = name.removeprefix("base_model.model."), type(wrapped.get_base_model()).__name__
+                raise ValueError(f"adapters on {where} would change other parts of {model} when they are merged: its weight is tied, and is "
+                                 f"also that of {', '.join(names)}. Leave it out of target_modules and modules_to_save, "
+                                 "or load the generator untied")
 
 # %% ../../nbs/core/11_objective.ipynb #cell-11
 def _linear_names(model, skip):
@@ -121,7 +125,8 @@ class Snapshot:
         roots = [rag.model] if own is None else [rag.model, own.model]
         self.modules = [(m, m.training, getattr(m, "gradient_checkpointing", None), _hooks_of(m)) for r in roots for m in r.modules()]
         self.weights = [(p, p.requires_grad, p.grad) for r in roots for p in r.parameters()]
-        self.adapters = [(p, p.detach().clone()) for net in self.nets.values() if hasattr(net, "merge_and_unload") for n, p in net.named_parameters() if is_adapter(n)]
+        worn = [net for net in self.nets.values() if hasattr(net, "merge_and_unload")]
+        self.adapters = [(p, p.detach().clone()) for net in worn for n, p in net.named_parameters() if is_adapter(n)]
         self.config = dict(vars(rag.model.config))
 
 def _hooks_of(m): return {*m._forward_hooks, *m._forward_pre_hooks}

@@ -356,9 +356,10 @@ def contexts(self:RagRetriever,
     "One context for each question and document."
     tokenizer = tokenizer or self.generator_tokenizer
     if tokenizer is None: raise ValueError("no generator tokenizer: give the retriever to a model with its tokenizer (Rag does), or pass generator_tokenizer=")
-    there = hits.mask.any(0).cpu()                                                                   # (K,) columns with a document for some question
-    if bool(there.all()) or not bool(there.any()): return assemble_contexts(tokenizer, config or self.config, questions, hits.passages, _prefix(prefix, config or self.config), self._stored(hits))
-    return _spread(self.contexts(questions, hits.keep(there), prefix, config, tokenizer), there)
+    config, there = config or self.config, hits.mask.any(0).cpu()                                    # (K,) columns with some document
+    if bool(there.any()) and not bool(there.all()):
+        return _spread(self.contexts(questions, hits.keep(there), prefix, config, tokenizer), there)
+    return assemble_contexts(tokenizer, config, questions, hits.passages, _prefix(prefix, config), self._stored(hits))
 
 def _spread(contexts, there):
     "Contexts (B·K', S) of some columns at their places among all K; the other rows, which nobody reads, repeat a question's first."

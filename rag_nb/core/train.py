@@ -165,11 +165,13 @@ def _read_weights(self: RagTrainer, at):
     "The weights of a checkpoint, checked for being of the same parts."
     from safetensors.torch import load_file
     saved, own = load_file(at/_WEIGHTS), {n: p for n, p in self.objective.named_parameters() if p.requires_grad}
-    if saved.keys() != own.keys(): raise ValueError(f"{at} was written by a training of other parts: continue with the same `train` and `adapters`")
+    if saved.keys() != own.keys():
+        raise ValueError(f"{at} was written by a training of other parts: continue with the same `train` and `adapters`")
     for n, p in own.items(): p.copy_(saved[n])
 
 # %% ../../nbs/core/11_train.ipynb #cell-22
 _MARK, _NEEDED = "checkpoint.json", (_WEIGHTS, "optimizer.pt", "scheduler.pt", "trainer_state.json")
+_CUT = "it was cut off while it was written"
 
 def _mark(at, files):
     "Exchange a checkpoint's note for one with these files (None: not yet whole), and wait for the disk."
@@ -193,8 +195,9 @@ def why_not_whole(
     try: files = json.loads((at/_MARK).read_text(encoding="utf8"))["files"]
     except FileNotFoundError: files = _unmarked(at)
     except (ValueError, KeyError, TypeError): files = None
-    if not isinstance(files, dict): return "it was cut off while it was written"
-    wrong = next((n for n, size in files.items() if not (at/n).is_file() or (size is not None and (at/n).stat().st_size != size)), None)
+    if not isinstance(files, dict): return _CUT
+    good = lambda p, size: p.is_file() and (size is None or p.stat().st_size == size)
+    wrong = next((n for n, size in files.items() if not good(at/n, size)), None)
     if wrong is not None: return f"its file {wrong} is missing or cut off"
     lacking = next((n for n in _NEEDED if n not in files), None)
     return f"it has no {lacking}" + (", as with save_only_model=True" if lacking == "optimizer.pt" else "") if lacking else None
@@ -266,7 +269,7 @@ def _drop_older(folder, newest, limit, best):
     "Delete what `save_total_limit` says, never the newest nor the best; and what was cut off."
     _recover(folder)
     others = [p for p in _checkpoints(folder) if p != newest and (best is None or p != Path(best))]
-    for p in [p for p in others if (p/_MARK).exists() and why_not_whole(p) == "it was cut off while it was written"]: others.remove(p); _remove(p)
+    for p in [p for p in others if (p/_MARK).exists() and why_not_whole(p) == _CUT]: others.remove(p); _remove(p)
     if not limit or limit < 1: return
     others.sort(key=lambda p: p.stat().st_mtime)
     kept = 1 + (best is not None and Path(best) != newest)
@@ -280,16 +283,18 @@ def find_checkpoint(
     "The checkpoint to go on from; ValueError where there is none."
     if resume is None or resume is False: return None
     if resume is not True:
-        if why := why_not_whole(Path(resume)): raise ValueError(f"training cannot go on from {resume}: {why}. resume=True takes the newest whole one in {folder}")
+        if why := why_not_whole(Path(resume)):
+            raise ValueError(f"training cannot go on from {resume}: {why}. resume=True takes the newest whole one in {folder}")
         return str(resume)
     if int(os.environ.get("RANK", 0)) == 0: _recover(folder)
     found = _checkpoints(folder)
-    if not found: raise ValueError(f"there is no checkpoint in {folder} to go on from: begin without resume, and with save_strategy='steps' and save_steps")
+    if not found:
+        raise ValueError(f"there is no checkpoint in {folder} to go on from: begin without resume, and with save_strategy='steps'")
     bad = {p.name: why for p in found if (why := why_not_whole(p))}
     whole = [p for p in found if p.name not in bad]
     if bad and (not whole or found[-1].name in bad):
-        told = "; ".join(f"{name}: {why}" for name, why in bad.items())
-        warnings.warn(f"training {f'goes on from {whole[-1].name}' if whole else 'begins again'}, for a newer checkpoint is not whole ({told})")
+        told, way = "; ".join(f"{name}: {why}" for name, why in bad.items()), f"goes on from {whole[-1].name}" if whole else "begins again"
+        warnings.warn(f"training {way}, for a newer checkpoint is not whole ({told})")
     return str(whole[-1]) if whole else None
 
 # %% ../../nbs/core/11_train.ipynb #cell-31
@@ -322,28 +327,36 @@ class Finetuned:
         return f"Finetuned({steps} steps{mean})" if steps else "Finetuned(no steps)"
 
 # %% ../../nbs/core/11_train.ipynb #cell-35
-WORKS = set("""output_dir per_device_train_batch_size num_train_epochs max_steps learning_rate lr_scheduler_type lr_scheduler_kwargs warmup_steps warmup_ratio
-    optim optim_args weight_decay adam_beta1 adam_beta2 adam_epsilon gradient_accumulation_steps average_tokens_across_devices max_grad_norm bf16 fp16 tf32
-    activation_checkpointing activation_checkpointing_kwargs gradient_checkpointing gradient_checkpointing_kwargs neftune_noise_alpha torch_empty_cache_steps
-    auto_find_batch_size logging_dir logging_strategy logging_steps logging_first_step log_on_each_node logging_nan_inf_filter log_level log_level_replica
-    disable_tqdm report_to run_name project trackio_space_id trackio_bucket_id trackio_static_space_id eval_strategy eval_steps eval_delay
-    per_device_eval_batch_size prediction_loss_only eval_on_start save_only_model save_strategy save_steps save_on_each_node save_total_limit
-    load_best_model_at_end metric_for_best_model greater_is_better ignore_data_skip restore_callback_states_from_checkpoint full_determinism seed data_seed
-    use_cpu accelerator_config dataloader_drop_last dataloader_num_workers dataloader_pin_memory dataloader_persistent_workers dataloader_prefetch_factor
-    dataloader_multiprocessing_context dataloader_in_order train_sampling_strategy ddp_find_unused_parameters ddp_bucket_cap_mb ddp_broadcast_buffers
-    ddp_static_graph ddp_backend ddp_timeout skip_memory_metrics""".split())
+WORKS = set("""
+    output_dir per_device_train_batch_size num_train_epochs max_steps learning_rate lr_scheduler_type lr_scheduler_kwargs
+    warmup_steps warmup_ratio optim optim_args weight_decay adam_beta1 adam_beta2 adam_epsilon gradient_accumulation_steps
+    average_tokens_across_devices max_grad_norm bf16 fp16 tf32 activation_checkpointing activation_checkpointing_kwargs
+    gradient_checkpointing gradient_checkpointing_kwargs neftune_noise_alpha torch_empty_cache_steps auto_find_batch_size
+    logging_dir logging_strategy logging_steps logging_first_step log_on_each_node logging_nan_inf_filter log_level
+    log_level_replica disable_tqdm report_to run_name project trackio_space_id trackio_bucket_id trackio_static_space_id
+    eval_strategy eval_steps eval_delay per_device_eval_batch_size prediction_loss_only eval_on_start save_only_model save_strategy
+    save_steps save_on_each_node save_total_limit load_best_model_at_end metric_for_best_model greater_is_better ignore_data_skip
+    restore_callback_states_from_checkpoint full_determinism seed data_seed use_cpu accelerator_config dataloader_drop_last
+    dataloader_num_workers dataloader_pin_memory dataloader_persistent_workers dataloader_prefetch_factor
+    dataloader_multiprocessing_context dataloader_in_order train_sampling_strategy ddp_find_unused_parameters ddp_bucket_cap_mb
+    ddp_broadcast_buffers ddp_static_graph ddp_backend ddp_timeout skip_memory_metrics
+    """.split())
 
 # %% ../../nbs/core/11_train.ipynb #cell-36
 def _all(names, why): return dict.fromkeys(names.split(), why)
 
 REFUSED = {
     **_all("label_smoothing_factor", "the likelihood of an answer is a sum over documents, and the smoothed loss is not"),
-    **_all("bf16_full_eval fp16_full_eval", "they change evaluations outside of training only, and finetune makes none; bf16=True holds for both"),
-    **_all("torch_compile torch_compile_backend torch_compile_mode", "a step searches and lays out texts, which cannot be compiled; record=True makes steps faster on a GPU"),
-    **_all("use_liger_kernel liger_kernel_config", "the likelihood has a fused loss of its own, and the networks are not those that Liger changes"),
+    **_all("bf16_full_eval fp16_full_eval",
+           "they change evaluations outside of training only, and finetune makes none; bf16=True holds for both"),
+    **_all("torch_compile torch_compile_backend torch_compile_mode",
+           "a step searches and lays out texts, which cannot be compiled; record=True makes steps faster on a GPU"),
+    **_all("use_liger_kernel liger_kernel_config",
+           "the likelihood has a fused loss of its own, and the networks are not those that Liger changes"),
     **_all("use_cache", "training reads each text once, without a cache"),
     **_all("optim_target_modules", "the optimisers that take it choose matrices of one network by name; use adapters"),
-    **_all("group_by_length length_column_name", "how long a context is shows when its passages are found; they are read in groups of similar length as it is"),
+    **_all("group_by_length length_column_name",
+           "how long a context is shows when its passages are found; they are read in groups of similar length as it is"),
     **_all("include_num_input_tokens_seen", "it would count the questions' tokens and not those of the passages that are read"),
     **_all("eval_do_concat_batches eval_use_gather_object eval_accumulation_steps include_for_metrics batch_eval_metrics",
            "it is about predictions, and evaluating here gives losses; rag_nb.core.evaluate measures answers"),
@@ -353,8 +366,9 @@ REFUSED = {
 REFUSED |= {
     **_all("enable_jit_checkpoint", "it writes into a checkpoint beside the list of its files; use save_steps, and resume=True"),
     **_all("push_to_hub hub_token hub_private_repo hub_model_id hub_strategy hub_always_push hub_revision",
-           "a checkpoint is not a model that loads from the Hub; save the Rag afterwards, rag.save_pretrained(folder), and upload that folder"),
-    **_all("parallelism_config fsdp fsdp_config deepspeed", "each process holds the whole model: start several with torchrun, or train adapters"),
+           "a checkpoint is no model that loads from the Hub; rag.save_pretrained(folder) afterwards, and upload that folder"),
+    **_all("parallelism_config fsdp fsdp_config deepspeed",
+           "each process holds the whole model: start several with torchrun, or train adapters"),
     **_all("remove_unused_columns", "batches are made of the questions and answers, which it would remove"),
     **_all("label_names", "the labels are made of the answers, and are called labels"),
     **_all("debug", "its hooks would stay on the networks"),
@@ -368,16 +382,19 @@ _AT_REST = dict(remove_unused_columns=[False], label_names=[None, ["labels"]])  
 def _refuse(given):
     "ValueError for fields of `TrainingArguments` that could not do here what they say."
     plan, fields = {f.name for f in dataclasses.fields(Plan)}, {f.name: f for f in dataclasses.fields(TrainingArguments)}
+    no = lambda k, v, why: ValueError(f"{k}={v!r} is not possible in finetune: {why}")
     for k, v in given.items():
         if k in plan or k in WORKS: continue
-        if k not in REFUSED: raise ValueError(f"{k} is new in Transformers, and whether finetune does what it says has not been tried: leave it out")
+        if k not in REFUSED: raise ValueError(f"{k} is new in Transformers, and has not been tried in finetune: leave it out")
         usual = fields[k].default if k in fields and fields[k].default is not dataclasses.MISSING else None
-        if not (v in _AT_REST[k] if k in _AT_REST else v is None or v == usual or not (v or usual)): raise ValueError(f"{k}={v!r} is not possible in finetune: {REFUSED[k]}")
+        rest = v in _AT_REST[k] if k in _AT_REST else v is None or v == usual or not (v or usual)
+        if not rest: raise no(k, v, REFUSED[k])
     order, optim = given.get("train_sampling_strategy"), str(getattr(given.get("optim"), "value", given.get("optim")))
-    if order in ("group_by_length", "batch_rebalance"): raise ValueError(f"train_sampling_strategy={order!r} is not possible in finetune: {REFUSED['group_by_length']}")
-    if optim.startswith(("galore", "apollo", "lomo", "adalomo")): raise ValueError(f"optim={optim!r} is not possible in finetune: it needs one network's matrices by name; use adapters")
-    if getattr(given.get("accelerator_config"), "dispatch_batches", None) or (isinstance(given.get("accelerator_config"), dict) and given["accelerator_config"].get("dispatch_batches")):
-        raise ValueError("dispatch_batches=True is not possible in finetune: batches hold texts, which cannot be cut up for several processes")
+    if order in ("group_by_length", "batch_rebalance"): raise no("train_sampling_strategy", order, REFUSED["group_by_length"])
+    if optim.startswith(("galore", "apollo", "lomo", "adalomo")): raise no("optim", optim, "it needs matrices by name; use adapters")
+    more = given.get("accelerator_config")
+    if more.get("dispatch_batches") if isinstance(more, dict) else getattr(more, "dispatch_batches", None):
+        raise no("dispatch_batches", True, "batches hold texts, which cannot be cut up for several processes")
 
 # %% ../../nbs/core/11_train.ipynb #cell-39
 _PLAIN = dict(remove_unused_columns=False, report_to=[], save_strategy="no", logging_steps=10, label_names=["labels"])
@@ -416,13 +433,15 @@ def finetune(
 ) -> Finetuned:
     "Train a `Rag` end to end on questions with answers."
     plan, rates, args = _arguments(output_dir, settings if progress else {**settings, "disable_tqdm": True})
-    if rag.model.config.label_smoothing: raise ValueError(f"the model's config says label_smoothing={rag.model.config.label_smoothing}: {REFUSED['label_smoothing_factor']}; set it to 0")
+    smooth = rag.model.config.label_smoothing
+    if smooth: raise ValueError(f"the model's config says label_smoothing={smooth}: {REFUSED['label_smoothing_factor']}; set it to 0")
     train, measured = read_questions(data), None if eval_data is None else read_questions(eval_data)
     start, collator = find_checkpoint(args.output_dir, resume), RagCollator(rag.tokenizer, rag.model.config, keep=("document_ids",))
     if args.seed is not None: torch.manual_seed(args.seed)  # adapters are drawn at random
     objective, trainer = Objective(rag, plan), None
     try:
-        trainer = RagTrainer(objective, args, rates, train_dataset=train, data_collator=collator, callbacks=callbacks, eval_dataset=measured)
+        trainer = RagTrainer(objective, args, rates, train_dataset=train, data_collator=collator, callbacks=callbacks,
+                             eval_dataset=measured)
         if not progress: trainer.remove_callback(PrinterCallback)
         trainer.train(resume_from_checkpoint=start)
     except BaseException:
@@ -434,11 +453,14 @@ def finetune(
 def _finished(trainer, rag, merge):
     "The trained `Rag`, its adapters written and worked in."
     objective, args, failed = trainer.objective, trainer.args, None
-    if args.load_best_model_at_end and trainer.state.best_model_checkpoint is None: warnings.warn("load_best_model_at_end: nothing was measured, so the Rag has the last weights")
+    if args.load_best_model_at_end and trainer.state.best_model_checkpoint is None:
+        warnings.warn("load_best_model_at_end: nothing was measured, so the Rag has the last weights")
     try:
         if trainer.is_world_process_zero(): objective.save_adapters(Path(args.output_dir)/"adapters")
     except (OSError, SafetensorError) as e: failed = e
     if merge: objective.merge()
     objective.hand_back()
-    if failed is not None: raise OSError(f"training is done, and the Rag has what it learnt, but its adapters could not be written to {args.output_dir} ({failed})") from failed
+    if failed is not None:
+        raise OSError(f"training is done, and the Rag has what it learnt, but its adapters could not be written to {args.output_dir} "
+                      f"({failed})") from failed
     return Finetuned(rag, trainer.state.log_history, trainer)

@@ -938,7 +938,8 @@ def engine_for(generator, ids, mask, gc, processors, criteria, trace):
     if gc.do_sample or trace.looked or trace.tables or unfit(generator) is not None: return None
     if any(type(c) not in (sc.MaxLengthCriteria, sc.EosTokenCriteria) for c in criteria): return None
     rules = processors(1, 1)
-    if any(type(p) not in Rules.known for p in rules) or _shut(rules, gc.max_length, generator.get_output_embeddings().weight.shape[0]): return None
+    if any(type(p) not in Rules.known for p in rules): return None
+    if _shut(rules, gc.max_length, generator.get_output_embeddings().weight.shape[0]): return None
     if not generator.config.is_encoder_decoder and not bool(mask[:, -1].all()): return None        # the loop will say what is wrong
     return Engine(generator, ids, mask, gc, processors, criteria, trace)
 
