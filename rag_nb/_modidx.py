@@ -1025,6 +1025,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'rag_nb.core.train.RagTrainer.__init__': ('core/train.html#ragtrainer.__init__', 'rag_nb/core/train.py'),
                                    'rag_nb.core.train.RagTrainer._collapse': ( 'core/train.html#ragtrainer._collapse',
                                                                                'rag_nb/core/train.py'),
+                                   'rag_nb.core.train.RagTrainer._is_over': ('core/train.html#ragtrainer._is_over', 'rag_nb/core/train.py'),
                                    'rag_nb.core.train.RagTrainer._let_go': ('core/train.html#ragtrainer._let_go', 'rag_nb/core/train.py'),
                                    'rag_nb.core.train.RagTrainer._load_best_model': ( 'core/train.html#ragtrainer._load_best_model',
                                                                                       'rag_nb/core/train.py'),
