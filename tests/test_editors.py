@@ -95,7 +95,8 @@ def test_a_class_is_whole_in_its_stub(tmp_path):
 def test_the_public_imports_are_named(tmp_path):
     text = small(tmp_path)["__init__.py"]
     assert "if _typing.TYPE_CHECKING:\n    __version__: str\n    from . import core as core\n    from . import show as show\n    from .core.base import (Thing as Thing, Pair as Pair)\n    from .show.later import (Shown as Shown)\n" in text
-    named = {o.asname for n in ast.walk(ast.parse((ROOT/"rag_nb/__init__.py").read_text(encoding="utf8"))) if isinstance(n, ast.ImportFrom) and n.module and n.level for o in n.names}
+    named = {o.asname for n in ast.walk(ast.parse((ROOT/"rag_nb/__init__.py").read_text(encoding="utf8")))
+        if isinstance(n, ast.ImportFrom) and n.module and n.level for o in n.names}
     assert named == set(rag_nb.__all__)
 
 
@@ -113,18 +114,21 @@ def test_what_is_stale_is_named(tmp_path):
 def members(cls):
     "The public methods and properties that the package gives a class."
     ours = [c for c in cls.__mro__ if c.__module__.startswith("rag_nb")]
-    return {n for c in ours for n, o in vars(c).items() if not n.startswith("_") and "rag_nb" in str(getattr(getattr(o, "fget", None) or getattr(o, "__func__", o), "__module__", ""))}
+    return {n for c in ours for n, o in vars(c).items() if not n.startswith("_")
+        and "rag_nb" in str(getattr(getattr(o, "fget", None) or getattr(o, "__func__", o), "__module__", ""))}
 
 
 def written(name):
     "The methods and properties in the stub of a public class and of its bases in the package."
     path = ROOT/f"rag_nb/{rag_nb._HOME.get(name, '').replace('.', '/')}.pyi"
-    nodes = {n.name: n for p in (ROOT/"rag_nb").rglob("*.pyi") for n in ast.parse(p.read_text(encoding="utf8")).body if isinstance(n, ast.ClassDef)}
+    nodes = {n.name: n for p in (ROOT/"rag_nb").rglob("*.pyi") for n in ast.parse(p.read_text(encoding="utf8")).body
+        if isinstance(n, ast.ClassDef)}
     todo, out = [name], set()
     assert path.exists()
     while todo:
         if (n := nodes.get(todo.pop())) is None: continue
-        out |= {f.name for f in n.body if isinstance(f, ast.FunctionDef)} | {t.id for f in n.body if isinstance(f, (ast.Assign, ast.AnnAssign)) for t in ast.walk(f) if isinstance(t, ast.Name)}
+        out |= {f.name for f in n.body if isinstance(f, ast.FunctionDef)} | {t.id for f in n.body
+            if isinstance(f, (ast.Assign, ast.AnnAssign)) for t in ast.walk(f) if isinstance(t, ast.Name)}
         todo += [b.id for b in n.bases if isinstance(b, ast.Name)]
     return out
 
@@ -134,7 +138,8 @@ def test_every_method_has_a_stub():
     for module in rag_nb._PUBLIC: importlib.import_module(f"rag_nb.{module}")
     for name in rag_nb.__all__:
         cls = getattr(rag_nb, name)
-        if isinstance(cls, type) and cls.__module__.startswith("rag_nb"): assert members(cls) <= written(name), f"{name}: {members(cls) - written(name)} is in no stub"
+        if isinstance(cls, type) and cls.__module__.startswith("rag_nb"):
+            assert members(cls) <= written(name), f"{name}: {members(cls) - written(name)} is in no stub"
 
 
 @pytest.fixture(scope="module")
@@ -167,10 +172,12 @@ SEEN = {
 def test_completions(places, where):
     "An editor's completions have every public method, though many are patched in later or in other modules."
     jedi = pytest.importorskip("jedi")
-    project = jedi.Project(places[where], sys_path=[str(places[where]), *[o for o in sys.path if o and Path(o).resolve() != ROOT]], load_unsafe_extensions=False)
+    project = jedi.Project(places[where], sys_path=[str(places[where]), *[o for o in sys.path if o and Path(o).resolve() != ROOT]],
+        load_unsafe_extensions=False)
     for typed, names in SEEN.items():
         text = FIRST + typed
-        found = {o.name for o in jedi.Script(text, project=project, path=places[where]/"typed.py").complete(text.count("\n") + 1, len(typed))}
+        found = {o.name for o in jedi.Script(text, project=project, path=places[where]/"typed.py").complete(text.count("\n") + 1,
+            len(typed))}
         assert set(names) <= found, f"after `{typed}` an editor misses {sorted(set(names) - found)}"
         live = {"Rag.": rag_nb.Rag, "answer.": rag_nb.Answer, "hits.": rag_nb.Hits, "retriever.": rag_nb.RagRetriever}.get(typed)
         if live: assert members(live) <= found
@@ -182,9 +189,12 @@ def test_mypy_over_typical_calls(places, where, tmp_path):
     pytest.importorskip("mypy")
     text = Path(shutil.copy(CALLS, tmp_path)).read_text(encoding="utf8")
     expected = sorted((n, m[1]) for n, line in enumerate(text.splitlines(), 1) if (m := re.search(r"# error: ([\w-]+)$", line)))
-    done = subprocess.run([sys.executable, "-m", "mypy", "--config-file", ROOT/"tests/typing/mypy.ini", "--cache-dir", ROOT/".mypy_cache", "--no-color-output", "--no-error-summary", "--hide-error-context",
-                           "--output", "json", tmp_path/"calls.py"], cwd=tmp_path, capture_output=True, text=True, env={**os.environ, "MYPYPATH": str(places[where])})
+    done = subprocess.run([sys.executable, "-m", "mypy", "--config-file", ROOT/"tests/typing/mypy.ini", "--cache-dir", ROOT/".mypy_cache",
+        "--no-color-output", "--no-error-summary", "--hide-error-context",
+                           "--output", "json", tmp_path/"calls.py"], cwd=tmp_path, capture_output=True, text=True,
+                           env={**os.environ, "MYPYPATH": str(places[where])})
     found = [json.loads(o) for o in done.stdout.splitlines() if o.startswith("{")]
     assert not done.stderr.strip(), done.stderr
-    assert sorted((o["line"], o["code"]) for o in found if o["severity"] == "error") == expected and all("calls.py" in o["file"] for o in found), done.stdout
+    assert sorted((o["line"], o["code"]) for o in found if o["severity"] == "error") == expected and all("calls.py" in o["file"]
+        for o in found), done.stdout
     assert len(expected) >= 5

@@ -21,14 +21,17 @@ WALK = dict(calls=677, functions=193, modules=13, changes=153)
 def test_what_counts_as_a_line():
     text = '"doc"\n\n# %% auto #0\n__all__ = ["a"]\n\n# %% ../nbs/a.ipynb #1\nimport os\n\n# %% ../nbs/a.ipynb #2\ndef a():\n    # why\n\n    return 1\n'
     assert shape.exported_lines(text) == 4
-    cells = [("markdown", "# One two\n\nthree four"), ("code", "#| export\na = 1\n\nb = 2"), ("code", "x\ny\nz"), ("code", "#| exports\na\nb\nc")]
+    cells = [("markdown", "# One two\n\nthree four"), ("code", "#| export\na = 1\n\nb = 2"), ("code", "x\ny\nz"),
+        ("code", "#| exports\na\nb\nc")]
     assert shape.lesson(dict(cells=[dict(cell_type=k, source=[s]) for k, s in cells])) == (5, (3, 3))
 
 
 def test_what_is_over_is_named():
-    rows = [dict(module="core.answer", lines=401, words=2000, prose=4.99, cell=16, number=3), dict(module="core.late", lines=9000, words=45000, prose=5., cell=15, number=0)]
+    rows = [dict(module="core.answer", lines=401, words=2000, prose=4.99, cell=16, number=3),
+        dict(module="core.late", lines=9000, words=45000, prose=5., cell=15, number=0)]
     found = shape.over(rows)
-    assert {"room core", "lines of core.answer", "largest cell of core.answer", "words short in core.answer", "lines of core.late"} == set(found)
+    assert {"room core", "lines of core.answer", "largest cell of core.answer", "words short in core.answer",
+        "lines of core.late"} == set(found)
     assert found["words short in core.answer"] == 5 and shape.before_ask(rows) == 401
     assert "core.answer" in shape.table(rows) and "401*" in shape.table(rows)
 

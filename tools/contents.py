@@ -22,7 +22,8 @@ def contents(text):
     "The text with its table of contents as it should be; inside fences nothing is a heading."
     bare = re.sub(r"^(```|~~~).*?^\1", "", text, flags=re.M | re.S)
     found = re.findall(r"^(##+) (.+?)\s*$", bare, re.M)
-    lines = [f"{'  '*(len(level) - 2)}- [{title.replace('[', '').replace(']', '')}](#{a})" for (level, title), a in zip(found, anchors([t for _, t in found]))]
+    lines = [f"{'  '*(len(level) - 2)}- [{title.replace('[', '').replace(']', '')}](#{a})"
+        for (level, title), a in zip(found, anchors([t for _, t in found]))]
     table = "\n".join([BEGIN, "", *lines, "", END])
     if BEGIN in text: return text[:text.index(BEGIN)] + table + text[text.index(END) + len(END):]
     first = text.index("\n## ")

@@ -27,7 +27,8 @@ def lesson(nb):
     for i, c in enumerate(nb["cells"]):
         text = "".join(c["source"])
         if c["cell_type"] == "markdown": words += len(text.split())
-        elif re.search(r"^#\|\s*exports?\b", text, re.M): largest = max(largest, (sum(bool(o.strip()) and not o.startswith("#|") for o in text.splitlines()), i))
+        elif re.search(r"^#\|\s*exports?\b", text, re.M):
+            largest = max(largest, (sum(bool(o.strip()) and not o.startswith("#|") for o in text.splitlines()), i))
     return words, largest
 
 
@@ -36,7 +37,8 @@ def measure(root=ROOT):
     rows = []
     for path in sorted((root/"nbs").rglob("*.ipynb")):
         nb = json.loads(path.read_text(encoding="utf8"))
-        found = re.search(r"^#\|\s*default_exp\s+(\S+)", "\n".join("".join(c["source"]) for c in nb["cells"] if c["cell_type"] == "code"), re.M)
+        found = re.search(r"^#\|\s*default_exp\s+(\S+)", "\n".join("".join(c["source"]) for c in nb["cells"] if c["cell_type"] == "code"),
+            re.M)
         if not found: continue
         lines = exported_lines((root/"rag_nb"/(found[1].replace(".", "/") + ".py")).read_text(encoding="utf8"))
         words, (cell, number) = lesson(nb)
@@ -69,8 +71,10 @@ def table(rows):
     star = lambda bad: "*" if bad else " "
     out = [f"{'room':20}{'lines':>7}{'budget':>8}"]
     out += [f"{k:20}{n:7}{ROOMS[k]:8}{star(n > ROOMS[k])}" for k, n in rooms(rows).items()]
-    out += [f"{'before ask':20}{before_ask(rows):7}{BEFORE_ASK:8}{star(before_ask(rows) > BEFORE_ASK)}", "", f"{'module':26}{'lines':>6} {'prose':>6}  {'largest cell':>12}"]
-    out += [f"{r['module']:26}{r['lines']:6}{star(r['lines'] > MODULE)}{r['prose']:6.1f}{star(r['prose'] < PROSE)} {r['cell']:6} (cell {r['number']}){star(r['cell'] > CELL)}" for r in rows]
+    out += [f"{'before ask':20}{before_ask(rows):7}{BEFORE_ASK:8}{star(before_ask(rows) > BEFORE_ASK)}", "",
+        f"{'module':26}{'lines':>6} {'prose':>6}  {'largest cell':>12}"]
+    out += [f"{r['module']:26}{r['lines']:6}{star(r['lines'] > MODULE)}{r['prose']:6.1f}{star(r['prose'] < PROSE)} {r['cell']:6} (cell "
+        f"{r['number']}){star(r['cell'] > CELL)}" for r in rows]
     return "\n".join(out)
 
 

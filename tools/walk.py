@@ -30,13 +30,15 @@ class Walk:
     def __enter__(self): sys.setprofile(self); return self
     def __exit__(self, *error): sys.setprofile(None)
 
-    def counts(self): return dict(calls=sum(self.calls.values()), functions=len(self.calls), modules=len({m for m, *_ in self.calls}), changes=self.changes)
+    def counts(self):
+        return dict(calls=sum(self.calls.values()), functions=len(self.calls), modules=len({m for m, *_ in self.calls}),
+            changes=self.changes)
 
 
 def toy():
     "A `Rag` of the toy's parts."
     import torch
-    from rag_nb import Rag, RagRetriever, RagTokenizer, RagTokenForGeneration, toy_documents, toy_encoder, toy_generator, toy_tokenizer
+    from rag_nb import Rag, RagRetriever, toy_documents, toy_encoder, toy_generator, toy_tokenizer
     torch.manual_seed(0)
     encoder, generator = toy_encoder(), toy_generator()
     retriever = RagRetriever.from_documents(toy_documents(), encoder)
