@@ -309,7 +309,7 @@ def test_a_small_docx_does_not_fill_the_memory(tmp_path):
 
 
 @pytest.mark.parametrize("name, data, says", [
-    ("a.txt.gz", gzip.compress(b"a text " * 100)[:-12], "a.txt.gz: damaged gzip file"), ("a.txt.gz", b"plain", "a.txt.gz: damaged gzip file"), ("a.pdf.gz", b"x", "unknown file type"), ("a.pdf", pdf("")[:200], "a.pdf: not a readable PDF"),
+    ("a.txt.gz", gzip.compress(b"a text " * 100, mtime=0)[:-12], "a.txt.gz: damaged gzip file"), ("a.txt.gz", b"plain", "a.txt.gz: damaged gzip file"), ("a.pdf.gz", b"x", "unknown file type"), ("a.pdf", pdf("")[:200], "a.pdf: not a readable PDF"),
     ("a.pdf", pdf("", ""), "a.pdf: its 2 pages hold pictures and no text; recognise it first"), ("a.ipynb", b"[]", "a.ipynb: not a Jupyter notebook"), ("a.ipynb", b'{"cells": 3}', "a.ipynb: not a Jupyter notebook"),
     ("a.ipynb", b"[" * 100_000, "a.ipynb: not a Jupyter notebook"), ("a.html", b"<p></p>", "a.html has an empty text"), ("a.md", b"---\ntitle: x\n---\n", "a.md has an empty text"), ("a.csv", b"", "a.csv: no column 'text'")])
 def test_broken_files_are_named(tmp_path, name, data, says):

@@ -122,6 +122,16 @@ def test_only_a_cut_off_checkpoint(tmp_path, whole_run):
     with pytest.raises(ValueError, match="there is no such folder"): finetune(make(), DATA, tmp_path, resume=str(tmp_path/"no"), **SAVING)
 
 
+@pytest.mark.parametrize("best", [False, True])
+def test_going_on_from_the_last_step_makes_no_other(tmp_path, best):
+    "In the middle of an epoch, where `Trainer` would make one step more."
+    kw = dict(SAVING, lr_scheduler_type="constant", learning_rate=.02, max_steps=4)
+    if best: kw |= dict(eval_data=[dict(d, answers=["qqq zzz xxx"]) for d in DATA[:4]], eval_strategy="steps", eval_steps=2, load_best_model_at_end=True, greater_is_better=True)
+    done = finetune(make(), DATA, tmp_path, **kw)
+    again = finetune(make(), DATA, tmp_path, resume=True, **kw)
+    assert again.trainer.state.global_step == 4 and same(weights(again.rag.model), weights(done.rag.model)) and repr(again).startswith("Finetuned(4 steps, ")
+
+
 def test_a_checkpoint_of_an_older_version(tmp_path, whole_run):
     "It has no list of its files, and is taken where all that is needed is there."
     with pytest.raises(KeyboardInterrupt): finetune(make(), DATA, tmp_path, callbacks=[Die(5)], **SAVING)

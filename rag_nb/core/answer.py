@@ -23,7 +23,7 @@ from .encoder import TextEncoder, check_place
 from ..store.folder import of_one_save, staging
 from ..hf.tokenizer import RagTokenizer, PLAIN_TEMPLATE, chat_template_of
 from ..store.hub import HubFiles, announce, open_hub_index
-from .retriever import RagRetriever, check_count, check_question, config_for, encoder_of, question_list
+from .retriever import RagRetriever, as_retriever, check_count, check_question, config_for, encoder_of, question_list
 from .marginal import doc_log_prior
 from .model import RagTokenForGeneration, RagSequenceForGeneration, generator_class, _remove_parts
 from .generate import HONOURED, generation_settings, decode_contexts, run_to_end, check_ways
@@ -120,14 +120,25 @@ class Rag:
 
     def _take(self, retriever):
         "Hold the retriever, after checking that the question encoder belongs to its passages, and let the model use these tokenizers."
-        if not isinstance(retriever, RagRetriever): raise TypeError(f"retriever is a {type(retriever).__name__}, not a RagRetriever")
+        if retriever is None: raise TypeError("a Rag needs a retriever: RagRetriever.from_documents(docs) makes one")
+        retriever = as_retriever(retriever)
         config, made = self.model.config, retriever.made_by
         fit = retriever.check_questions(self.encoder, config.passage_encoder)
         if made is not None: config.passage_encoder = dict(name=made["name"], probe=made.get("probe"))
         if fit == "same" and retriever._encoder is None: retriever._encoder = self._named(made["name"])
-        self.retriever = retriever
+        self._own = self.model.rag.taken = retriever
         self.model.rag.tokenizers = dict(question_encoder=self.tokenizer.question_encoder, generator=self.tokenizer.generator)
         self.model.set_retriever(retriever)
+
+    @property
+    def retriever(self):
+        "What it searches with: its own, or what was set on the model since."
+        rag = self.model.rag
+        if rag.retriever is None or rag.retriever is getattr(rag, "taken", None): return self._own
+        self._take(rag.retriever)
+        return self._own
+    @retriever.setter
+    def retriever(self, retriever): self._take(retriever)
 
     def __repr__(self): return f"Rag({type(self.model).__name__}, {type(self.model.generator).__name__}, {self.retriever!r})"
 
@@ -260,8 +271,14 @@ def find(self:Rag,
     "Embed the questions as written and search once."
     questions, encoder = question_list(questions), self.encoder
     with evaluating(encoder.model): vectors = encoder(questions, "question") if questions else torch.zeros(0, encoder.dim)     # (B, D)
-    hits = self.retriever.search(vectors, self.model.config.n_docs if n_docs is None else n_docs, questions, self.model.config.lexical_weight)
+    with self.lending(): hits = self.retriever.search(vectors, self.model.config.n_docs if n_docs is None else n_docs, questions, self.model.config.lexical_weight)
     return hits, self.model.rag.doc_scores(vectors, hits)
+
+@patch
+def lending(self:Rag):
+    "A context in which the retriever has the model's configuration and these tokenizers, should a method of its own want them."
+    return self.retriever.lent(config=self.model.config, question_encoder_tokenizer=self.tokenizer.question_encoder, generator_tokenizer=self.tokenizer.generator)
+
 
 # %% ../../nbs/core/10_answer.ipynb #cell-28
 class _Text:
@@ -407,7 +424,8 @@ def _read_for(self:Rag, questions, n_docs, hits):
     if hits is None: hits, scores = self.find(questions, n_docs)
     else: hits = hits if n_docs is None else hits.head(n_docs); scores = self._scores_of(hits)
     device = self.model.generator.device
-    contexts = {k: v.to(device) for k, v in self.retriever.contexts(questions, hits, config=self.model.config, tokenizer=self.tokenizer.generator).items()}
+    with self.lending(): found = self.retriever.contexts(questions, hits, config=self.model.config, tokenizer=self.tokenizer.generator)
+    contexts = {k: v.to(device) for k, v in found.items()}
     hits = replace(hits)                                                                             # the caller's stay as they are
     hits.cut = self.retriever.cut_contexts(questions, hits, contexts["context_attention_mask"], self.model.config, self.tokenizer.generator)
     return hits, scores.to(device), contexts

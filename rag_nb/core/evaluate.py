@@ -131,7 +131,7 @@ def _hits_for(way, hits, n_docs):
 def _found(rag, questions, depth):
     "Hits (B, depth) of one search, on the CPU, without vectors; their scores are the exact ones that the model would use."
     vectors = torch.from_numpy(rag.encoder.encode(questions, "question", batch_size=64)).to(rag.encoder.device)   # (B, D)
-    hits = rag.retriever.search(vectors, depth, questions, rag.model.config.lexical_weight)
+    with rag.lending(): hits = rag.retriever.search(vectors, depth, questions, rag.model.config.lexical_weight)
     scores = rag.model.rag.doc_scores(vectors, hits)
     return replace(hits, vectors=None, lexical=None, scores=scores.float() / float(rag.model.config.score_scale)).to("cpu")
 

@@ -536,7 +536,7 @@ def decode_contexts(model, ctx, doc_scores, gc, kind, decoding="thorough", hits=
     if gc.output_attentions and model.generator.config._attn_implementation != "eager":
         raise ValueError(f"output_attentions needs a generator that computes them one by one: load it with attn_implementation=\"eager\" (it has {model.generator.config._attn_implementation!r})")
     check_length(model.generator, ids.shape[1], gc.max_length - 1)
-    decoder = decoder_for(engine, model.generator, ids, mask, gc, processors, criteria, trace)
+    decoder = decoder_for(engine, model.generator_for(doc_scores[:, there]), ids, mask, gc, processors, criteria, trace)
     try:
         if kind == "token": found = yield from decode_token(decoder, log_prior[:, there], gc)
         else: found = decode_sequence(decoder, log_prior[:, there], gc, decoding, deduplicate)
@@ -586,7 +586,7 @@ def generate(self:_Head, input_ids=None, attention_mask=None, context_input_ids=
     check_ways(kind, decoding, streamer is not None, gc, engine)
     if context_input_ids is None:
         if input_ids is None: raise ValueError("nothing to answer: pass input_ids (with a retriever), or context_input_ids and doc_scores")
-        doc_scores, ctx, hits, *_ = self.rag.retrieve(input_ids, attention_mask, token_type_ids, n_docs, questions)
+        doc_scores, ctx, hits = self.found_by_forward(input_ids, attention_mask, token_type_ids, n_docs, questions)
     else: check_contexts(context_input_ids, context_attention_mask, doc_scores, n_docs)
     if ctx["context_attention_mask"] is None: ctx["context_attention_mask"] = torch.ones_like(context_input_ids)
     if streamer is not None: streamer.put(torch.full((len(doc_scores),), gc.decoder_start_token_id))

@@ -129,6 +129,11 @@ class Index:
     def dim(self): return self.stored.dim
     def vectors(self, ids): return self.stored.take(ids)
 
+    @property
+    def dataset(self): raise AttributeError(f"an index of kind {self.kind!r} has no dataset")
+    @dataset.setter
+    def dataset(self, new): raise AttributeError(f"an index of kind {self.kind!r} has no dataset that could be exchanged: RagRetriever(config, index=dataset) searches one")
+
     def _candidates(self, queries, k, exclude):
         "For (B, D) queries the numbers (B, C) of rows worth ranking, -1 for none; `exclude` is a bool mask (N,) or None."
         raise NotImplementedError(f"{type(self).__name__} does not say how it searches")

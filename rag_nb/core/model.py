@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['RetrievAugLMOutput', 'RetrievAugLMMarginOutput', 'RagPreTrainedModel', 'generator_class', 'RagModel',
            'RagTokenForGeneration', 'RagSequenceForGeneration', 'usable_attention', 'generator_only', 'check_contexts',
-           'align_labels', 'start_id']
+           'align_labels', 'start_id', 'ForwardedGenerator']
 
 # %% ../../nbs/core/08_model.ipynb #cell-02
 import copy, inspect, os, re, warnings
@@ -22,6 +22,7 @@ from .passages import Hits
 from .encoder import TextEncoder, add_head, embed, encoder_class
 from ..store.folder import settle, staging
 from ..hf.tokenizer import FOLDERS
+from .retriever import as_retriever
 from .prefill import mend_attention, teacher_force
 
 # %% ../../nbs/core/08_model.ipynb #cell-05
@@ -129,7 +130,11 @@ class RagModel(RagPreTrainedModel):
     def set_input_embeddings(self, value): self.generator.set_input_embeddings(value)
     def get_output_embeddings(self): return self.generator.get_output_embeddings()
     def set_output_embeddings(self, new_embeddings): self.generator.set_output_embeddings(new_embeddings)
-    def set_retriever(self, retriever): self.retriever = retriever
+    def set_retriever(self, retriever):
+        "From now on search with this: a `RagRetriever`, or whatever is called as one."
+        as_retriever(retriever)
+        self.retriever = retriever
+
 
 # %% ../../nbs/core/08_model.ipynb #cell-11
 _TOKENS = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id", "forced_bos_token_id", "forced_eos_token_id",
@@ -292,11 +297,14 @@ def retrieve(self:RagModel,
 ) -> tuple: # document scores (B, K), contexts, hits, question vectors (B, D), the question encoder's output
     "Encode the questions, search once, lay out the contexts."
     if self.retriever is None: raise ValueError("no retriever: pass retriever= or call set_retriever(...), or give context_input_ids and doc_scores yourself")
+    retriever = as_retriever(self.retriever)
     if questions is not None and len(questions) != len(input_ids): raise ValueError(f"{len(questions)} questions and {len(input_ids)} rows of input_ids: one text for each row is expected")
     vectors, output = self.embed_questions(input_ids, attention_mask, token_type_ids, with_output=True, **kwargs)
-    if questions is None: questions = self.tokenizer_for("question_encoder").batch_decode(input_ids, skip_special_tokens=True)
-    hits = self.retriever.search(vectors.detach().float(), self.config.n_docs if n_docs is None else n_docs, questions, self.config.lexical_weight)
-    contexts = {k: v.to(input_ids.device) for k, v in self.retriever.contexts(questions, hits, prefix, self.config, self.tokenizer_for("generator")).items()}
+    questions = self._written(input_ids) if questions is None else questions
+    with self.lending(retriever, input_ids=input_ids, prefix=prefix, batched=True):
+        hits = retriever.search(vectors.detach().float(), self.config.n_docs if n_docs is None else n_docs, questions, self.config.lexical_weight)
+        found = retriever.contexts(questions, hits, prefix, self.config, self._tokenizer_or_none("generator"))
+    contexts = {k: v.to(input_ids.device) for k, v in found.items()}
     if self.context_encoder_training: hits = self._embed_again(hits)
     return self.doc_scores(vectors, hits), contexts, hits, vectors, output
 
@@ -321,6 +329,30 @@ def _tokenizer_of(config, part):
 
 # %% ../../nbs/core/08_model.ipynb #cell-28
 @patch
+def _tokenizer_or_none(self:RagModel, part):
+    "The tokenizer for one of the two networks; None where a retriever of another kind needs none."
+    try: return self.tokenizer_for(part)
+    except ValueError:
+        if "__call__" in as_retriever(self.retriever).overridden(): return None
+        raise
+
+@patch
+def _written(self:RagModel, input_ids):
+    "Questions as their token ids say them (B strings); None where nobody needs them."
+    tokenizer = self._tokenizer_or_none("question_encoder")
+    return None if tokenizer is None else tokenizer.batch_decode(input_ids, skip_special_tokens=True)
+
+@patch
+def lending(self:RagModel,
+    retriever, # the one that is going to be asked
+    **more, # `input_ids`, `prefix` …
+):
+    "A context in which the retriever has this model's configuration and tokenizers."
+    theirs = {f"{p}_tokenizer": self.tokenizers.get(p, getattr(self.retriever, f"{p}_tokenizer", None)) for p in FOLDERS}
+    return retriever.lent(config=self.config, **theirs, **more)
+
+# %% ../../nbs/core/08_model.ipynb #cell-30
+@patch
 def set_context_encoder_for_training(self:RagModel,
     ctx_encoder:PreTrainedModel, # embeds passages, with gradient
 ):
@@ -334,15 +366,19 @@ def set_context_encoder_for_training(self:_Head, ctx_encoder): self.rag.set_cont
 @patch
 def _embed_again(self:RagModel, hits):
     "The hits with vectors (B, K, D) made by the context encoder, with gradient."
+    given, hits = getattr(hits, "called", None) or {}, copy.copy(hits)
+    if "tokenized_doc_ids" in given:
+        asked = (torch.as_tensor(given[f"tokenized_doc_{k}"]).to(self.ctx_encoder.device) for k in ("ids", "attention_mask"))
+        hits.vectors = embed(self.ctx_encoder, self.config.encoder_spec(), *asked).reshape(*hits.shape, -1)   # (B, K, D)
+        return hits
     tokenizer = self.retriever.ctx_encoder_tokenizer
     if tokenizer is None: raise ValueError("the passage encoder has no tokenizer: call retriever.set_ctx_encoder_tokenizer(...)")
     encoder = TextEncoder(self.ctx_encoder, tokenizer, self.config.encoder_spec())
     rows = [p or dict(text="-") for ps in hits.passages for p in ps]
-    hits = copy.copy(hits)
     hits.vectors = encoder(rows, "passage").reshape(*hits.shape, -1)                                # (B, K, D)
     return hits
 
-# %% ../../nbs/core/08_model.ipynb #cell-30
+# %% ../../nbs/core/08_model.ipynb #cell-32
 @patch
 def forward(self:RagModel, input_ids=None, attention_mask=None, encoder_outputs=None, decoder_input_ids=None,
             decoder_attention_mask=None, past_key_values=None, doc_scores=None, context_input_ids=None, context_attention_mask=None,
@@ -370,7 +406,7 @@ def forward(self:RagModel, input_ids=None, attention_mask=None, encoder_outputs=
 
 def _given(**kwargs): return {k: v for k, v in kwargs.items() if v is not None}
 
-# %% ../../nbs/core/08_model.ipynb #cell-32
+# %% ../../nbs/core/08_model.ipynb #cell-34
 def _force_found(generator, ids, mask, fed, fed_mask, doc_scores):
     "`teacher_force` of the rows whose document was found; the others are zeros."
     rows = (doc_scores.detach() != -torch.inf).flatten().to(ids.device)                             # (B·K,)
@@ -383,7 +419,7 @@ def _force_found(generator, ids, mask, fed, fed_mask, doc_scores):
         if x is not None: setattr(out, name, x.new_zeros(len(rows), *x.shape[1:]).index_put((rows.nonzero()[:, 0],), x))
     return out
 
-# %% ../../nbs/core/08_model.ipynb #cell-33
+# %% ../../nbs/core/08_model.ipynb #cell-35
 def check_contexts(
     ids:torch.Tensor|None, # (B·K, S) contexts
     mask:torch.Tensor|None, # (B·K, S)
@@ -417,7 +453,7 @@ def _named(out, doc_scores, hits, vectors, asked, ids, mask, keep):
         generator_enc_attentions=get("encoder_attentions"), generator_dec_hidden_states=get("decoder_hidden_states", "hidden_states"),
         generator_dec_attentions=get("decoder_attentions", "attentions"), generator_cross_attentions=get("cross_attentions"))
 
-# %% ../../nbs/core/08_model.ipynb #cell-35
+# %% ../../nbs/core/08_model.ipynb #cell-37
 def _ids(tokens): return [] if tokens is None else list(tokens) if isinstance(tokens, (list, tuple)) else [tokens]
 
 def _unpadded(labels, config):
@@ -429,7 +465,7 @@ def _unpadded(labels, config):
     behind = ((labels == pad) | (labels == -100)).flip(1).cumprod(1).flip(1).bool()                 # from the first end token on
     return labels.masked_fill(behind & (behind.cumsum(1) > 1), -100)
 
-# %% ../../nbs/core/08_model.ipynb #cell-37
+# %% ../../nbs/core/08_model.ipynb #cell-39
 def _bare(labels, config):
     "Labels (B, T) of a decoder-only generator without what stands before an answer, each row filled up with −100."
     T, bos, ends = labels.shape[1], config.bos_token_id, _ids(config.eos_token_id)
@@ -440,7 +476,7 @@ def _bare(labels, config):
     at = torch.arange(T, device=labels.device) + lead                                               # (B, T)
     return torch.where(at < T, labels.gather(1, at.clamp(max=T-1)), -100)
 
-# %% ../../nbs/core/08_model.ipynb #cell-40
+# %% ../../nbs/core/08_model.ipynb #cell-42
 def _check_labels(labels, config):
     "Refuse token ids that the generator does not have; on a GPU they would end everything."
     wrong = (labels != -100) & ((labels < 0) | (labels >= config.vocab_size))
@@ -473,7 +509,7 @@ def start_id(
     first = next((c for c in candidates if c is not None), 0)
     return first[0] if isinstance(first, (list, tuple)) else first
 
-# %% ../../nbs/core/08_model.ipynb #cell-43
+# %% ../../nbs/core/08_model.ipynb #cell-45
 _LOSS = dict(token=rag_token_loss, sequence=rag_sequence_loss)
 
 @patch
@@ -506,7 +542,7 @@ def forward(self:_Head, input_ids=None, attention_mask=None, encoder_outputs=Non
         if decoder_input_ids is None: decoder_input_ids, targets = align_labels(labels, self.config)
         else: targets = _ahead(labels, self.config)
         use_cache = False
-    out = self.rag(input_ids, attention_mask, encoder_outputs, decoder_input_ids, decoder_attention_mask, one_cache(cache, past_key_values), doc_scores, context_input_ids,
+    out = self._through_rag(input_ids, attention_mask, encoder_outputs, decoder_input_ids, decoder_attention_mask, one_cache(cache, past_key_values), doc_scores, context_input_ids,
                    context_attention_mask, use_cache, output_attentions, output_hidden_states, output_retrieved, n_docs, token_type_ids, questions, **kwargs)
     loss = None if targets is None else self.loss_of(out.logits, out.doc_scores, targets, reduce_loss, exclude_bos_score)
     if do_marginalize if do_marginalize is not None else (self.config.do_marginalize and self.kind == "token"):
@@ -530,10 +566,66 @@ def _ahead(labels, config):
     _check_labels(labels, config)
     return _unpadded(torch.cat([labels[:, 1:], labels.new_full((len(labels), 1), -100)], dim=1), config)
 
-# %% ../../nbs/core/08_model.ipynb #cell-45
+# %% ../../nbs/core/08_model.ipynb #cell-47
 _Head.accepts_loss_kwargs = False
 
-# %% ../../nbs/core/08_model.ipynb #cell-47
+# %% ../../nbs/core/08_model.ipynb #cell-49
+_FOR_RAG = ("input_ids", "attention_mask", "encoder_outputs", "decoder_input_ids", "decoder_attention_mask", "past_key_values", "doc_scores", "context_input_ids", "context_attention_mask",
+            "use_cache", "output_attentions", "output_hidden_states", "output_retrieved", "n_docs", "token_type_ids", "questions")
+_BESIDE = {"token_type_ids", "questions", "return_dict"}  # that a published `forward` need not know
+
+@patch
+def _through_rag(self:_Head, *args, **kwargs):
+    "The output of `self.rag`, called by keyword."
+    given = {**dict(zip(_FOR_RAG, args)), **kwargs}
+    if not self.forward_overridden(): return self.rag(**given)
+    takes = inspect.signature(self.rag.forward).parameters
+    if any(p.kind is p.VAR_KEYWORD for p in takes.values()): return self.rag(**_given(**given))
+    if "cache" in takes and "past_key_values" not in takes: given["cache"] = given.pop("past_key_values", None)
+    if unknown := [k for k, v in given.items() if v is not None and k not in takes and k not in _BESIDE]: raise unknown_argument(f"{type(self.rag).__name__}.forward()", unknown, takes)
+    return self.rag(**{k: v for k, v in given.items() if k in takes})
+
+@patch
+def forward_overridden(self:_Head) -> bool:
+    "Whether `self.rag` has a `forward` of its own."
+    return "forward" in vars(self.rag) or type(self.rag).forward is not RagModel.forward
+
+# %% ../../nbs/core/08_model.ipynb #cell-50
+class ForwardedGenerator(torch.nn.Module):
+    "An encoder–decoder generator that is asked through the `forward` of the `RagModel` that holds it, each context with one document."
+    def __init__(self, head, doc_scores):
+        super().__init__()
+        self.head, self.scores, self.config = [head], doc_scores.reshape(-1, 1), head.generator.config         # (B·K, 1)
+
+    device = property(lambda self: self.head[0].generator.device)
+    dtype = property(lambda self: self.head[0].generator.dtype)
+    def get_encoder(self): return self.head[0].generator.get_encoder()
+
+    def forward(self, input_ids=None, attention_mask=None, decoder_input_ids=None, encoder_outputs=None, past_key_values=None, use_cache=None, return_dict=None, **looked):
+        rows = len(decoder_input_ids)
+        scores = self.scores.repeat_interleave(rows // len(self.scores), 0) if rows % len(self.scores) == 0 else self.scores.new_zeros(rows, 1)
+        return self.head[0]._through_rag(decoder_input_ids=decoder_input_ids, encoder_outputs=encoder_outputs, past_key_values=past_key_values, doc_scores=scores,
+                                         context_input_ids=input_ids, context_attention_mask=attention_mask, use_cache=use_cache, n_docs=1, **looked)
+
+@patch
+def generator_for(self:_Head,
+    doc_scores:torch.Tensor, # (B, K) of the contexts that are going to be read
+):
+    "What decodes: the generator, or, where `self.rag` has a `forward` of its own, the generator asked through that."
+    return ForwardedGenerator(self, doc_scores) if self.forward_overridden() and not self.config.generator_is_decoder_only else self.generator
+
+@patch
+def found_by_forward(self:_Head, input_ids, attention_mask=None, token_type_ids=None, n_docs=None, questions=None):
+    "Document scores, contexts and hits as `self.rag` gives them: `retrieve`, or a `forward` of its own."
+    if not self.forward_overridden(): return self.rag.retrieve(input_ids, attention_mask, token_type_ids, n_docs, questions)[:3]
+    start = input_ids.new_full((len(input_ids), 1), start_id(self.config))
+    out = self._through_rag(input_ids=input_ids, attention_mask=attention_mask, decoder_input_ids=start, output_retrieved=True, n_docs=n_docs, token_type_ids=token_type_ids, questions=questions)
+    if not isinstance(out.context_input_ids, torch.Tensor): raise ValueError(f"{type(self.rag).__name__}.forward gave no context_input_ids with output_retrieved=True: generate(...) needs them")
+    scale = self.config.score_scale
+    hits = None if out.retrieved_doc_ids is None else Hits(torch.as_tensor(out.retrieved_doc_ids), out.doc_scores.float()/scale, vectors=out.retrieved_doc_embeds)
+    return out.doc_scores, dict(context_input_ids=out.context_input_ids, context_attention_mask=out.context_attention_mask), hits
+
+# %% ../../nbs/core/08_model.ipynb #cell-52
 @patch
 def get_nll(self:_Head, seq_logits, doc_scores, target, reduce_loss=False, epsilon=0.0, n_docs=None, exclude_bos_score=False):
     "Negative log-likelihoods (B,), or their sum, of targets (B, T) that were fed as they are: logits[:, t] are for target[:, t+1]."
@@ -546,7 +638,7 @@ def get_nll(self:RagSequenceForGeneration, seq_logits, doc_scores, target, reduc
     "As RAG-Token's, with the arguments in RAG-Sequence's published order."
     return super(RagSequenceForGeneration, self).get_nll(seq_logits, doc_scores, target, reduce_loss, epsilon, n_docs, exclude_bos_score)
 
-# %% ../../nbs/core/08_model.ipynb #cell-48
+# %% ../../nbs/core/08_model.ipynb #cell-53
 @patch
 def marginalize(self:RagTokenForGeneration, seq_logits, doc_scores, n_docs=None):
     "RAG-Token's log-probabilities (B, T, V), summed over documents, from logits (B·K, T, V) and document scores (B, K)."
@@ -559,7 +651,7 @@ def shift_tokens_right(self:RagTokenForGeneration, input_ids, start_token_id=Non
     first = input_ids.new_full((len(input_ids), 1), start_id(self.config) if start_token_id is None else start_token_id)
     return torch.cat([first, input_ids[:, :-1]], dim=1)
 
-# %% ../../nbs/core/08_model.ipynb #cell-58
+# %% ../../nbs/core/08_model.ipynb #cell-63
 _PART = re.compile(r"model-\d{5}-of-\d{5}\.safetensors|model\.safetensors\.index\.json")
 
 @patch

@@ -138,6 +138,7 @@ transformers | transformers.PreTrainedModel._supports_flash_attn | a network wit
 transformers | transformers.PreTrainedModel._supports_sdpa | RAG models hand attention on to their two networks
 transformers | transformers.PreTrainedModel._supports_flex_attn | RAG models hand attention on to their two networks
 transformers | transformers.PreTrainedModel._supports_attention_backend | RAG models hand attention on to their two networks
+transformers | transformers.PreTrainedModel._from_config(config) | a network whose class is named outright is made from its configuration
 transformers | transformers.AutoModel._model_mapping | the class that a configuration leads to, before it is made
 transformers | transformers.PreTrainedModel.init_weights | replaced: networks come initialised
 transformers | transformers.PreTrainedModel.post_init | replaced: which weights are tied is asked of each network
@@ -164,6 +165,9 @@ transformers | transformers.Trainer.log(logs, start_time) | replaced: statistics
 transformers | transformers.Trainer.create_optimizer | replaced: a learning rate for each part
 transformers | transformers.Trainer.get_optimizer_cls_and_kwargs | which optimizer the settings name
 transformers | transformers.Trainer._prepare_inputs(inputs) | what is evaluated is brought to the device
+transformers | transformers.Trainer._save_checkpoint(model, trial) | replaced: a checkpoint is whole or not there
+transformers | transformers.Trainer._load_best_model | replaced: the best weights come back into the parts that learned
+transformers | transformers.Trainer.get_batch_samples(epoch_iterator, num_batches, device) | replaced: the number of tokens is not counted
 transformers | transformers.Trainer._save(output_dir, state_dict) | replaced: only what is trained is saved
 transformers | transformers.Trainer._load_from_checkpoint(resume_from_checkpoint, model) | replaced: a training goes on where it was killed
 transformers | transformers.TrainerCallback.on_step_end | replaced: passages are embedded again while training

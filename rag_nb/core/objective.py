@@ -14,7 +14,7 @@ from fastcore.basics import patch
 from torch import nn
 from tqdm.auto import tqdm
 from .marginal import doc_log_prior, running_posterior
-from .passages import Hits
+from .passages import Hits, Passages
 from .encoder import TextEncoder
 from .index import make_index
 from .retriever import encoder_record
@@ -180,7 +180,7 @@ class Objective(nn.Module):
         self.retriever = copy.copy(rag.retriever)
         self.log_scale = nn.Parameter(torch.tensor(math.log(rag.model.config.score_scale)), requires_grad="score_scale" in self.plan.train)
         self.cache, self.tokens, self.texts, self.refreshed, self.thread, self.fresh = {}, {}, {}, None, None, None
-        self.documents = [str(d) for d in self.retriever.passages.column("document")]  # N ids
+        self.documents = [str(d) for d in self.retriever.passages.column("document")] if isinstance(self.retriever.passages, Passages) else []  # N ids
         self._find_gold_rows()
         try: self._prepare()
         except BaseException: self.before.restore(); raise
@@ -258,7 +258,7 @@ def _prepare(self: Objective):
 @patch
 def on_device(self: Objective):
     "Search where the networks are, if the index is exact and they are on a GPU."
-    if self.retriever.index.kind == "exact" and self.device.type == "cuda" and self.retriever.index.device != self.device:
+    if getattr(self.retriever.index, "kind", None) == "exact" and self.device.type == "cuda" and self.retriever.index.device != self.device:
         self.retriever.index = make_index("exact", self.retriever.index.stored.segments, device=self.device, check=False)
 
 # %% ../../nbs/core/11_objective.ipynb #cell-27
@@ -271,6 +271,7 @@ def search(self: Objective,
     "The K documents of each question, from the index or from what was found before."
     K, new = self.plan.n_docs or self.config.n_docs, [i for i, q in enumerate(questions) if q not in self.cache]
     vectors = vectors.detach().float()
+    if self.retriever.overridden(): return self._through_retriever(vectors, questions, K)
     look = lambda v, qs: self.retriever.rows(v, K, qs, self.config.lexical_weight)
     if not self.plan.cache_retrieval: return look(vectors, questions)
     if new: self.cache.update(zip([questions[i] for i in new], look(vectors[new], [questions[i] for i in new]).ids.cpu()))
@@ -286,6 +287,27 @@ def _hits_of(self: Objective, ids, vectors, questions):
 
 # %% ../../nbs/core/11_objective.ipynb #cell-29
 @patch
+def lending(self: Objective):
+    "A context in which the retriever has the model's configuration and the tokenizers."
+    tokenizer = self.rag.tokenizer
+    return self.retriever.lent(config=self.config, question_encoder_tokenizer=tokenizer.question_encoder, generator_tokenizer=tokenizer.generator)
+
+@patch
+def _through_retriever(self: Objective, vectors, questions, K):
+    "The documents (B, K) that a retriever with methods of its own gives."
+    with self.lending(): return self.retriever.search(vectors, K, questions, self.config.lexical_weight)
+
+def _document_id(p): return str(p.get("document", p.get("id"))) if p else None
+
+@patch
+def _gold_among(self: Objective, hits, gold):
+    "The column of each question's document among the hits (B,), −1 where it is not there."
+    names = lambda p, i: {_document_id(p)} | ({self.documents[i]} if 0 <= i < len(self.documents) else set())
+    place = lambda ds, ps, ids: next((k for k, (p, i) in enumerate(zip(ps, ids)) if p and names(p, i) & set(map(str, ds))), -1)
+    return torch.tensor([place(ds, ps, ids) for ds, ps, ids in zip(gold, hits.passages, hits.ids.tolist())])
+
+# %% ../../nbs/core/11_objective.ipynb #cell-31
+@patch
 def _rows_of(self: Objective, gold, vectors):
     "The row of each question's document (B,), −1 where unknown: of several passages, the one closest to the question."
     rows = [[r for d in ds for r in self.gold_rows.get(str(d), [])] for ds in gold]  # B lists
@@ -295,6 +317,7 @@ def _rows_of(self: Objective, gold, vectors):
 @patch
 def _with_gold(self: Objective, hits, vectors, gold, questions):
     "Hits (B, K) in which a question's own document stands, in the last place where it was not found; and its column (B,), −1 for none."
+    if self.retriever.overridden(): return hits, self._gold_among(hits, gold)
     rows, ids = self._rows_of(gold, vectors), hits.ids.cpu()
     missing = (rows >= 0) & ~(ids == rows[:, None]).any(1)
     if self.plan.include_gold and missing.any():
@@ -303,11 +326,12 @@ def _with_gold(self: Objective, hits, vectors, gold, questions):
     there = (ids == rows[:, None]) & (rows >= 0)[:, None]  # (B, K)
     return hits, torch.where(there.any(1), there.int().argmax(1), -1)
 
-# %% ../../nbs/core/11_objective.ipynb #cell-32
+# %% ../../nbs/core/11_objective.ipynb #cell-34
 @patch
 def _doc_vectors(self: Objective, hits):
     "Vectors of the hits (B, K, D): made now, with gradient, where the passages' encoder is trained; else as the index has them."
     if not self.embeds: return hits.vectors
+    if self.retriever.overridden(): return self.passages([p or dict(text="-") for row in hits.passages for p in row], "passage").view(*hits.shape, -1)
     rows, at = hits.ids.cpu().clamp(min=0).unique(return_inverse=True)  # (n,), (B, K)
     return self.passages._embed(self._tokens(rows.tolist()))[at.to(self.device)]  # (B, K, D)
 
@@ -321,10 +345,11 @@ def _tokens(self: Objective, rows, encoder=None, most=2**18):
         self.tokens.update((i, {k: np.asarray(v, np.int32) for k, v in r.items()}) for i, r in zip(new, read))
     return [self.tokens[i] for i in rows]
 
-# %% ../../nbs/core/11_objective.ipynb #cell-33
+# %% ../../nbs/core/11_objective.ipynb #cell-35
 @patch
 def _with_passages(self: Objective, hits, most=2**17):
     "The hits with their passages, which are kept, for they are wanted again."
+    if self.retriever.overridden(): return hits
     if len(self.texts) > most: self.texts = {}
     for i in {*hits.ids.flatten().tolist()} - {*self.texts, -1}: self.texts[i] = self.retriever.passages[i]
     hits = copy.copy(hits)
@@ -340,7 +365,7 @@ def _scores(self: Objective, vectors, docs, hits):
         scores = scores * self.log_scale.exp()
     return scores.masked_fill(~hits.mask.to(scores.device), -torch.inf)
 
-# %% ../../nbs/core/11_objective.ipynb #cell-35
+# %% ../../nbs/core/11_objective.ipynb #cell-37
 @patch
 def _vectors(self: Objective, **asked):
     "Vectors of the questions (B, D), from a recording if there is one: inputs (B, S), those that are None left out."
@@ -352,19 +377,19 @@ def _vectors(self: Objective, **asked):
         found = self.asking(self._embedded, state, **{k: nn.functional.pad(v, (0, more)) for k, v in asked.items()})
     return self._embedded(None, **asked) if found is None else found
 
-# %% ../../nbs/core/11_objective.ipynb #cell-37
+# %% ../../nbs/core/11_objective.ipynb #cell-39
 @patch
 def _likelihood(self: Objective, questions, hits, scores, labels):
     "−log p(y|x) (B,), and log-probabilities of the targets (B, K, T)."
     B, K = scores.shape
-    contexts = self.retriever.contexts(questions, self._with_passages(hits), config=self.config, tokenizer=self.rag.tokenizer.generator)
+    with self.lending(): contexts = self.retriever.contexts(questions, self._with_passages(hits), config=self.config, tokenizer=self.rag.tokenizer.generator)
     ids, mask = (contexts[f"context_{k}"] for k in ("input_ids", "attention_mask"))  # (B·K, S), on the host, where their shapes are looked at
     fed, targets = (x.repeat_interleave(K, dim=0) for x in align_labels(labels, self.config))  # (B·K, T)
     targets = targets.masked_fill(~hits.mask.reshape(-1, 1).to(targets.device), -100)  # what was not found is not read
     token_lp = answer_logprobs(self.model.rag.generator, ids, mask, fed, targets, self.plan.rows, self.plan.recompute, self.one_matrix, self.recorder)
     return marginal_nll(token_lp.view(B, K, -1), doc_log_prior(scores), self.kind), token_lp.view(B, K, -1)
 
-# %% ../../nbs/core/11_objective.ipynb #cell-39
+# %% ../../nbs/core/11_objective.ipynb #cell-41
 @patch
 def _contrast(self: Objective, vectors, docs, hits, gold):
     "Cross-entropy of each question's own document among all that the batch found: hard negatives of its own, easy ones of the others."
@@ -378,7 +403,7 @@ def _contrast(self: Objective, vectors, docs, hits, gold):
     out[torch.arange(B, device=ids.device), column] = False
     return torch.nn.functional.cross_entropy(scores.masked_fill(out, -torch.inf)[known], column[known])
 
-# %% ../../nbs/core/11_objective.ipynb #cell-41
+# %% ../../nbs/core/11_objective.ipynb #cell-43
 @torch.no_grad()
 def _beliefs(scores, token_lp):
     "Mean entropy in nats of prior and final posterior over documents, and how often reading puts another document first."
@@ -391,12 +416,13 @@ def _beliefs(scores, token_lp):
 @patch
 def _recall(self: Objective, found, document_ids):
     "How many of the known documents were found first, and among the K."
-    known = [({*map(str, ds)}, [self.documents[i] for i in row if i >= 0]) for ds, row in zip(document_ids or [], found.ids.tolist()) if ds]
+    named = lambda b, k, i: self.documents[i] if i < len(self.documents) else _document_id(found.passages[b][k]) if found.passages else None
+    known = [({*map(str, ds)}, [named(b, k, i) for k, i in enumerate(row) if i >= 0]) for b, (ds, row) in enumerate(zip(document_ids or [], found.ids.tolist())) if ds]
     if not known: return {}
     share = lambda k: sum(bool(ds & {*f[:k]}) for ds, f in known)/len(known)
     return {f"recall_at_{k}": share(k) for k in sorted({1, found.shape[1]})}
 
-# %% ../../nbs/core/11_objective.ipynb #cell-43
+# %% ../../nbs/core/11_objective.ipynb #cell-45
 @patch
 def forward(self: Objective,
     input_ids,  # (B, S) questions for the question encoder
@@ -421,7 +447,7 @@ def forward(self: Objective,
         loss, stats["contrast"] = loss + self.plan.contrast*contrast, contrast.detach()
     return dict(loss=loss, stats={**stats, **_beliefs(scores.detach(), token_lp), **recall}, firsts=firsts)
 
-# %% ../../nbs/core/11_objective.ipynb #cell-49
+# %% ../../nbs/core/11_objective.ipynb #cell-51
 @patch
 @torch.no_grad()
 def embed_all(self: Objective,
@@ -451,7 +477,7 @@ def take_vectors(self: Objective,
     params = {**index.params, **(dict(device=self.device) if index.kind == "exact" else {})}
     self.retriever.index, self.cache = make_index(index.kind, vectors, **params), {}
 
-# %% ../../nbs/core/11_objective.ipynb #cell-51
+# %% ../../nbs/core/11_objective.ipynb #cell-53
 @patch
 def refresh(self: Objective,
     background: bool = False,  # in a thread; `swap` takes them over
@@ -478,7 +504,7 @@ def swap(self: Objective,
     self.take_vectors(made[0])
     self.refreshed = made[1]
 
-# %% ../../nbs/core/11_objective.ipynb #cell-54
+# %% ../../nbs/core/11_objective.ipynb #cell-56
 @patch
 def merge(self: Objective):
     "Work the adapters into the weights."

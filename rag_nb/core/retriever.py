@@ -4,10 +4,12 @@
 
 # %% auto #0
 __all__ = ['RagRetriever', 'index_named', 'encoder_of', 'encoder_record', 'config_for', 'cut_passages', 'check_count',
-           'question_list', 'check_question', 'AutoTokenizer']
+           'question_list', 'check_question', 'CalledRetriever', 'as_retriever', 'AutoTokenizer']
 
 # %% ../../nbs/core/06_retriever.ipynb #cell-02
-import copy, os, warnings
+import copy, os, sys, warnings
+from contextlib import contextmanager
+from contextvars import ContextVar
 from difflib import get_close_matches
 from inspect import signature
 from pathlib import Path
@@ -21,13 +23,34 @@ from .encoder import TextEncoder, _written, check_place
 from ..store.bm25 import LexicalIndex
 from .index import index_class, index_kinds, make_index
 from ..store.folder import IndexFolder, build_folder, read_manifest, same_encoder, of_one_save, staging
+from ..store.hub import RowsIndex
 from ..store.legacy import CanonicalHFIndex, CustomHFIndex, LegacyIndex, adapt_index
-from ..hf.tokenizer import FOLDERS, RagTokenizer, _Layout, assemble_contexts
+from ..hf.tokenizer import FOLDERS, RagTokenizer, _Layout, assemble_contexts, pad_id_of, pad_rows
 
 # %% ../../nbs/core/06_retriever.ipynb #cell-05
+_LENT = ContextVar("what a model lends to the retriever that it asks", default=None)
+
+class _OwnOrIndexs:
+    "The passages that the retriever was given; the index's own where it was given none."
+    def __set__(self, retriever, value): vars(retriever)["passages"] = value
+    def __get__(self, retriever, owner=None):
+        own = None if retriever is None else vars(retriever).get("passages")
+        return self if retriever is None else own if own is not None else getattr(retriever.index, "passages", None)
+
+class _Lendable:
+    "An attribute that is the model's while a model asks, and the retriever's own otherwise."
+    def __set_name__(self, owner, name): self.name = name
+    def __set__(self, retriever, value): vars(retriever)[self.name] = value
+    def __get__(self, retriever, owner=None):
+        if retriever is None: return self
+        own, lent = vars(retriever).get(self.name), _LENT.get() or {}
+        return lent[self.name] if self.name in lent and (lent["retriever"] is retriever or own is None) else own
+
+# %% ../../nbs/core/06_retriever.ipynb #cell-07
 class RagRetriever:
     "Finds the passages closest to a question's vector, and lays them out as contexts for a generator."
     default_encoder = None # set downstream: makes the embedded encoder where none is named
+    config, question_encoder_tokenizer, generator_tokenizer, passages = _Lendable(), _Lendable(), _Lendable(), _OwnOrIndexs()
 
     def __init__(self,
         config:RagConfig|None=None, # how many documents, how contexts are laid out; names an index where none is given
@@ -45,7 +68,7 @@ class RagRetriever:
         self.ctx_encoder_tokenizer, self.return_tokenized_docs, self.told = None, False, False
         self.index = adapt_index(index) if index is not None else index_named(config) if config is not None else None
         self.made_by = encoder_record(encoder) if encoder is not None else _published_encoder(self.index) # whose vectors these are; None: not known
-        self.passages = passages if passages is not None else getattr(self.index, "passages", None)
+        self.passages = passages
         if passages is not None and len(self.index) != len(passages):
             raise ValueError(f"the index holds {len(self.index)} vectors and there are {len(passages)} passages: they have to match row by row")
         if init_retrieval: self.init_retrieval()
@@ -81,7 +104,7 @@ def index_named(
     return CanonicalHFIndex(D, config.dataset, config.dataset_split, None if config.index_path else config.index_name, config.index_path,
                             config.use_dummy_dataset, config.dataset_revision)
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-07
+# %% ../../nbs/core/06_retriever.ipynb #cell-09
 def encoder_of(
     question_encoder, # TextEncoder, name or folder, or None for the embedded default
 ) -> TextEncoder:
@@ -99,7 +122,7 @@ def encoder_record(encoder):
 
 def _class_of(model): return type(model.get_base_model() if hasattr(model, "get_base_model") else model).__name__
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-09
+# %% ../../nbs/core/06_retriever.ipynb #cell-11
 def _published_encoder(index):
     "The encoder behind published vectors, by its name alone; None where it is not known."
     about = getattr(index, "settings", {})
@@ -107,7 +130,7 @@ def _published_encoder(index):
     which = "multiset" if str(about.get("index_name")).startswith("multiset") else "single-nq"
     return dict(name=f"facebook/dpr-ctx_encoder-{which}-base", architecture="DPRContextEncoder", spec=EncoderSpec().to_dict(), probe=None)
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-10
+# %% ../../nbs/core/06_retriever.ipynb #cell-12
 @patch(cls_method=True)
 def from_documents(cls:RagRetriever,
     docs, # list of dicts or strings, datasets.Dataset, a table, a file or folder of any kind that `read_documents` knows, or a list of files
@@ -172,7 +195,7 @@ def config_for(
     fields = dict(encoder.spec.to_dict(), retrieval_vector_size=encoder.dim, score_scale=20.0 if encoder.spec.normalize else 1.0)
     return RagConfig(question_encoder=encoder.model.config.to_dict(), **{**fields, **kwargs})
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-12
+# %% ../../nbs/core/06_retriever.ipynb #cell-14
 def cut_passages(
     encoder:TextEncoder, # which reads them
     passages, # N passages
@@ -188,7 +211,7 @@ def _warn_cut(encoder, passages):
     n, of = cut_passages(encoder, passages) if len(passages) else (0, 0)
     if n: warnings.warn(f"{n:,} of {of:,} passages are longer than the {encoder.max_length('passage'):,} tokens that the encoder reads, and no vector knows their ends; a smaller n_words makes shorter passages")
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-16
+# %% ../../nbs/core/06_retriever.ipynb #cell-18
 @patch(as_prop=True)
 def encoder(self:RagRetriever) -> TextEncoder:
     "The passage encoder, loaded by its record at first use."
@@ -213,7 +236,7 @@ def _load_encoder(record):
     if record["name"] in embedded: return embedded[record["name"]]()
     return TextEncoder.from_pretrained(record["name"], spec=EncoderSpec.from_dict(record["spec"]))
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-18
+# %% ../../nbs/core/06_retriever.ipynb #cell-20
 @patch
 def check_questions(self:RagRetriever,
     encoder:TextEncoder, # a model's question encoder
@@ -235,7 +258,40 @@ def _strangers(made, encoder, trained):
             "Open an index that was built for it, or build one: RagRetriever.from_documents(docs, question_encoder=rag.encoder). "
             "If it was trained for these passages, say so: model.config.passage_encoder = retriever.made_by")
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-21
+# %% ../../nbs/core/06_retriever.ipynb #cell-23
+_PUBLISHED_METHODS = {} # this library's own, by name
+
+@patch
+def overridden(self:RagRetriever) -> list: # names
+    "Which of the published methods are another's than this library's; the models go through these."
+    names = [n for n, f in _PUBLISHED_METHODS.items() if (n in vars(self) and n != "__call__") or getattr(type(self), n) is not f]
+    return names + ["index"]*_own_search(self.index)
+
+def _own_search(index):
+    "Whether a subclass of one of our indexes, or an assignment, has its own `get_top_docs` or `get_doc_dicts`."
+    foreign = lambda n: n in vars(index) or not str(getattr(getattr(type(index), n, None), "__module__", "rag_nb")).startswith("rag_nb")
+    return index is not None and any(foreign(n) for n in ("get_top_docs", "get_doc_dicts"))
+
+# %% ../../nbs/core/06_retriever.ipynb #cell-25
+@patch
+@contextmanager
+def lent(self:RagRetriever,
+    **what, # `config`, `question_encoder_tokenizer`, `generator_tokenizer`, `input_ids`, …; None where there is none
+):
+    "For a while the retriever has what the model that asks has."
+    before = _LENT.get() or {}
+    what = {**(before if before.get("retriever") is self else {}), **{k: v for k, v in what.items() if v is not None}, "retriever": self}
+    token = _LENT.set(what)
+    try: yield
+    finally: _LENT.reset(token)
+
+@patch
+def _asked_by_itself(self:RagRetriever):
+    "Whether one of its own methods is asking, so that an override that calls `self.search` gets the plain search."
+    lent = _LENT.get() or {}
+    return lent.get("retriever") is self and lent.get("inside", False)
+
+# %% ../../nbs/core/06_retriever.ipynb #cell-27
 def check_count(
     name:str, # of the argument
     value, # a number of things, at least one
@@ -246,7 +302,7 @@ def check_count(
     if value < 1: raise ValueError(f"{name} is {value}: {least}")
     return int(value)
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-22
+# %% ../../nbs/core/06_retriever.ipynb #cell-28
 @patch
 def search(self:RagRetriever,
     vectors, # (B, D) question vectors, tensor or array
@@ -256,8 +312,10 @@ def search(self:RagRetriever,
 ) -> Hits: # (B, K), with passages and vectors
     "The K passages closest to each question vector, best first; by vectors and words where there are questions and a weight."
     n_docs = check_count("n_docs", n_docs if n_docs is not None else self.config.n_docs, "ask for at least one document")
+    weight = self.config.lexical_weight if lexical_weight is None else lexical_weight
+    if self.overridden() and not self._asked_by_itself(): return self._found_published(vectors, n_docs, questions, weight)
     if len(self) == 0: raise ValueError("the index is empty: every document was deleted; add some with retriever.add(...)")
-    return self.rows(vectors, n_docs, questions, self.config.lexical_weight if lexical_weight is None else lexical_weight).with_passages(self.passages)
+    return self._by_batch(vectors, n_docs, questions, weight).with_passages(self.passages)
 
 @patch
 def rows(self:RagRetriever,
@@ -299,7 +357,16 @@ def check_question(
     if not q.strip(): raise ValueError(f"{name} is empty{': ask something' if i is None else ''}")
     if _LONE.search(q): raise ValueError(f"{name}: half of a surrogate pair stands in it, which is not valid Unicode")
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-28
+@patch
+def _by_batch(self:RagRetriever, vectors, n_docs, questions, weight):
+    "The search: whole, or in pieces of `retrieval_batch_size` where a model of the published kind asks."
+    size, lent = self.batch_size, _LENT.get() or {}
+    if lent.get("retriever") is not self or not lent.get("batched") or len(vectors) <= size: return self.rows(vectors, n_docs, questions, weight)
+    parts = [self.rows(v, n_docs, questions and questions[i*size:(i+1)*size], weight) for i, v in enumerate(self._chunk_tensor(vectors, size))]
+    cat = lambda name: None if getattr(parts[0], name) is None else torch.cat([getattr(p, name) for p in parts])
+    return Hits(*(cat(n) for n in ("ids", "scores", "mask", "vectors")), None, cat("lexical"))
+
+# %% ../../nbs/core/06_retriever.ipynb #cell-34
 @patch(as_prop=True)
 def lexical(self:RagRetriever) -> LexicalIndex:
     "The passages by their words, counted at first use and again after documents came or went."
@@ -321,7 +388,7 @@ def with_words(self:RagRetriever,
     scores = torch.einsum("bd,bkd->bk", vectors.float(), docs) + words
     return Hits(ids.to(vectors.device), scores, vectors=docs, lexical=words)
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-30
+# %% ../../nbs/core/06_retriever.ipynb #cell-36
 @patch
 def _hybrid(self:RagRetriever, vectors, n_docs, questions, weight):
     "The K passages with the highest sum of inner product and weighted BM25, by Fagin's threshold algorithm; without passages."
@@ -344,7 +411,31 @@ def _union(a, b):
     again[:, 1:] = ids[:, 1:] == ids[:, :-1]
     return ids.masked_fill(again, -1)
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-35
+# %% ../../nbs/core/06_retriever.ipynb #cell-42
+_GIVES = ("context_input_ids", "context_attention_mask", "retrieved_doc_embeds", "doc_ids")
+
+def _ready(questions, hits, config):
+    "Contexts (B·K, S) that a call had laid out for these questions; None where there are none."
+    called, left = getattr(hits, "called", None), config.generator_is_decoder_only
+    if called and (called["questions"] is None or list(called["questions"]) == list(questions)):
+        ids, mask = called["context_input_ids"], called["context_attention_mask"]
+        return BatchEncoding(dict(zip(_GIVES, _to_the_left(ids, mask) if left else (ids, mask))))
+    rows = [getattr(p, "context", None) if p is not None else () for ps in hits.passages or [] for p in ps]
+    asked = [q for q in questions for _ in range(hits.shape[1])]
+    if not any(rows) or any(r is None or (r and r[0] not in (None, q)) for r, q in zip(rows, asked)): return None
+    blank = [next(r[1][:1] for r in rows if r)]
+    return BatchEncoding(dict(zip(_GIVES, pad_rows([r[1] if r else blank for r in rows], _pad_of(config), left=left))))
+
+def _to_the_left(ids, mask):
+    "Contexts with what is padding moved to the left, as decoder-only generators read them."
+    order = mask.sort(dim=1, stable=True).indices
+    return ids.gather(1, order), mask.gather(1, order)
+
+def _pad_of(config):
+    "The id that fills gaps."
+    return config.pad_token_id if config.pad_token_id is not None else 0
+
+# %% ../../nbs/core/06_retriever.ipynb #cell-43
 @patch
 def contexts(self:RagRetriever,
     questions:list, # B strings
@@ -354,7 +445,9 @@ def contexts(self:RagRetriever,
     tokenizer=None, # the generator's; the retriever's own where None
 ) -> BatchEncoding: # context_input_ids, context_attention_mask: (B·K, S)
     "One context for each question and document."
+    if (ready := _ready(questions, hits, config or self.config)) is not None: return ready
     tokenizer = tokenizer or self.generator_tokenizer
+    if "postprocess_docs" in self.overridden() and not self._asked_by_itself(): return self._laid_out(questions, hits, prefix, config or self.config, tokenizer)
     if tokenizer is None: raise ValueError("no generator tokenizer: give the retriever to a model with its tokenizer (Rag does), or pass generator_tokenizer=")
     config, there = config or self.config, hits.mask.any(0).cpu()                                    # (K,) columns with some document
     if bool(there.any()) and not bool(there.all()):
@@ -382,7 +475,7 @@ def _prefix(prefix, config):
     "What stands before each context: what was said, the configuration's, or the generator's own."
     return next((p for p in (prefix, config.prefix, getattr(config.generator, "prefix", None)) if p is not None), None)
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-37
+# %% ../../nbs/core/06_retriever.ipynb #cell-45
 @patch
 def cut_contexts(self:RagRetriever,
     questions:list, # B strings
@@ -398,7 +491,7 @@ def cut_contexts(self:RagRetriever,
         full[b, k] = len(layout._coded([(layout.pieces, hits.passages[b][k] or {}, questions[b])])[0]) > layout.room
     return full
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-40
+# %% ../../nbs/core/06_retriever.ipynb #cell-48
 @patch
 def tokenise(self:RagRetriever,
     tokenizer=None, # the generator's; the retriever's own where None
@@ -415,16 +508,56 @@ def tokenise(self:RagRetriever,
     self._open(self.folder.store_tokens(layout.key, layout.heads, progress), self.device)
     return self
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-42
+# %% ../../nbs/core/06_retriever.ipynb #cell-51
+def _with_gaps(index, row):
+    "The columns of one question's documents, with empty texts where nothing was found."
+    if isinstance(index, RowsIndex) and not _own_search(index): return index.get_doc_dicts(row[None])[0]
+    found = index.get_doc_dicts(row[None, row >= 0])[0] if (row >= 0).any() else dict(title=[], text=[])
+    at = np.cumsum(row >= 0) - 1
+    return {c: [v[at[k]] if i >= 0 else "" for k, i in enumerate(row)] for c, v in found.items()}
+
+@patch
+def _doc_dicts(self:RagRetriever, ids, vectors=None):
+    "B dicts of columns for ids (B, K): all columns that the index, or the passages, have."
+    ids = np.asarray(ids)
+    if hasattr(self.index, "get_doc_dicts"): return self.index.get_doc_dicts(ids) if (ids >= 0).all() else [_with_gaps(self.index, row) for row in ids]
+    rows = Hits(ids, np.zeros(np.shape(ids))).with_passages(self.passages).passages
+    names = lambda ps: dict.fromkeys(["id", "title", "text", *(c for p in ps for c in p or ())])
+    docs = [{c: [(p or {}).get(c, "") for p in ps] for c in names(ps)} for ps in rows]
+    return docs if vectors is None else [dict(d, embeddings=v) for d, v in zip(docs, vectors)]
+
+# %% ../../nbs/core/06_retriever.ipynb #cell-52
 @patch
 def retrieve(self:RagRetriever,
     question_hidden_states, # (B, D) array or tensor
     n_docs:int, # K
 ) -> tuple: # vectors (B, K, D) float32 array, ids (B, K) array, list of B dicts of columns
-    "Search in the published form."
-    h = self.search(question_hidden_states, n_docs)
-    columns = [{c: [(p or {}).get(c, "") for p in row] for c in ("id", "title", "text")} for row in h.passages]
-    return h.vectors.cpu().numpy(), h.ids.cpu().numpy(), columns
+    "Search in the published form, `retrieval_batch_size` questions at a time; the dicts hold every column that there is."
+    n_docs = check_count("n_docs", n_docs, "ask for at least one document")
+    ids, vectors = self._main_retrieve(question_hidden_states, n_docs)
+    return vectors, ids, self._doc_dicts(ids, vectors)
+
+@patch
+def _main_retrieve(self:RagRetriever, question_hidden_states, n_docs):
+    "Ids (B, K) and vectors (B, K, D) of the documents found, as arrays; one call of the index a batch."
+    if len(self) == 0: raise ValueError("the index is empty: every document was deleted; add some with retriever.add(...)")
+    found = [self._top(chunk, n_docs, i) for i, chunk in enumerate(self._chunk_tensor(question_hidden_states, self.batch_size))]
+    if not found: return np.zeros((0, n_docs), np.int64), np.zeros((0, n_docs, self.index.dim or 0), np.float32)
+    return tuple(np.concatenate(parts) for parts in zip(*found))
+
+@patch
+def _chunk_tensor(self:RagRetriever, t, chunk_size):
+    "A batch in pieces of at most `chunk_size`."
+    return [t[i:i+chunk_size] for i in range(0, len(t), chunk_size)]
+
+@patch
+def _top(self:RagRetriever, vectors, n_docs, batch):
+    "Ids and vectors that the index finds for one batch; words count where a model asks with questions."
+    lent, i = _LENT.get() or {}, batch*self.batch_size
+    if _own_search(self.index): return self._without_deleted(*self.index.get_top_docs(_array(vectors), n_docs))
+    questions = lent.get("questions") if lent.get("retriever") is self and len(lent.get("questions") or ()) == lent.get("asked") else None
+    h = self.rows(vectors, n_docs, questions and questions[i:i+len(vectors)], lent.get("lexical_weight", 0.) if questions else 0.)
+    return h.ids.cpu().numpy(), h.vectors.cpu().numpy()
 
 @patch
 def postprocess_docs(self:RagRetriever,
@@ -452,7 +585,7 @@ def _numbers(x, kind):
     if kind not in (None, "np", "pt"): raise ValueError(f"return_tensors is 'pt', 'np' or None, not {kind!r}")
     return x.cpu() if kind == "pt" else x.cpu().numpy() if kind == "np" else x.tolist()
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-44
+# %% ../../nbs/core/06_retriever.ipynb #cell-54
 @patch
 def set_ctx_encoder_tokenizer(self:RagRetriever,
     ctx_encoder_tokenizer, # of a passage encoder that is trained
@@ -468,7 +601,29 @@ def _tokenized_docs(self:RagRetriever, docs, n_docs):
     out = self.ctx_encoder_tokenizer(*map(list, texts), truncation=True, padding="longest", return_tensors="pt")
     return dict(tokenized_doc_ids=out["input_ids"], tokenized_doc_attention_mask=out["attention_mask"])
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-45
+# %% ../../nbs/core/06_retriever.ipynb #cell-56
+def _by_row(docs, k):
+    "The k-th document of one question, of a dict of columns or a list of dicts, as a dict; None where there is none."
+    if not isinstance(docs, dict) and not hasattr(docs, "keys"): return dict(docs[k]) if k < len(docs) else None
+    return {c: v[k] for c, v in docs.items() if len(v) > k} or None
+
+def _array(vectors): return vectors.detach().float().cpu().numpy() if isinstance(vectors, torch.Tensor) else np.asarray(vectors, np.float32)
+def _lists(x): return x.tolist() if hasattr(x, "tolist") else [r.tolist() if hasattr(r, "tolist") else list(r) for r in x]
+
+# %% ../../nbs/core/06_retriever.ipynb #cell-57
+@patch
+def _texts(self:RagRetriever, question_input_ids):
+    "The questions: as written where a model lends them, otherwise decoded."
+    lent = _LENT.get() or {}
+    if lent.get("retriever") is self and question_input_ids is lent.get("input_ids") and lent.get("questions") is not None: return list(lent["questions"])
+    return self._tokenizer("question_encoder").batch_decode(question_input_ids, skip_special_tokens=True)
+
+def _noted(ids, docs):
+    "Remember, for a model that asks, the documents behind ids that a call has found."
+    notes = (_LENT.get() or {}).get("notes")
+    if notes is not None: notes.update((int(i), d) for row, ds in zip(_lists(ids), docs) for k, i in enumerate(row) if i >= 0 and (d := _by_row(ds, k)) is not None)
+
+# %% ../../nbs/core/06_retriever.ipynb #cell-58
 @patch
 def __call__(self:RagRetriever,
     question_input_ids, # (B, S) token ids: lists, array or tensor
@@ -479,15 +634,176 @@ def __call__(self:RagRetriever,
 ) -> BatchEncoding:
     "Contexts for questions given as token ids: context_input_ids, context_attention_mask, retrieved_doc_embeds (B, K, D), doc_ids (B, K)."
     n_docs = self.n_docs if n_docs is None else n_docs
-    texts = self._tokenizer("question_encoder").batch_decode(question_input_ids, skip_special_tokens=True)
+    texts = self._texts(question_input_ids)
     vectors, ids, docs = self.retrieve(question_hidden_states, n_docs)
     context_ids, mask = self.postprocess_docs(docs, texts, _prefix(prefix, self.config), n_docs, return_tensors)
     out = dict(context_input_ids=context_ids, context_attention_mask=mask, retrieved_doc_embeds=vectors, doc_ids=ids)
-    if return_tensors is not None: out.update({k: _numbers(torch.as_tensor(out[k]), return_tensors) for k in ("retrieved_doc_embeds", "doc_ids")})
+    if return_tensors is not None: out.update({k: _numbers(torch.as_tensor(np.asarray(out[k])), return_tensors) for k in ("retrieved_doc_embeds", "doc_ids")})
+    _noted(ids, docs)
     if self.return_tokenized_docs: out.update({k: _numbers(v, return_tensors) for k, v in self._tokenized_docs(docs, n_docs).items()})
     return BatchEncoding(out)
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-48
+# %% ../../nbs/core/06_retriever.ipynb #cell-61
+_PUBLISHED_METHODS.update({n: vars(RagRetriever)[n] for n in ("__call__", "retrieve", "postprocess_docs", "_main_retrieve", "_chunk_tensor")})
+
+# %% ../../nbs/core/06_retriever.ipynb #cell-63
+class _Document(dict):
+    "A passage as an override gave it; `columns` has what cannot be shown as well, `context` the question and the tokens it was laid out with."
+    def __init__(self, columns, row):
+        text = lambda name, other="": other if columns.get(name) is None else str(columns[name])
+        plain = {k: v for k, v in columns.items() if isinstance(v, (str, int, float, bool, dict, type(None)))}
+        super().__init__({**plain, "id": text("id", str(row)), "title": text("title"), "text": text("text")})
+        self.columns, self.context = dict(columns), None
+
+    def __reduce__(self): return _document_again, (dict(self), self.columns, self.context)
+
+def _document_again(plain, columns, context):
+    "An unpickled `_Document`."
+    d = _Document(columns, plain["id"])
+    d.update(plain); d.context = context
+    return d
+
+# %% ../../nbs/core/06_retriever.ipynb #cell-64
+@patch
+def _as_hits(self:RagRetriever, vectors, ids, embeds, document, n_docs, words, weight):
+    "`Hits` of what an override gave for questions (B, D), places without a document last; `document(b, k)` gives a `_Document`."
+    who, rows = type(self).__name__ if not hasattr(self, "called") else type(self.called).__name__, _lists(ids)
+    if len(rows) != len(vectors) or len(embeds) != len(vectors): raise ValueError(f"{who} gave documents for {len(rows)} questions and vectors for {len(embeds)}; it was asked {len(vectors)}")
+    K, D = max(map(len, rows), default=0), vectors.shape[1]
+    if K > n_docs: raise ValueError(f"{who} gave {K} documents for a question, and n_docs={n_docs} were asked for: leave out the others")
+    if empty := [b for b, r in enumerate(rows) if not any(int(i) >= 0 for i in r)]: raise ValueError(f"{who} gave no document at all for question {empty[0]}: give at least one")
+    there = [[k for k, i in enumerate(r) if int(i) >= 0] for r in rows]
+    docs, ids, passages = np.zeros((len(rows), K, D), np.float32), np.full((len(rows), K), -1), []
+    for b, ks in enumerate(there):
+        docs[b, :len(ks)], ids[b, :len(ks)] = _array(embeds[b])[ks], [int(rows[b][k]) for k in ks]
+        passages.append([document(b, k) for k in ks] + [None]*(K - len(ks)))
+    lexical = self._words_of(ids, words, weight)
+    scores = np.einsum("bd,bkd->bk", _array(vectors), docs) + (0 if lexical is None else lexical.numpy())
+    device = vectors.device if isinstance(vectors, torch.Tensor) else "cpu"
+    return Hits(ids, scores, vectors=docs, passages=passages, lexical=lexical).to(device)
+
+@patch
+def _words_of(self:RagRetriever, ids, questions, weight):
+    "What shared words add to the scores of these rows, or None."
+    if not weight or not questions or not isinstance(self.passages, Passages) or ids.max() >= len(self.passages): return None
+    return weight*self.lexical.scores_at(questions, torch.as_tensor(ids))
+
+# %% ../../nbs/core/06_retriever.ipynb #cell-65
+@patch
+def _found_published(self:RagRetriever, vectors, n_docs, questions, weight):
+    "What the overrides find for questions (B, D), as `Hits`."
+    h = _array(vectors)
+    with self.lent(inside=True, questions=questions, asked=len(h), lexical_weight=weight):
+        if "__call__" in self.overridden() and (questions is not None or (_LENT.get() or {}).get("input_ids") is not None): return self._called(vectors, h, n_docs, questions, weight)
+        embeds, ids, docs = self.retrieve(h, n_docs)
+    return self._as_hits(vectors, ids, embeds, lambda b, k: _Document(_by_row(docs[b], k) or {}, int(ids[b][k])), n_docs, questions, weight)
+
+@patch
+def _called(self:RagRetriever, vectors, h, n_docs, questions, weight):
+    "Call the retriever as a model of Transformers calls it; the contexts that it laid out stay with the hits."
+    lent = _LENT.get()
+    asked = lent.get("input_ids")
+    if asked is None: asked = self._tokenizer("question_encoder")(questions, padding=True, truncation=True, return_tensors="pt").input_ids
+    notes = {}
+    with self.lent(input_ids=asked, notes=notes): out = self(asked, h, prefix=_prefix(lent.get("prefix"), self.config), n_docs=n_docs, return_tensors="pt")
+    out = _checked_call(self, out)
+    rows = _rows_of_call(out)
+    def document(b, k):
+        i, found = int(out["doc_ids"][b][k]), None
+        d = _Document((found := self._document_of(i, notes)) or {}, i)
+        if found is None: d["text"] = self._decoded(rows[b][k])
+        d.context = (questions[b] if questions is not None else None, rows[b][k])
+        return d
+    hits = self._as_hits(vectors, out["doc_ids"], out["retrieved_doc_embeds"], document, n_docs, questions, weight)
+    if all(len(r) == hits.shape[1] for r in rows) and bool(hits.mask.all()): hits.called = dict(out, questions=questions)   # as they came
+    return hits
+
+# %% ../../nbs/core/06_retriever.ipynb #cell-66
+def _checked_call(retriever, out):
+    "What a call gave, complete, with token ids and mask as tensors (B·K, S); TypeError or ValueError names what is wrong."
+    who = type(getattr(retriever, "called", retriever)).__name__
+    if not hasattr(out, "keys"): raise TypeError(f"{who} gave a value of type {type(out).__name__}; a retriever gives a dict with {', '.join(_GIVES)}")
+    if lost := [k for k in _GIVES if k not in out]: raise ValueError(f"{who} gave no {', '.join(lost)}; a retriever gives {', '.join(_GIVES)}")
+    as_ids = lambda x: x.detach().cpu().long() if isinstance(x, torch.Tensor) else torch.as_tensor(np.asarray(x)).long()
+    made = {**out, **{k: as_ids(out[k]) for k in _GIVES[:2]}}
+    rows = sum(len(r) for r in _lists(made["doc_ids"]))
+    if made["context_input_ids"].shape != made["context_attention_mask"].shape or len(made["context_input_ids"]) != rows:
+        raise ValueError(f"{who} gave {rows} documents, contexts {tuple(made['context_input_ids'].shape)} and their mask {tuple(made['context_attention_mask'].shape)}: one row for each document is expected, in both")
+    return made
+
+def _rows_of_call(out):
+    "The token ids of each context, without padding: for B questions K lists."
+    rows = iter([ids[m.bool()].tolist() for ids, m in zip(out["context_input_ids"], out["context_attention_mask"])])
+    return [[next(rows) for _ in r] for r in _lists(out["doc_ids"])]
+
+@patch
+def _decoded(self:RagRetriever, row):
+    "The text of a context whose document is not to be had otherwise."
+    return "" if self.generator_tokenizer is None else self.generator_tokenizer.decode(row, skip_special_tokens=True)
+
+# %% ../../nbs/core/06_retriever.ipynb #cell-67
+@patch
+def _document_of(self:RagRetriever, row, notes):
+    "The document behind an id that a call gave: as it was read, or as the index has it; None where nobody knows it."
+    if row in notes or row < 0: return notes.get(row)
+    try: return _by_row(self._doc_dicts(np.array([[row]]))[0], 0) if self.index is not None else None
+    except (IndexError, KeyError, ValueError, TypeError): return None
+
+# %% ../../nbs/core/06_retriever.ipynb #cell-68
+@patch
+def _laid_out(self:RagRetriever, questions, hits, prefix, config, tokenizer):
+    "Contexts (B·K, S) that an overridden `postprocess_docs` lays out."
+    B, K = hits.shape
+    full = lambda p: getattr(p, "columns", None) or dict(p or {}, title=(p or {}).get("title") or "", text=(p or {}).get("text") or "")
+    names = lambda ps: dict.fromkeys(["id", "title", "text", *(c for p in ps for c in full(p))])
+    docs = [{c: [full(p).get(c, "") for p in ps] for c in names(ps)} for ps in hits.passages]
+    with self.lent(inside=True, config=config, generator_tokenizer=tokenizer):
+        ids, mask = self.postprocess_docs(docs, list(questions), _prefix(prefix, config), K, return_tensors="pt")
+    ids, mask = (torch.as_tensor(np.asarray(x)).long() if not isinstance(x, torch.Tensor) else x.cpu() for x in (ids, mask))
+    if len(ids) != B*K or ids.shape != mask.shape: raise ValueError(f"{type(self).__name__}.postprocess_docs gave ids {tuple(ids.shape)} and a mask {tuple(mask.shape)}: {B*K} rows are expected, in both")
+    return BatchEncoding(dict(zip(_GIVES, _to_the_left(ids, mask) if config.generator_is_decoder_only else (ids, mask))))
+
+# %% ../../nbs/core/06_retriever.ipynb #cell-69
+@patch
+def _without_deleted(self:RagRetriever, ids, vectors):
+    "What an index of one's own found, with deleted rows as not found."
+    ids, vectors = np.array(ids), np.asarray(vectors)
+    if self.deleted is not None: ids[(ids >= 0) & np.asarray(self.deleted)[ids.clip(0)]] = -1
+    return ids, vectors
+
+# %% ../../nbs/core/06_retriever.ipynb #cell-71
+class CalledRetriever(RagRetriever):
+    "Anything that is called as a published retriever is, as a `RagRetriever`."
+    def __init__(self, called):
+        index, config = getattr(called, "index", None), getattr(called, "config", None)
+        super().__init__(init_retrieval=False)
+        self.called, self.index = called, adapt_index(index) if hasattr(index, "get_top_docs") and hasattr(index, "get_doc_dicts") else None
+        if getattr(config, "model_type", None) == "rag": self.config = config if isinstance(config, RagConfig) else RagConfig.from_dict(config.to_dict())
+        self.question_encoder_tokenizer, self.generator_tokenizer = (getattr(called, f"{p}_tokenizer", None) for p in ("question_encoder", "generator"))
+
+    def __call__(self, question_input_ids, question_hidden_states, prefix=None, n_docs=None, return_tensors=None):
+        return self.called(question_input_ids, question_hidden_states, prefix=prefix, n_docs=n_docs, return_tensors=return_tensors)
+
+    def __len__(self): return len(self.index) if self.index is not None else sys.maxsize
+    def __repr__(self): return f"CalledRetriever({self.called!r})"
+
+    @property
+    def ctx_encoder_tokenizer(self): return getattr(self.called, "ctx_encoder_tokenizer", None)
+    @ctx_encoder_tokenizer.setter
+    def ctx_encoder_tokenizer(self, tokenizer):
+        if tokenizer is not None: self.called.set_ctx_encoder_tokenizer(tokenizer)
+
+def as_retriever(
+    retriever, # a `RagRetriever`, or anything that is called like one
+) -> RagRetriever:
+    "The retriever itself, or what can be called as one in the clothes of one; TypeError says what it would need."
+    if retriever is None or isinstance(retriever, RagRetriever): return retriever
+    if callable(retriever) and not isinstance(retriever, type): return CalledRetriever(retriever)
+    named = f"the class {retriever.__name__}" if isinstance(retriever, type) else f"a {type(retriever).__name__}"
+    raise TypeError(f"{named} is no retriever: it is a RagRetriever, or is called as retriever(question_input_ids, question_hidden_states, prefix=None, n_docs=None, return_tensors=None) "
+                    f"and gives a dict with {', '.join(_GIVES)}")
+
+# %% ../../nbs/core/06_retriever.ipynb #cell-75
 class AutoTokenizer(transformers.AutoTokenizer):
     "Transformers' `AutoTokenizer`, with the `RagTokenizer` of this library for RAG checkpoints."
     @classmethod
@@ -495,7 +811,7 @@ class AutoTokenizer(transformers.AutoTokenizer):
         made = transformers.AutoTokenizer.from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
         return RagTokenizer(made.question_encoder, made.generator) if isinstance(made, transformers.RagTokenizer) else made
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-50
+# %% ../../nbs/core/06_retriever.ipynb #cell-77
 @patch
 def save_pretrained(self:RagRetriever,
     save_directory:str|os.PathLike, # made where it does not exist
@@ -528,7 +844,7 @@ def _save_folder(self:RagRetriever, new, path, overwrite):
     IndexFolder.create(new, self.passages, self.index.stored, self.made_by or dict(name=""), index_kind=self.index.kind, dtype="float16" if small else "float32", over=path,
                        overwrite=overwrite, keep=None if self.deleted is None else ~self.deleted, **self.index.params)
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-52
+# %% ../../nbs/core/06_retriever.ipynb #cell-79
 @patch(cls_method=True)
 def from_pretrained(cls:RagRetriever,
     retriever_name_or_path:str|os.PathLike, # an index folder, or one in which a Rag was saved; or the name or folder of a published checkpoint
@@ -569,7 +885,7 @@ def _check_names(given):
     wrong = [k for k in given if k not in known and get_close_matches(k, known, 1, .8)]
     if wrong: raise unknown_argument("RagRetriever.from_pretrained()", wrong, known)
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-53
+# %% ../../nbs/core/06_retriever.ipynb #cell-80
 @patch(cls_method=True)
 def _over(cls:RagRetriever, folder, config, encoder=None, device="cpu", tokenizer=None):
     "A retriever over an open folder."
@@ -583,6 +899,7 @@ def _open(self:RagRetriever, folder, device="cpu"):
     "Take passages, index, deletions and the encoder's record from a folder."
     self.folder, self.passages, self.deleted = folder, folder.passages, folder.deleted
     self.index, self.device = folder.index(device=device), device
+    self._folders = self.index
     self.made_by = folder.manifest["encoder"] if folder.manifest["encoder"]["name"] else None
     return self
 
@@ -592,7 +909,7 @@ def _config_in(path, folder, **kwargs):
     spec = EncoderSpec.from_dict(folder.manifest["encoder"]["spec"])
     return RagConfig(**{**spec.to_dict(), "retrieval_vector_size": folder.manifest["dim"], "score_scale": 20.0 if spec.normalize else 1.0, **kwargs})
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-55
+# %% ../../nbs/core/06_retriever.ipynb #cell-82
 @patch(cls_method=True)
 def _published(cls:RagRetriever, name, config=None, indexed_dataset=None, **kwargs):
     "The retriever of a checkpoint: its configuration with `kwargs` put in, its tokenizers, and the index that it names."
@@ -615,7 +932,7 @@ def _has_tokenizers(name):
     from transformers.utils import cached_file
     return cached_file(name, "question_encoder_tokenizer/tokenizer_config.json", _raise_exceptions_for_missing_entries=False) is not None
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-65
+# %% ../../nbs/core/06_retriever.ipynb #cell-92
 @patch
 def add(self:RagRetriever,
     docs, # whatever `from_documents` takes
@@ -658,7 +975,7 @@ def _documents(self:RagRetriever):
     ids = np.asarray(self.passages.column("document"), dtype=object)
     return set(ids if self.deleted is None else ids[~self.deleted])
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-66
+# %% ../../nbs/core/06_retriever.ipynb #cell-93
 @patch
 def delete(self:RagRetriever,
     ids:str|list, # document ids
@@ -680,7 +997,7 @@ def _ids(ids):
     if wrong != "": raise TypeError(f"documents are deleted by their ids, which are strings; this is a {type(wrong).__name__}")
     return [str(i) for i in ids]
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-68
+# %% ../../nbs/core/06_retriever.ipynb #cell-95
 @patch
 def compact(self:RagRetriever):
     "Rewrite the index without its deleted passages; the rows get new numbers."
@@ -690,3 +1007,22 @@ def compact(self:RagRetriever):
     if not len(keep): raise ValueError("every document is deleted: an index cannot be empty; add some first, then compact")
     self.index = make_index(self.index.kind, self.index.vectors(torch.from_numpy(keep)), **self.index.params)
     self.passages, self.deleted = self.passages.select(keep), None
+
+# %% ../../nbs/core/06_retriever.ipynb #cell-97
+@patch
+def __getstate__(self:RagRetriever):
+    state = dict(vars(self))
+    if self.folder is None or self.index is not state.get("_folders"): return {**state, "_folders": None, "_lexical": None}
+    return {**state, "index": None, "_folders": None, "_lexical": None, "passages": None, "deleted": None, "folder": str(self.folder.path)}
+
+@patch
+def __copy__(self:RagRetriever):
+    "Another retriever over the same index."
+    new = type(self).__new__(type(self))
+    vars(new).update(vars(self))
+    return new
+
+@patch
+def __setstate__(self:RagRetriever, state):
+    vars(self).update(state)
+    if isinstance(self.folder, str): self._open(IndexFolder.open(self.folder, verify=False), self.device)

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from fastcore.basics import patch
 from safetensors import SafetensorError
-from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerState, TrainingArguments
 from .answer import Rag
 from ..store.folder import _sync
 from ..store.questions import read_questions, RagCollator
@@ -299,6 +299,18 @@ def find_checkpoint(
 
 # %% ../../nbs/core/11_train.ipynb #cell-31
 @patch
+def _is_over(self: RagTrainer, start):
+    "Whether a checkpoint is of the last step; if so its weights and its log are taken."
+    if start is None or self.args.max_steps <= 0: return False
+    state = TrainerState.load_from_json(str(Path(start)/"trainer_state.json"))
+    if state.global_step < self.args.max_steps: return False
+    self.state = state
+    self._load_from_checkpoint(start)
+    if self.args.load_best_model_at_end and state.best_model_checkpoint is not None: self._load_best_model()
+    return True
+
+# %% ../../nbs/core/11_train.ipynb #cell-33
+@patch
 def _load_best_model(self: RagTrainer):
     "The weights of the best checkpoint; passages that are trained get new vectors when the Rag is handed back."
     best = Path(self.state.best_model_checkpoint)
@@ -312,7 +324,7 @@ def _let_go(self: RagTrainer):
     self.neftune_hook_handle.remove()
     with suppress(AttributeError): del self.objective.get_input_embeddings().neftune_noise_alpha
 
-# %% ../../nbs/core/11_train.ipynb #cell-33
+# %% ../../nbs/core/11_train.ipynb #cell-35
 @dataclass
 class Finetuned:
     "What `finetune` gives back: the trained `Rag`, the log and the trainer."
@@ -326,7 +338,7 @@ class Finetuned:
         mean = next((f", mean loss {l['train_loss']:.3f}" for l in self.log if "train_loss" in l), "")  # fewer steps than a line of the log
         return f"Finetuned({steps} steps{mean})" if steps else "Finetuned(no steps)"
 
-# %% ../../nbs/core/11_train.ipynb #cell-35
+# %% ../../nbs/core/11_train.ipynb #cell-37
 WORKS = set("""
     output_dir per_device_train_batch_size num_train_epochs max_steps learning_rate lr_scheduler_type lr_scheduler_kwargs
     warmup_steps warmup_ratio optim optim_args weight_decay adam_beta1 adam_beta2 adam_epsilon gradient_accumulation_steps
@@ -342,7 +354,7 @@ WORKS = set("""
     ddp_broadcast_buffers ddp_static_graph ddp_backend ddp_timeout skip_memory_metrics
     """.split())
 
-# %% ../../nbs/core/11_train.ipynb #cell-36
+# %% ../../nbs/core/11_train.ipynb #cell-38
 def _all(names, why): return dict.fromkeys(names.split(), why)
 
 REFUSED = {
@@ -362,7 +374,7 @@ REFUSED = {
            "it is about predictions, and evaluating here gives losses; rag_nb.core.evaluate measures answers"),
 }
 
-# %% ../../nbs/core/11_train.ipynb #cell-37
+# %% ../../nbs/core/11_train.ipynb #cell-39
 REFUSED |= {
     **_all("enable_jit_checkpoint", "it writes into a checkpoint beside the list of its files; use save_steps, and resume=True"),
     **_all("push_to_hub hub_token hub_private_repo hub_model_id hub_strategy hub_always_push hub_revision",
@@ -378,7 +390,7 @@ REFUSED |= {
 }
 _AT_REST = dict(remove_unused_columns=[False], label_names=[None, ["labels"]])  # what is no mistake, where it is not the default
 
-# %% ../../nbs/core/11_train.ipynb #cell-38
+# %% ../../nbs/core/11_train.ipynb #cell-40
 def _refuse(given):
     "ValueError for fields of `TrainingArguments` that could not do here what they say."
     plan, fields = {f.name for f in dataclasses.fields(Plan)}, {f.name: f for f in dataclasses.fields(TrainingArguments)}
@@ -396,7 +408,7 @@ def _refuse(given):
     if more.get("dispatch_batches") if isinstance(more, dict) else getattr(more, "dispatch_batches", None):
         raise no("dispatch_batches", True, "batches hold texts, which cannot be cut up for several processes")
 
-# %% ../../nbs/core/11_train.ipynb #cell-39
+# %% ../../nbs/core/11_train.ipynb #cell-41
 _PLAIN = dict(remove_unused_columns=False, report_to=[], save_strategy="no", logging_steps=10, label_names=["labels"])
 
 def _known(given, *classes):
@@ -419,7 +431,7 @@ def _arguments(output_dir, given):
     if rates: rest["learning_rate"] = max(rates.values())
     return plan, rates, TrainingArguments(output_dir=str(output_dir), **rest)
 
-# %% ../../nbs/core/11_train.ipynb #cell-40
+# %% ../../nbs/core/11_train.ipynb #cell-42
 def finetune(
     rag: Rag,  # trained in place
     data,  # questions with answers: whatever `read_questions` takes
@@ -443,7 +455,7 @@ def finetune(
         trainer = RagTrainer(objective, args, rates, train_dataset=train, data_collator=collator, callbacks=callbacks,
                              eval_dataset=measured)
         if not progress: trainer.remove_callback(PrinterCallback)
-        trainer.train(resume_from_checkpoint=start)
+        if not trainer._is_over(start): trainer.train(resume_from_checkpoint=start)
     except BaseException:
         if trainer is not None: trainer._let_go()
         objective.give_up()

@@ -483,13 +483,42 @@ def get_top_docs(self:RowsIndex,
 
 @patch
 def get_doc_dicts(self:RowsIndex,
-    doc_ids,  # `(B, K)` row numbers; -1 gives empty texts
+    doc_ids,  # `(B, K)` row numbers, or `(B,)` for one passage each; -1 gives empty texts
 )->list:      # of B dicts of columns
-    "The passages of some rows, as Transformers' indexes give them."
-    rows = Hits(doc_ids, np.zeros(np.shape(doc_ids))).with_passages(self.passages).passages
-    return [{c: [(p or {}).get(c, "") for p in row] for c in ("id", "title", "text")} for row in rows]
+    "The passages of some rows, with every column there is, as Transformers' indexes give them."
+    ids = np.asarray(doc_ids).astype(np.int64)
+    if ids.ndim == 1: return [{c: v[0] for c, v in self.columns_of([i]).items()} for i in ids.tolist()]
+    return [self.columns_of(row) for row in ids.tolist()]
+
+@patch
+def columns_of(self:RowsIndex,
+    rows:list,  # Row numbers; -1 gives an empty text, and a vector of zeros
+)->dict:        # Lists by the names of the columns; `embeddings` is an array
+    "The columns of some rows."
+    texts = Hits([rows], np.zeros((1, len(rows)))).with_passages(self.passages).passages[0] if rows else []
+    return {**{c: [(p or {}).get(c, "") for p in texts] for c in ("id", "title", "text")}, "embeddings": self.vectors(torch.tensor(rows, dtype=torch.long)).numpy()}
 
 # %% ../../nbs/store/08_hub.ipynb #cell-51
+def _without(thing, **instead):
+    "What is pickled of an object: all of it, with some attributes replaced."
+    return {**thing.__dict__, **instead}
+
+@patch
+def __getstate__(self:HubFiles): return _without(self, lock=None, system=None)
+@patch
+def __setstate__(self:HubFiles, state): self.__dict__.update(state, lock=threading.Lock())
+
+@patch
+def __getstate__(self:HubPassages): return _without(self, lock=None, recent=OrderedDict())
+@patch
+def __setstate__(self:HubPassages, state): self.__dict__.update(state, lock=threading.Lock())
+
+@patch
+def __getstate__(self:RowsIndex): return _without(self, opening=None, proposer=None if hasattr(self, "_open") else self.proposer)
+@patch
+def __setstate__(self:RowsIndex, state): self.__dict__.update(state, opening=threading.Lock())
+
+# %% ../../nbs/store/08_hub.ipynb #cell-53
 _FAISS = {"exact": ("HNSW128_SQ8", "'exact' is its published name: it is an approximate graph (HNSW) over 8-bit codes"),
           "compressed": ("IVF4096_HNSW128_PQ128", "an approximate index: 4,096 lists of codes of 128 bytes")}
 
@@ -520,7 +549,7 @@ class WikiDPRIndex(RowsIndex):
         super().__init__(HubPassages(self.files, folder, split), **how)
         if self.dim is None: raise ValueError(f"{self.files.repo}/{folder} has passages without vectors")
 
-# %% ../../nbs/store/08_hub.ipynb #cell-53
+# %% ../../nbs/store/08_hub.ipynb #cell-55
 def _size(n):
     "A number of bytes for people."
     return f"{n/1e9:,.1f} GB" if n >= 1e9 else f"{max(1, round(n/1e6)):,} MB"
@@ -545,7 +574,7 @@ def announce(
 
 def _stderr(text): print(text, file=sys.stderr)
 
-# %% ../../nbs/store/08_hub.ipynb #cell-54
+# %% ../../nbs/store/08_hub.ipynb #cell-56
 @patch
 def _announce(self:WikiDPRIndex, folder, say):
     "Say what will be downloaded and what stays on the Hub."
@@ -558,7 +587,7 @@ def _announce(self:WikiDPRIndex, folder, say):
     if size is None and not self.index_path: raise ValueError(f"{self.files.name} has no file {self.index_file}")
     announce(self.files, {} if self.index_path else {self.index_file: size}, say, _FAISS[self.index_name][1], more)
 
-# %% ../../nbs/store/08_hub.ipynb #cell-55
+# %% ../../nbs/store/08_hub.ipynb #cell-57
 @patch
 def _open(self:WikiDPRIndex):
     "The FAISS index, downloaded if it is not here and mapped into memory; for the dummy set an exact index."

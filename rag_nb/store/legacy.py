@@ -57,11 +57,16 @@ class CustomHFIndex(RowsIndex):
         index_path=None,  # A FAISS file, as written by `dataset.get_index("embeddings").save(path)`
         **how,            # `nprobe`, `ef_search`, `candidates`: see `RowsIndex`
     ):
-        _check_dataset(dataset)
-        super().__init__(DatasetPassages(dataset), **how)
-        self.dataset, self.index_path, self.vector_size = dataset, index_path, self.dim
-        if vector_size not in (None, self.dim):
-            raise ValueError(f"the dataset's embeddings have {self.dim} numbers, and the configuration says {vector_size} (retrieval_vector_size)")
+        super().__init__(_passages_of(dataset, vector_size), **how)
+        self._dataset, self.index_path, self.vector_size = dataset, index_path, self.dim
+
+    @property
+    def dataset(self): return self._dataset
+    @dataset.setter
+    def dataset(self, new):
+        "Search another dataset from now on, by the index attached to it, or exactly."
+        passages = _passages_of(new, self.vector_size)
+        with self.opening: self._dataset, self.passages, self.index_path, self.proposer = new, passages, None, None
 
     def _open(self):
         if self.index_path is not None: return _faiss_file(self.index_path, self.passages)
@@ -69,6 +74,13 @@ class CustomHFIndex(RowsIndex):
         return ExactIndex(list(self.passages.segments()))
 
 # %% ../../nbs/store/09_legacy.ipynb #cell-07
+def _passages_of(dataset, vector_size):
+    "The passages of a dataset, after checking that it has some, with vectors of the size that was said."
+    _check_dataset(dataset)
+    passages = DatasetPassages(dataset)
+    if vector_size in (None, passages.dim): return passages
+    raise ValueError(f"the dataset's embeddings have {passages.dim} numbers, and the configuration says {vector_size} (retrieval_vector_size)")
+
 def _check_dataset(dataset):
     "TypeError or ValueError if it is no dataset of passages with vectors."
     if isinstance(dataset, Mapping): raise TypeError(f"one split is needed, not all of them: dataset[{next(iter(dataset), 'train')!r}]")
@@ -103,7 +115,20 @@ def save(self:CustomHFIndex, folder, prefix="hf_dataset")->list:
     faiss.write_index(self.proposer, str(Path(folder)/f"{prefix}_index.faiss"))
     return [prefix, f"{prefix}_index.faiss"]
 
-# %% ../../nbs/store/09_legacy.ipynb #cell-11
+# %% ../../nbs/store/09_legacy.ipynb #cell-09
+@patch
+def columns_of(self:CustomHFIndex,
+    rows:list,  # Row numbers; -1 gives an empty text, None in other columns, and a vector of zeros
+)->dict:        # Lists by the names of the columns; `embeddings` is an array
+    "All columns of some rows of the dataset."
+    _within(np.array(rows, dtype=np.int64), len(self))
+    plain = copy.copy(self.dataset); plain._indexes = {}
+    found, where = plain.with_format(None).select_columns([c for c in plain.column_names if c != "embeddings"])[[r for r in rows if r >= 0]], iter(range(len(rows)))
+    at = [next(where) if r >= 0 else None for r in rows]
+    fill = lambda c, v: [v[i] if i is not None else "" if v and isinstance(v[0], str) or c in ("id", "title", "text") else None for i in at]
+    return {**{c: fill(c, v) for c, v in found.items()}, "embeddings": self.vectors(torch.tensor(rows, dtype=torch.long)).numpy()}
+
+# %% ../../nbs/store/09_legacy.ipynb #cell-13
 class CanonicalHFIndex(WikiDPRIndex):
     "A published index by the names that Transformers gives its parameters; opened by `init_index`, or by the first search."
     def __init__(self,
@@ -121,7 +146,7 @@ class CanonicalHFIndex(WikiDPRIndex):
         if vector_size not in (None, self.dim):
             raise ValueError(f"{dataset_name} has vectors of {self.dim} numbers, and the configuration says {vector_size} (retrieval_vector_size)")
 
-# %% ../../nbs/store/09_legacy.ipynb #cell-14
+# %% ../../nbs/store/09_legacy.ipynb #cell-16
 class _Dicts:
     "The passages of an index that gives them as dicts of columns."
     def __init__(self, index): self.index = index
@@ -129,6 +154,7 @@ class _Dicts:
     def __getitem__(self, rows):
         if isinstance(rows, (int, np.integer)): return self[[rows]][0]
         columns = self.index.get_doc_dicts(np.asarray(rows)[None])[0]
+        columns = columns if hasattr(columns, "items") else {c: [d[c] for d in columns] for c in columns[0]}
         given = {c: [str(x) for x in columns[c]] for c in ("id", "title", "text") if c in columns}
         given.setdefault("id", [str(r) for r in rows])
         return [dict(zip(given, values)) for values in zip(*given.values())]
@@ -139,7 +165,7 @@ def _length(index):
         if hasattr(part, "__len__"): return len(part)
     return int(getattr(getattr(index, "index", None), "ntotal", sys.maxsize))
 
-# %% ../../nbs/store/09_legacy.ipynb #cell-15
+# %% ../../nbs/store/09_legacy.ipynb #cell-17
 class AdaptedIndex(Index):
     "An index written for Transformers, used as one of ours."
     kind = "adapted"
@@ -153,10 +179,23 @@ class AdaptedIndex(Index):
         if not self.is_initialized(): self.index.init_index()
     def get_top_docs(self, question_hidden_states, n_docs=5): return self.index.get_top_docs(question_hidden_states, n_docs)
     def get_doc_dicts(self, doc_ids): return self.index.get_doc_dicts(doc_ids)
+    def __getattr__(self, name):
+        if name == "index" or name.startswith("__"): raise AttributeError(name)
+        return getattr(self.index, name)
+    def __setattr__(self, name, value):
+        "What only the adapted index has is set on it."
+        theirs = name not in ("index", "passages", "width", "deleted") and "index" in self.__dict__ and hasattr(self.index, name)
+        setattr(self.index, name, value) if theirs else object.__setattr__(self, name, value)
+    @property
+    def dataset(self): return self.index.dataset
+    @dataset.setter
+    def dataset(self, new):
+        if not hasattr(self.index, "dataset"): raise AttributeError(f"{type(self.index).__name__} has no dataset that could be exchanged")
+        self.index.dataset = new
     def vectors(self, ids): raise ValueError(f"{type(self.index).__name__} gives vectors only of what it finds: search(..., return_vectors=True)")
     def add(self, vectors): raise ValueError(f"{type(self.index).__name__} cannot be added to")
 
-# %% ../../nbs/store/09_legacy.ipynb #cell-16
+# %% ../../nbs/store/09_legacy.ipynb #cell-18
 @patch
 def search(self:AdaptedIndex,
     queries,                    # `(B, D)` vectors of questions
@@ -180,7 +219,7 @@ def search(self:AdaptedIndex,
     vectors = vectors.gather(1, order[..., None].expand_as(vectors)) if return_vectors else None
     return Hits(ids.gather(1, order), scores, vectors=vectors).to(q.device)
 
-# %% ../../nbs/store/09_legacy.ipynb #cell-17
+# %% ../../nbs/store/09_legacy.ipynb #cell-19
 def adapt_index(
     index,  # An `Index`, an index written for Transformers, or a `datasets.Dataset`
 )->Index:   # with its passages in `.passages`, unless it was an `Index` without them
@@ -190,7 +229,7 @@ def adapt_index(
     if hasattr(index, "list_indexes") and hasattr(index, "column_names"): return CustomHFIndex(None, index)
     raise TypeError(f"{type(index).__name__} is no index: it needs get_top_docs(question_hidden_states, n_docs) and get_doc_dicts(doc_ids)")
 
-# %% ../../nbs/store/09_legacy.ipynb #cell-24
+# %% ../../nbs/store/09_legacy.ipynb #cell-26
 class PickleRefused(ValueError):
     "A pickle that is more than plain data: nothing in it was run."
 
@@ -209,7 +248,7 @@ class _Machine:
         at = self.marks.pop(); items = self.stack[at:]; del self.stack[at:]
         return items
 
-# %% ../../nbs/store/09_legacy.ipynb #cell-26
+# %% ../../nbs/store/09_legacy.ipynb #cell-28
 def _key(k):
     "A dictionary's key, or an element of a set."
     if type(k) in (str, bytes, float, bool, type(None)) or (type(k) is int and -2**63 <= k < 2**64): return k
@@ -225,7 +264,7 @@ def into(self:_Machine, kind):
     if type(self.stack[-1]) is not kind: raise PickleRefused(f"something put into a {type(self.stack[-1]).__name__} as if it were a {kind.__name__}")
     return self.stack[-1]
 
-# %% ../../nbs/store/09_legacy.ipynb #cell-27
+# %% ../../nbs/store/09_legacy.ipynb #cell-29
 _STEPS = {
     "MARK":     lambda m, a: m.marks.append(len(m.stack)),
     "POP":      lambda m, a: m.marks.pop() if m.marks and m.marks[-1] == len(m.stack) else m.stack.pop(),
@@ -258,7 +297,7 @@ def remember(self:_Machine, number):
     self.sparse.pop(len(self.memo), None)
     self.memo.append(self.stack[-1])
 
-# %% ../../nbs/store/09_legacy.ipynb #cell-29
+# %% ../../nbs/store/09_legacy.ipynb #cell-31
 @patch
 def run(self:_Machine, file, bar=None):
     "What the pickle builds; PickleRefused if it is more than plain data, ValueError if it is damaged."
@@ -287,7 +326,7 @@ def wanted(self:_Machine, op, arg):
     if op == "STACK_GLOBAL": arg = ".".join(s if type(s) is str else type(s).__name__ for s in self.stack[-2:])
     return f"the instruction {op}" + (f" wants {str(arg)[:80]!r}" if arg is not None else "")
 
-# %% ../../nbs/store/09_legacy.ipynb #cell-31
+# %% ../../nbs/store/09_legacy.ipynb #cell-33
 class _Bounded:
     "A file of which no more is read at once than there is."
     def __init__(self, file, size): self.file, self.size, self.readline, self.tell = file, size, file.readline, file.tell
@@ -304,7 +343,7 @@ def load_plain_pickle(
     bar = tqdm(total=size, unit="B", unit_scale=True, desc=f"reading {name}", delay=2, leave=False, disable=not progress)
     with open(path, "rb") as f, bar: return _Machine(name).run(_Bounded(f, size), bar)
 
-# %% ../../nbs/store/09_legacy.ipynb #cell-38
+# %% ../../nbs/store/09_legacy.ipynb #cell-40
 class LegacyPassages(Passages):
     "DPR's passages: a dict from an id to a pair (text, title), in the order of a list of ids."
     def __init__(self, texts, ids):
@@ -326,7 +365,7 @@ class LegacyPassages(Passages):
         columns = _complete({"id": [i for i, _ in pairs], "text": [p[0] for _, p in pairs], "title": [p[1] for _, p in pairs]})
         return [dict(zip(columns, values)) for values in zip(*columns.values())]
 
-# %% ../../nbs/store/09_legacy.ipynb #cell-40
+# %% ../../nbs/store/09_legacy.ipynb #cell-42
 @patch
 def column(self:LegacyPassages,
     name:str,  # "id", "title", "text", ...
@@ -352,7 +391,7 @@ class LegacyIndex(RowsIndex):
     @property
     def dim(self): return self.vector_size
 
-# %% ../../nbs/store/09_legacy.ipynb #cell-41
+# %% ../../nbs/store/09_legacy.ipynb #cell-43
 _LEGACY = "huggingface/wiki_dpr"
 
 def _repository(place):
@@ -380,7 +419,7 @@ def _open(self:LegacyIndex):
                          f"{len(self.passages):,} passages and vectors of {self.vector_size} (retrieval_vector_size)")
     return index
 
-# %% ../../nbs/store/09_legacy.ipynb #cell-42
+# %% ../../nbs/store/09_legacy.ipynb #cell-44
 @patch
 def _candidates(self:LegacyIndex, queries, k, exclude):
     self.init_index()
@@ -397,3 +436,10 @@ def vectors(self:LegacyIndex,
     out, found = torch.zeros(len(flat), self.dim), flat >= 0
     if found.any(): out[found] = torch.from_numpy(self.proposer.reconstruct_batch(flat[found].numpy()))[:, :self.dim]
     return out.view(*ids.shape, self.dim)
+
+# %% ../../nbs/store/09_legacy.ipynb #cell-45
+@patch
+def columns_of(self:LegacyIndex, rows):
+    "Title and text of some rows, which is all that DPR's files have; -1 gives an empty text."
+    texts = Hits([rows], np.zeros((1, len(rows)))).with_passages(self.passages).passages[0] if rows else []
+    return {c: [(p or {}).get(c, "") for p in texts] for c in ("title", "text")}

@@ -45,7 +45,7 @@ def trained(path, name, **more):
     h = hashlib.sha256()
     for n, p in rag.model.named_parameters(): h.update(n.encode()); h.update(p.detach().numpy().tobytes())
     h.update(rag.retriever.index.vectors(torch.arange(12)).numpy().tobytes())
-    lines = [{k: v for k, v in l.items() if "per_second" not in k and "runtime" not in k and not k.startswith("train_") and k != "total_flos"} for l in done.log]
+    lines = [{k: v for k, v in l.items() if "per_second" not in k and "runtime" not in k and not k.startswith("train_") and k != "total_flos"} for l in done.log if "train_runtime" not in l]
     h.update(json.dumps(lines, sort_keys=True).encode())
     return h.hexdigest()
 
