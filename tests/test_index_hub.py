@@ -250,6 +250,7 @@ def test_as_transformers_calls_it(wiki):
     ids, vectors = index.get_top_docs(questions(wiki.vectors).numpy(), n_docs=2)
     assert index.is_initialized() and ids.shape == (4, 2) and vectors.shape == (4, 2, 32) and isinstance(vectors, np.ndarray)
     docs = index.get_doc_dicts(np.array([[0, -1], [95, 8]]))
+    for d, ids in zip(docs, ([0, -1], [95, 8])): np.testing.assert_array_equal(d.pop("embeddings"), [wiki.vectors[i] if i >= 0 else np.zeros(32) for i in ids])
     assert docs == [dict(id=["1", ""], title=['"Article 0"', ""], text=["What passage 1 says.", ""]), dict(id=["96", "9"], title=["Article 23", "Article 2"], text=["What passage 96 says.", "What passage 9 says."])]
 
 

@@ -164,7 +164,7 @@ Parameters:
     generator: model with tokenizer (a pair), name, folder, or None for the embedded one
     generator_tokenizer: where `generator` is a model alone
     kind: which head answers by default
-    config: fields of `RagConfig`: n_docs, context_template, score_scale, …"""
+    config: fields of `RagConfig`: n_docs, context_template, score_scale, …; and how a generator is loaded by name: dtype, device_map, …"""
         ...
 
     @classmethod
@@ -390,6 +390,30 @@ Parameters:
     model: any network"""
     ...
 
+_LOADING: Any
+
+_SOURCE: set
+
+def _take_loading(given):
+    """Keywords in two: how the generator is loaded (with `torch_dtype` under its new name), and the rest."""
+    ...
+
+def _dtype(named):
+    """A dtype of PyTorch from itself or its name; "auto" stays."""
+    ...
+
+def _load_generator(name, tokenizer, loading):
+    """A generator and its tokenizer from a name or folder, loaded as `loading` says."""
+    ...
+
+def _loaded_already(model, tokenizer, loading):
+    """A generator in memory with its tokenizer, in another dtype or with an adapter where that was asked for."""
+    ...
+
+def _with_adapter(model, loading):
+    """The model with the low-rank adapters of a folder, where one is named; they do not train until told to."""
+    ...
+
 def _generator(generator, tokenizer, **kwargs):
     """A generator and its tokenizer, from objects, a name or a folder, or the embedded default."""
     ...
@@ -480,10 +504,14 @@ def _open_index(index):
     """An index folder, a published index by its name, or a retriever as it is."""
     ...
 
-def _model_type(name):
+def _model_type(name, given):
     """The `model_type` of a checkpoint's configuration."""
     ...
 
-def _head_of(name):
+def _for_checkpoint(given):
+    """Take `adapter` out of the keywords for a RAG checkpoint, and check the others."""
+    ...
+
+def _head_of(name, where):
     """Which head a RAG checkpoint was saved from."""
     ...
