@@ -50,8 +50,9 @@ test: $(VENV)/.installed-dev       ## everything that must hold (PYTEST="-k name
 	@echo ">> the tests"
 	@python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST)
 
-export: $(VENV)/.installed-dev     ## write the modules from the notebooks
+export: $(VENV)/.installed-dev     ## write the modules from the notebooks, and their stubs for editors
 	@nbdev-export
+	@python tools/stubs.py
 
 notebooks: $(VENV)/.installed-dev  ## run the lessons in place, outputs and all (NB=nbs/core/00_marginal.ipynb for one)
 	@python tools/nb.py run $(NB)
@@ -84,5 +85,5 @@ lanes: archives                    ## the wheel and the tests on the oldest, the
 	@python tools/lanes.py $(LANE) $(if $(PYTEST),--pytest '$(PYTEST)') --workers $(WORKERS) $(CHECK)
 
 clean:            ## remove what was made, but not .venv
-	rm -rf build dist *.egg-info _proc _docs _site .pytest_cache .ruff_cache .hypothesis
+	rm -rf build dist *.egg-info _proc _docs _site .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

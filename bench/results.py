@@ -4,7 +4,8 @@
 
 Each benchmark's JSON lies in bench/results/cpu or bench/results/gpu; with FOLDER (what bench/gpu.sh wrote) those files are taken
 for the GPU's first. A row beside whose target the number falls short says so; why, and what the next step would be, stands in the
-notes below the tables, which are written by hand in bench/results/notes.md.
+notes below the tables, which are written by hand in bench/results/notes.md. How well the default answers is written by hand in
+bench/results/answers.md, from what bench/evaluate.py left in bench/results/table.
 """
 import json, shutil, sys
 from pathlib import Path
@@ -54,6 +55,7 @@ def main():
     parts = ["# Results\n\nAs measured, each benchmark with its command, the limits of the machine in the line below it, and the floor that follows from them beside each row. "
              "Both sides have the same weights and inputs and are called by turns in one run; a time is the median. "
              "`python bench/results.py` makes this page from the files in `bench/results`.\n",
+             (HERE/"results"/"answers.md").read_text(encoding="utf8"),
              section("gpu", "One H200", "Not measured yet: `bash bench/gpu.sh FOLDER` runs it all on one H200 in ten minutes, and `python bench/results.py FOLDER` puts it here."),
              section("cpu", "Two cores, no GPU", "Not measured yet."), notes.read_text(encoding="utf8") if notes.exists() else ""]
     (HERE/"RESULTS.md").write_text("\n".join(parts).rstrip() + "\n", encoding="utf8")

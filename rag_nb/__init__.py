@@ -3,6 +3,7 @@
 This is the one module written by hand. `import rag_nb` imports nothing else: each public name brings its module the first
 time it is used (PEP 562). A class is complete in its own module; what other modules do for it they are asked for when a method runs.
 """
+import typing as _typing
 from importlib import import_module as _import_module
 
 # module: the names it offers to the package, in reading order
@@ -59,6 +60,57 @@ _HOME = {name: module for module, names in _PUBLIC.items() for name in names.spl
 _ROOMS = {module.partition(".")[0] for module in _PUBLIC} | {"cli"}
 __all__ = list(_HOME)
 
+# what editors read: written by tools/stubs.py from _PUBLIC
+if _typing.TYPE_CHECKING:
+    __version__: str
+    from . import core as core
+    from . import hf as hf
+    from . import store as store
+    from . import fast as fast
+    from . import scale as scale
+    from . import show as show
+    from . import demo as demo
+    from .core.marginal import (doc_log_prior as doc_log_prior, token_logprobs as token_logprobs, token_marginal as token_marginal,
+        sequence_marginal as sequence_marginal, marginal_logits as marginal_logits, token_posterior as token_posterior, running_posterior as
+        running_posterior, rag_token_loss as rag_token_loss, rag_sequence_loss as rag_sequence_loss)
+    from .core.config import (RagConfig as RagConfig, EncoderSpec as EncoderSpec)
+    from .core.passages import (Passages as Passages, Hits as Hits)
+    from .core.encoder import (TextEncoder as TextEncoder)
+    from .core.toy import (toy_documents as toy_documents, toy_questions as toy_questions, toy_tokenizer as toy_tokenizer, toy_encoder as
+        toy_encoder, toy_generator as toy_generator)
+    from .core.index import (Index as Index, ExactIndex as ExactIndex, INDEX_KINDS as INDEX_KINDS, register_index as register_index,
+        make_index as make_index)
+    from .core.retriever import (RagRetriever as RagRetriever, AutoTokenizer as AutoTokenizer, BitsAndBytesConfig as BitsAndBytesConfig)
+    from .core.model import (RagModel as RagModel, RagPreTrainedModel as RagPreTrainedModel, RagTokenForGeneration as RagTokenForGeneration,
+        RagSequenceForGeneration as RagSequenceForGeneration, RetrievAugLMOutput as RetrievAugLMOutput, RetrievAugLMMarginOutput as
+        RetrievAugLMMarginOutput)
+    from .core.generate import (RagGenerateOutput as RagGenerateOutput)
+    from .core.answer import (Rag as Rag, Answer as Answer, Citation as Citation)
+    from .core.objective import (Plan as Plan)
+    from .core.train import (finetune as finetune)
+    from .core.evaluate import (Evaluation as Evaluation, exact_match as exact_match, f1_score as f1_score)
+    from .core.words import (split_passages as split_passages, tokenize_words as tokenize_words)
+    from .hf.tokenizer import (RagTokenizer as RagTokenizer)
+    from .store.questions import (Questions as Questions, read_questions as read_questions, RagCollator as RagCollator)
+    from .store.folder import (IndexFolder as IndexFolder, IndexFolderError as IndexFolderError, build_folder as build_folder)
+    from .store.bm25 import (LexicalIndex as LexicalIndex)
+    from .store.faiss import (FaissIndex as FaissIndex)
+    from .store.hub import (HubPassages as HubPassages, WikiDPRIndex as WikiDPRIndex, open_hub_index as open_hub_index)
+    from .store.legacy import (CanonicalHFIndex as CanonicalHFIndex, CustomHFIndex as CustomHFIndex, LegacyIndex as LegacyIndex, adapt_index
+        as adapt_index)
+    from .store.readers import (read_documents as read_documents)
+    from .scale.ray import (RayIndex as RayIndex, build_folder_with_ray as build_folder_with_ray, merge_hits as merge_hits)
+    from .show.html import (answer_html as answer_html, hits_html as hits_html, page_html as page_html, answer_terminal as answer_terminal,
+        answer_json as answer_json, json_text as json_text, final_posterior as final_posterior, posterior_label as posterior_label)
+    from .show.candidates import (Alternatives as Alternatives, BeamNode as BeamNode, BeamTrace as BeamTrace)
+    from .show.plots import (plot_posterior as plot_posterior, plot_prior as plot_prior, plot_entropy as plot_entropy)
+    from .show.plots_candidates import (plot_alternatives as plot_alternatives, plot_beams as plot_beams)
+    from .show.plots_space import (plot_space as plot_space, principal_plane as principal_plane)
+    from .show.plots_training import (plot_training as plot_training, plot_calibration as plot_calibration)
+    from .show.widgets import (PassageBrowser as PassageBrowser, AnswerExplorer as AnswerExplorer)
+    from .demo.defaults import (FetchError as FetchError)
+# until here
+
 
 def _version():
     "The version in settings.ini beside the package where this is a source tree, else the installed one."
@@ -71,7 +123,7 @@ def _version():
     return facts["version"] if facts.get("lib_name") == __name__ else version(__name__)
 
 
-def __getattr__(name):
+def _found(name):
     "A public name, its module, or the version, found when first asked for."
     if name == "__version__": value = _version()
     elif name in _ROOMS: value = _import_module(f"{__name__}.{name}")
@@ -83,3 +135,6 @@ def __getattr__(name):
 
 
 def __dir__(): return sorted({*globals(), *__all__, *_ROOMS, "__version__"})
+
+
+if not _typing.TYPE_CHECKING: __getattr__ = _found   # a type checker reads the block above, and so finds a name that is misspelt

@@ -16,7 +16,7 @@ def tool(name):
     return module
 
 
-nb, readme, install, docs, lanes = (tool(o) for o in ("nb", "readme", "install", "docs", "lanes"))
+nb, readme, install, docs, lanes, contents = (tool(o) for o in ("nb", "readme", "install", "docs", "lanes", "contents"))
 ini = configparser.ConfigParser(delimiters=["="], interpolation=None)
 ini.read(ROOT/"settings.ini", encoding="utf8")
 FACTS = ini["DEFAULT"]
@@ -142,9 +142,40 @@ def test_the_readme_names_every_lesson():
 
 
 def test_links_in_the_pages_lead_somewhere():
-    for page in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"):
+    for page in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "GLOSSARY.md"):
         for link in re.findall(r"\]\((?![a-z]+:|#)([^)#\s]+)", (ROOT/page).read_text(encoding="utf8")):
             assert (ROOT/link).exists(), f"{page} links to {link}"
+
+
+def test_the_log_has_its_contents():
+    "Each heading, with the anchor that GitHub gives it; a second of the same name gets a number."
+    text = "# A\n\nWhat.\n\n## One (`a/b`), two\n\n### Once\n\n```sh\n## no heading\n```\n\n## Once\n"
+    done = contents.contents(text)
+    assert "\n- [One (`a/b`), two](#one-ab-two)\n  - [Once](#once)\n- [Once](#once-1)\n" in done and contents.contents(done) == done and "](#no" not in done
+    log = contents.LOG.read_text(encoding="utf8")
+    assert contents.contents(log) == log, "run tools/contents.py: bench/LOG.md has other headings than its contents say"
+
+
+def test_the_results_are_what_they_are_made_from(tmp_path):
+    "bench/results.py writes the same page again, and the README's four rows of answers and five of speed are no more than that."
+    shutil.copytree(ROOT/"bench", tmp_path/"bench")
+    subprocess.run([sys.executable, tmp_path/"bench/results.py"], check=True)
+    assert (tmp_path/"bench/RESULTS.md").read_text(encoding="utf8") == (ROOT/"bench/RESULTS.md").read_text(encoding="utf8"), "run bench/results.py"
+    text = (ROOT/"README.md").read_text(encoding="utf8")
+    rows = [part.count("\n|") - 2 for part in re.split(r"^## ", text, flags=re.M) if part.startswith(("How well", "How fast"))]
+    assert rows == [4, 5]
+
+
+def test_the_glossary_has_the_field_s_words():
+    "In alphabetical order, each with a lesson; every name in code is there in the package."
+    text = (ROOT/"GLOSSARY.md").read_text(encoding="utf8")
+    rows = re.findall(r"^\| (?!word)([^|-][^|]*) \| (.*) \| \[([\w/]+)\]\(nbs/\3\.ipynb\) \|$", text, re.M)
+    words = [o.lower().replace(",", "") for o, *_ in rows]
+    assert words == sorted(words) and len(rows) == text.count("\n|") - 2
+    assert {"prior", "posterior", "running posterior", "head", "context", "prefill", "candidates", "decoder", "kv cache", "hits", "document scores"} <= set(words)
+    source = "\n".join(p.read_text(encoding="utf8") for p in (ROOT/"rag_nb").rglob("*.py"))
+    for _, meaning, _ in rows:
+        for name in re.findall(r"`(\w+)\b", meaning): assert re.search(rf"\b{name}\b", source), f"the glossary speaks of {name}, which rag_nb does not have"
 
 
 def test_the_notebooks_are_clean():

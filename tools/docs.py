@@ -24,7 +24,7 @@ AT_THE_END = {"cli": "demo"}  # lessons beside the rooms, and the room that they
 TUTORIALS = "Tutorials"
 # The order of the tutorials: by the first of these words that is in the file's name; the others follow by name.
 WORDS = ["start", "minute", "figure", "document", "sequence", "index", "gpu", "tun", "scal"]
-PAGES = {"CONTRIBUTING.md": "Contributing", "SECURITY.md": "Security", "CHANGELOG.md": "Changes", "LICENSE": "Licence"}  # from the root of the project
+PAGES = {"GLOSSARY.md": "Glossary", "CONTRIBUTING.md": "Contributing", "SECURITY.md": "Security", "CHANGELOG.md": "Changes", "LICENSE": "Licence"}  # from the root of the project
 
 # npm package: version, hash of the package, and which files go where in the site's _static folder
 PACKAGES = {
@@ -338,7 +338,7 @@ def toctrees(site):
 
 
 def project_pages(site, src):
-    "CONTRIBUTING, CHANGELOG and LICENSE as pages."
+    "The pages of the root, from GLOSSARY to LICENSE, as pages of the site."
     (src/"project").mkdir(exist_ok=True)
     for name, title in PAGES.items():
         if not (site.root/name).exists(): continue

@@ -4,7 +4,7 @@
     python tools/nb.py text nbs/00_lesson.ipynb             # the reverse, on standard output
     python tools/nb.py run [NOTEBOOK ...]                   # execute in a fresh kernel, clean, write back (default: all)
     python tools/nb.py check [NOTEBOOK ...]                 # the same, but only say whether anything would change
-    python tools/nb.py exported                             # do the modules say what the notebooks say?
+    python tools/nb.py exported                             # do the modules and their stubs say what the notebooks say?
 
 In a draft ```python blocks are code cells, and two blank lines part two Markdown cells.
 """
@@ -169,7 +169,8 @@ def main():
     if o.do == "exported":
         stale = exported()
         if stale: sys.exit("not what the notebooks export (run `make export`): " + ", ".join(stale))
-        return print("modules and notebooks say the same")
+        subprocess.run([sys.executable, ROOT/"tools/stubs.py", "check"], check=True)
+        return print("modules, their stubs and notebooks say the same")
     changed = run([Path(f).resolve() for f in o.files] or all_notebooks(), check=o.do == "check")
     if o.do == "check" and changed: sys.exit("a re-run changes: " + ", ".join(map(str, changed)))
 

@@ -1,0 +1,523 @@
+"""`Rag` holds a model, its tokenizers and a retriever; `ask` takes a question and gives an `Answer` that knows where each of its words came from."""
+
+# Written by tools/stubs.py: do not edit.
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+import os
+import torch
+from typing import Any
+from rag_nb.core.encoder import TextEncoder
+from rag_nb.core.passages import Hits
+from rag_nb.core.retriever import RagRetriever
+from rag_nb.hf.tokenizer import RagTokenizer
+
+__all__ = ['Citation', 'Answer', 'Rag', 'evaluating', 'token_texts', 'Stream']
+
+@dataclass
+class Citation:
+    """A stretch of an answer and the document that it leans on.
+
+Parameters:
+    text: the words
+    start: first character in the answer's text
+    end: one past the last
+    doc: which of the K documents, as a column of `hits`
+    id: that passage's id
+    title: and its title
+    probability: mean posterior of the document over these tokens"""
+    text: str
+    start: int
+    end: int
+    doc: int
+    id: str
+    title: str
+    probability: float
+
+@dataclass(eq=False)
+class Answer:
+    """What was answered, with its sources: shapes (T,), (K,), (T, K); all float32, on the CPU.
+
+Parameters:
+    tokens: T strings
+    token_ids: (T,)
+    token_logprobs: (T,) log p(y_i|x,y_<i), summed over documents
+    logprob: log p(y|x) of the whole answer, with its end token
+    doc_prior: (K,) p(z|x)
+    doc_posterior: (T, K) p(z|x,y_i,y_<i)
+    running_posterior: (T, K) p(z|x,y_≤i)
+    hits: (1, K)
+    kind: which head answered
+    previous: the answer before a document was left out
+    written: all token ids as generated, special tokens and the end among them
+    n_cut: of the contexts that were read, those that were cut to fit"""
+    question: str
+    text: str
+    tokens: list
+    token_ids: torch.Tensor
+    token_logprobs: torch.Tensor
+    logprob: float
+    doc_prior: torch.Tensor
+    doc_posterior: torch.Tensor
+    running_posterior: torch.Tensor
+    hits: Hits
+    kind: str = ...
+    previous: Answer | None = ...
+    _again: object = ...
+    written: torch.Tensor | None = ...
+    n_cut: int = ...
+
+    def __getstate__(self): ...
+
+    def __str__(self): ...
+
+    def _repr_html_(self): ...
+
+    def __repr__(self): ...
+
+    def __copy__(self): ...
+
+    def __deepcopy__(self, memo): ...
+
+    def to_html(self) -> str:
+        """Static HTML with its style inside: no script, no link, no request."""
+        ...
+
+    def to_dict(self) -> dict:
+        """Plain values that any JSON writer takes; what is not finite is None."""
+        ...
+
+    def to_json(self, indent: int | None=None) -> str:
+        """`to_dict()` as JSON.
+
+Parameters:
+    indent: None: all on one line"""
+        ...
+
+    def to_text(self, width: int | None=None, color: bool | None=None, file=None) -> str:
+        """Answer, documents with prior and posterior, and which of them each word leans on, for a terminal.
+
+Parameters:
+    width: cells in a line; None: the terminal's own, 80 where there is none
+    color: None: on a terminal, unless NO_COLOR is set
+    file: where it will be printed; standard output where None"""
+        ...
+
+    @property
+    def citations(self) -> list:
+        """Stretches of the answer, each with the document that it leans on most."""
+        ...
+
+    def _citation(self, doc, start, end, rows):
+        """One citation; the span is that of the stripped words in `text`."""
+        ...
+
+    def column(self, doc: int | str) -> int:
+        """Which of the K documents is meant.
+
+Parameters:
+    doc: place, passage id or title"""
+        ...
+
+    def without(self, doc: int | str) -> Answer:
+        """The answer to the same question with one document left out.
+
+Parameters:
+    doc: place, passage id or title
+
+Returns: with `previous` set to this answer"""
+        ...
+
+class Rag:
+    """A model, its tokenizers and a retriever; ask it something."""
+    model: Any
+    tokenizer: RagTokenizer
+    _own: Any
+
+    def __init__(self, model, tokenizer: RagTokenizer, retriever: RagRetriever) -> None:
+        """Parameters:
+    model: `RagTokenForGeneration` or `RagSequenceForGeneration`
+    tokenizer: both tokenizers
+    retriever: the knowledge"""
+        ...
+
+    def _take(self, retriever):
+        """Hold the retriever, after checking that the question encoder belongs to its passages, and let the model use these tokenizers."""
+        ...
+
+    @property
+    def retriever(self):
+        """What it searches with: its own, or what was set on the model since."""
+        ...
+
+    @retriever.setter
+    def retriever(self, retriever): ...
+
+    def __repr__(self): ...
+
+    @property
+    def encoder(self) -> TextEncoder:
+        """The model's question encoder with its tokenizer and description."""
+        ...
+
+    def _named(self, name):
+        """The question encoder under a name."""
+        ...
+
+    def with_retriever(self, retriever: RagRetriever) -> Rag:
+        """The same model over other knowledge.
+
+Parameters:
+    retriever: built by the same encoder
+
+Returns: shares all weights with this one"""
+        ...
+
+    @classmethod
+    def from_parts(cls, retriever: RagRetriever, encoder, generator=None, generator_tokenizer=None, kind: str='token', **config) -> Rag:
+        """Put a `Rag` together from parts.
+
+Parameters:
+    retriever: the knowledge
+    encoder: turns questions into vectors: a `TextEncoder`, its name or folder
+    generator: model with tokenizer (a pair), name, folder, or None for the embedded one
+    generator_tokenizer: where `generator` is a model alone
+    kind: which head answers by default
+    config: fields of `RagConfig`: n_docs, context_template, score_scale, …"""
+        ...
+
+    @classmethod
+    def from_documents(
+        cls, docs, generator=None, question_encoder=None, generator_tokenizer=None, path: str | os.PathLike | None=None,
+        index_kind: str='exact', n_words: int=100, overlap: int=0, progress: bool=True, columns: dict | None=None, errors: str='raise',
+        **kwargs
+    ) -> Rag:
+        """Index documents and put a `Rag` over them.
+
+Parameters:
+    docs: whatever `RagRetriever.from_documents` takes
+    generator: as for `from_parts`
+    question_encoder: TextEncoder, name or folder, or None for the embedded one
+    generator_tokenizer: where `generator` is a model alone
+    path: keep the index in this folder
+    index_kind: kind of index
+    n_words: words a passage
+    overlap: words that neighbouring passages share
+    progress: show progress bars
+    columns: renames columns of the documents, as in {"contents": "text"}
+    errors: or "skip": leave out documents that cannot be read, and list them in `rag.retriever.skipped`
+    kwargs: for `from_parts`"""
+        ...
+
+    def find(self, questions: str | list, n_docs: int | None=None) -> tuple:
+        """Embed the questions as written and search once.
+
+Parameters:
+    questions: B strings, or one
+    n_docs: K
+
+Returns: hits (B, K) and document scores (B, K)"""
+        ...
+
+    def lending(self):
+        """A context in which the retriever has the model's configuration and these tokenizers, should a method of its own want them."""
+        ...
+
+    def _answers(self, questions, hits, out, kind, gc, **how):
+        """One `Answer` for each question, from the output of a decoding, able to be asked again over other hits."""
+        ...
+
+    def _answer(self, question, hits, kind, prior, out, end):
+        """The answer to one question."""
+        ...
+
+    def ask(
+        self, questions: str | list, kind: str | None=None, n_docs: int | None=None, num_beams: int | None=None,
+        max_new_tokens: int | None=None, stream: bool=False, hits: Hits | None=None, decoding: str='thorough', batch_size: int=8,
+        engine: str='auto', **generation
+    ) -> Answer:
+        """Answer from the documents that fit the question best.
+
+Parameters:
+    questions: one question, or a list of them
+    kind: "token" or "sequence"; the model's own head where None
+    n_docs: how many documents to read
+    num_beams: 1 is greedy
+    max_new_tokens: the longest answer; 32 where nothing else is said
+    stream: yield pieces of text as they come (RAG-Token, greedy or sampling)
+    hits: documents to read, instead of searching
+    decoding: RAG-Sequence: or "fast"
+    batch_size: questions at a time
+    engine: the fast way where it gives the same; "general": the loop that always works
+    generation: any other field of `GenerationConfig`
+
+Returns: a list for a list; with `stream`, an iterator over strings whose `.answer` is set at its end"""
+        ...
+
+    def ask_each(
+        self, questions, kind: str | None=None, n_docs: int | None=None, hits: Hits | None=None, decoding: str='thorough',
+        batch_size: int=8, progress: bool=True, engine: str='auto', **generation
+    ):
+        """Answers as they come, batch by batch; a list of questions is checked before the first is asked.
+
+Parameters:
+    questions: any number of strings, from a list or anything else that can be iterated over
+    kind: as for `ask`
+    n_docs: as for `ask`
+    hits: documents to read, instead of searching: one row a question
+    decoding: as for `ask`
+    batch_size: questions at a time
+    progress: show a progress bar
+    engine: as for `ask`
+    generation: as for `ask`: `num_beams`, `max_new_tokens`, …
+
+Returns: an iterator over `Answer`s, in the order of the questions"""
+        ...
+
+    def _each(self, questions, total, size, progress, hits, how, kind, n_docs, gc):
+        """The batches of `ask_each`."""
+        ...
+
+    def _ways(self, kind, n_docs, hits, stream, said, decoding, engine):
+        """What was asked for, checked: head, number of documents and generation settings."""
+        ...
+
+    def _settings(self, **kwargs):
+        """Generation settings: 32 new tokens unless something is said, or was saved with the model."""
+        ...
+
+    def _read_for(self, questions, n_docs, hits):
+        """Hits, document scores and contexts of a batch of questions."""
+        ...
+
+    def _scores_of(self, hits):
+        """Document scores of given hits: theirs, times the score scale."""
+        ...
+
+    def _ask(self, questions, kind, n_docs, gc, hits, decoding='thorough', engine='auto'):
+        """Answers to one batch."""
+        ...
+
+    def save_pretrained(self, path: str | os.PathLike):
+        """Write model, tokenizers and index.
+
+Parameters:
+    path: a folder"""
+        ...
+
+    @classmethod
+    def from_pretrained(cls, name: str | os.PathLike, index=None, **kwargs) -> Rag:
+        """Open what `save_pretrained` wrote, a published checkpoint over an index, or a generator over an index.
+
+Parameters:
+    name: folder or hub name of a RAG checkpoint, or of a generator
+    index: an index folder, a published one as "wiki_dpr:compressed", or a `RagRetriever`; the checkpoint's own `index/` where None
+    kwargs: for a checkpoint: `kind` of head, `dtype`, `device_map` …; for a plain generator: as for `from_parts`, and `encoder` where the index has none"""
+        ...
+
+    @classmethod
+    def _opened(cls, name, index, kwargs): ...
+
+    def evaluate(
+        self, questions, n_docs: int | None=None, kind: str | None=None, compare: bool=True, limit: int | None=None,
+        batch_size: int | None=None, predictions=None, samples: int=1000, seed: int=0, progress: bool=True, normalize: str='squad',
+        **generation
+    ):
+        """Ask every question, and measure answers, retrieval and posterior: see `core.evaluate`.
+
+Parameters:
+    questions: whatever `read_questions` takes
+    n_docs: documents to read; the configuration's where None
+    kind: "token", "sequence", "best_document" or "no_documents"; the model's own head where None
+    compare: also measure the other ways to answer
+    limit: the first so many questions only
+    batch_size: questions at a time; by the device where None
+    predictions: a JSON Lines file for the records; a run that was stopped goes on from it
+    samples: of the bootstrap
+    seed: of the bootstrap
+    progress: show a progress bar
+    normalize: the form in which answers are compared: SQuAD's, or "unicode" for any language
+    generation: for `ask`: `num_beams`, `max_new_tokens` …
+
+Returns: an `Evaluation`"""
+        ...
+
+    def ask_file(
+        self, questions, output, overwrite: bool=False, kind: str | None=None, n_docs: int | None=None, decoding: str='thorough',
+        batch_size: int | None=None, progress: bool=True, engine: str='auto', **generation
+    ) -> dict:
+        """Answer a file of questions into a file, in bounded memory; a run that was stopped goes on where it stopped.
+
+Parameters:
+    questions: a .txt, .jsonl, .csv, .tsv, .parquet or .json file, a binary file that is open, or an iterable of strings or dicts with `question` and perhaps `id`
+    output: the file to write, one JSON object a line; or a text stream
+    overwrite: begin again, where the file is there already
+    kind: as for `ask`
+    n_docs: as for `ask`
+    decoding: as for `ask`
+    batch_size: questions at a time; by the device, or as it was, where None
+    progress: show a progress bar
+    engine: as for `ask`
+    generation: as for `ask`: `num_beams`, `max_new_tokens`, …
+
+Returns: how many `questions`, `answered`, `errors`, and of all these how many were there `before`"""
+        ...
+
+    def alternatives(self, answer: Answer, n: int=8):
+        """The likeliest candidates for each token of an answer, overall and by document: see `show.candidates`.
+
+Parameters:
+    answer: one that a `Rag` gave
+    n: candidates a token
+
+Returns: `Alternatives`"""
+        ...
+
+    def trace_beams(
+        self, question: str, num_beams: int=3, n_docs: int | None=None, max_new_tokens: int | None=None, hits: Hits | None=None,
+        **generation
+    ):
+        """Answer by RAG-Token, and keep every beginning that the beams tried: see `show.candidates`.
+
+Parameters:
+    question: what to ask
+    num_beams: M
+    n_docs: K
+    max_new_tokens: the longest answer; as for `ask` where None
+    hits: documents to read, instead of searching
+    generation: any other field of `GenerationConfig`
+
+Returns: a `BeamTrace`"""
+        ...
+
+    @classmethod
+    def demo(cls, kind: str='sequence', device=None, dtype=None, source: str='pip', trained: bool=True, **config) -> Rag:
+        """A RAG over 48 Wikipedia articles, with small models that are fetched the first time (180 MB).
+
+Parameters:
+    kind: "token" or "sequence": where the sum over documents is taken
+    device: where the models run; the CPU if None
+    dtype: of the generator's weights; float32 if None, "auto" for what the device is quickest with
+    source: where the models come from: "pip" (the package index) or "hub" (the model hub)
+    trained: with what this library trained; False: both networks as they come
+    config: fields of `RagConfig` to set otherwise, such as `n_docs`"""
+        ...
+
+    @classmethod
+    def default_generator(cls, device=None, dtype=None, source: str='pip', trained: bool=True) -> tuple:
+        """The embedded generator, which `from_documents` takes where none is named.
+
+Parameters:
+    device: where it runs; the CPU if None
+    dtype: of its weights; float32 if None
+    source: as for `demo`
+    trained: as for `demo`
+
+Returns: model and tokenizer"""
+        ...
+
+@contextmanager
+def evaluating(model):
+    """For a while a model without dropout; afterwards every part of it is as it was.
+
+Parameters:
+    model: any network"""
+    ...
+
+def _generator(generator, tokenizer, **kwargs):
+    """A generator and its tokenizer, from objects, a name or a folder, or the embedded default."""
+    ...
+
+def _pair(model=None, tokenizer=None, *more):
+    """A generator and its tokenizer, if that is what they are."""
+    ...
+
+def _say_size(name, revision=None):
+    """Say how large the weights of a model on the Hub are, where they have to be downloaded first."""
+    ...
+
+def _prompt(generator, tokenizer):
+    """The context template and answer prefix that suit a generator: its own chat format where it has one."""
+    ...
+
+_HEADS: Any
+
+def _check_fields(where, kind, given):
+    """Is `kind` one of the heads, and is everything else that was given a field of `RagConfig`?"""
+    ...
+
+class _Text:
+    """A text that grows by tokens, each of which is decoded beside the piece before it."""
+    tokenizer: Any
+    special: set
+    ids: list
+    piece: Any
+    done: Any
+
+    def __init__(self, tokenizer, end=...) -> None: ...
+
+    def decoded(self, end=None): ...
+
+    def add(self, token):
+        """What a token adds: nothing yet while a letter is incomplete; None where it is no part of the text."""
+        ...
+
+def token_texts(tokenizer, ids: list, end: tuple=...) -> tuple:
+    """What each token of an answer adds to its text.
+
+Parameters:
+    tokenizer: the generator's
+    ids: token ids of one answer, special tokens included
+    end: ids that end an answer and are not part of it, such as a line break
+
+Returns: positions of the ordinary tokens, and the text that each adds"""
+    ...
+
+def _more(questions, batch_size): ...
+
+def _hits_for(hits, n):
+    """The hits that were given for `n` questions (None: nobody knows how many), or a plain error."""
+    ...
+
+def _part(hits, i, j):
+    """The rows of a batch."""
+    ...
+
+class Stream:
+    """Pieces of text as they are decided; afterwards `answer` holds the whole `Answer`."""
+    rag: Any
+    questions: Any
+    n_docs: Any
+    gc: Any
+    hits: Any
+    engine: Any
+    answer: Any
+
+    def __init__(self, rag, questions, n_docs, gc, hits=None, engine='auto') -> None: ...
+
+    def __repr__(self): ...
+
+    def __iter__(self):
+        """Decode, yielding what each token adds to the text."""
+        ...
+
+@contextmanager
+def _merged(rag):
+    """For a while, a `RagModel` with its networks' adapters merged into copies of them."""
+    ...
+
+def _check_loading(given):
+    """TypeError for a name that is almost one of a field of the configuration."""
+    ...
+
+def _open_index(index):
+    """An index folder, a published index by its name, or a retriever as it is."""
+    ...
+
+def _model_type(name):
+    """The `model_type` of a checkpoint's configuration."""
+    ...
+
+def _head_of(name):
+    """Which head a RAG checkpoint was saved from."""
+    ...
