@@ -288,9 +288,9 @@ class Hits:
         from rag_nb.show.html import hits_html
         return hits_html(self)
     def to_pandas(self):
-        "A DataFrame with a row for each document found: question (0 to B−1), rank (0 to K−1), score, and the passage's fields; needs pandas."
+        "A DataFrame with a row for each document found: question (0 to B−1), then what `documents` gives; needs pandas."
         import pandas as pd
-        return pd.DataFrame([dict(question=b, rank=k, **d) for b in range(len(self)) for k, d in enumerate(self.documents(b))])
+        return pd.DataFrame([{"question": b, **d} for b in range(len(self)) for d in self.documents(b)])
 
 # %% ../../nbs/core/02_passages.ipynb #cell-38
 @patch

@@ -213,7 +213,7 @@ Parameters:
         ...
 
     def to_pandas(self):
-        """A DataFrame with a row for each document found: question (0 to B−1), rank (0 to K−1), score, and the passage's fields; needs pandas."""
+        """A DataFrame with a row for each document found: question (0 to B−1), then what `documents` gives; needs pandas."""
         ...
 
     def _check(self):
