@@ -1,7 +1,7 @@
 """Retrieval-Augmented Generation written in notebooks: ask a question, get an answer, and see which document every word came from.
 
 This is the one module written by hand. `import rag_nb` imports nothing else: each public name brings its module the first
-time it is used (PEP 562), and with it the modules further on that add methods and displays to its classes.
+time it is used (PEP 562). A class is complete in its own module; what other modules do for it they are asked for when a method runs.
 """
 import typing as _typing
 from importlib import import_module as _import_module
@@ -50,14 +50,10 @@ _PUBLIC = {
     "demo.defaults": "FetchError",
 }
 
-# module: the later modules that add to its classes, and that come along whenever one of its names is used
-_ADDED_BY = {
-    "core.passages": "show.html",
-    "core.index": "show.html",
-    "store.faiss": "show.html",
-    "core.retriever": "show.html demo.defaults",
-    "core.model": "core.generate fast.decoder show.html",
-    "core.answer": "fast.decoder show.candidates show.html core.evaluate scale.batch demo.defaults",
+# what each registry of core holds from the start: role, then name and the module that brings it, imported when the name is first asked for
+REGISTRIES = {
+    "index": {"exact": "core.index", "faiss": "store.faiss", "faiss-flat": "store.faiss", "hnsw": "store.faiss", "ivfpq": "store.faiss"},
+    "decoder": {"fast": "fast.decoder"},
 }
 
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names.split()}
@@ -132,9 +128,7 @@ def _found(name):
     if name == "__version__": value = _version()
     elif name in _ROOMS: value = _import_module(f"{__name__}.{name}")
     elif name in _HOME:
-        module = _HOME[name]
-        value = getattr(_import_module(f"{__name__}.{module}"), name)
-        for later in _ADDED_BY.get(module, "").split(): _import_module(f"{__name__}.{later}")
+        value = getattr(_import_module(f"{__name__}.{_HOME[name]}"), name)
     else: raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value
     return value

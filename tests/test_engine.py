@@ -6,7 +6,7 @@ import pytest, torch, transformers
 from fastcore.test import test_eq as equal
 from rag_nb.fast import decoder as engine, kernels
 from rag_nb.fast.decoder import Engine, Rules, shared_prefix, unfit
-from rag_nb.core.generate import DOOR, NEVER
+from rag_nb.core.generate import DECODERS, NEVER
 from rag_nb.core.model import RagSequenceForGeneration, RagTokenForGeneration
 from rag_nb.hf.tokenizer import pad_rows
 from rag_nb.core.toy import toy_encoder, toy_generator
@@ -183,15 +183,30 @@ def test_all_candidates_of_all_questions_are_scored_in_one_pass(kind, monkeypatc
     assert torch.equal(out.sequences[:, :n], slow.sequences[:, :n])
 
 
-@pytest.mark.parametrize("line", ["from rag_nb import Rag", "from rag_nb.core.answer import Rag", "from rag_nb.demo.defaults import Rag", "from rag_nb import RagTokenForGeneration"])
-def test_whoever_has_a_rag_has_the_engine(line):
-    "However it is imported; the command line takes the third way."
-    said = subprocess.run([sys.executable, "-c", f"{line}; from rag_nb.core.generate import DOOR; print(len(DOOR))"], capture_output=True, text=True)
-    assert said.stdout.strip() == "1", said.stderr[-500:]
+@pytest.mark.parametrize("line", ["from rag_nb import toy_tokenizer", "from rag_nb.core.answer import Rag", "from rag_nb.core.model import RagTokenForGeneration"])
+def test_the_fast_decoder_is_used_whatever_was_imported(line):
+    "The registry imports it at the first decoding, and not before."
+    code = f"""{line}
+import sys, torch
+from rag_nb.core.config import RagConfig
+from rag_nb.core.model import RagTokenForGeneration
+from rag_nb.core.toy import toy_encoder, toy_generator
+assert "rag_nb.fast.decoder" not in sys.modules
+enc, g = toy_encoder(), toy_generator("bart")
+model = RagTokenForGeneration(RagConfig(question_encoder=enc.model.config.to_dict(), generator=g.config.to_dict()), enc.model, g).eval()
+model.generate(context_input_ids=torch.full((2, 4), 5), context_attention_mask=torch.ones(2, 4).long(), doc_scores=torch.zeros(1, 2), max_new_tokens=3)
+from rag_nb.core import generate
+take = generate.DECODERS["fast"]
+made = []
+generate.DECODERS["fast"] = lambda *a: made.append(take(*a)) or made[-1]
+model.generate(context_input_ids=torch.full((2, 4), 5), context_attention_mask=torch.ones(2, 4).long(), doc_scores=torch.zeros(1, 2), max_new_tokens=3)
+print(type(made[0]).__name__)"""
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert said.stdout.strip() == "Engine", said.stderr[-500:]
 
 
-def test_both_directions_of_the_door():
-    assert engine.engine_for in DOOR
+def test_both_sides_of_the_registry():
+    assert DECODERS["fast"] is engine.engine_for
     model, inputs, _ = case("token", "bart", 0)
     with pytest.raises(ValueError, match="engine is 'auto' or 'general'"): model.generate(**inputs, engine="fast")
 

@@ -39,7 +39,7 @@ PLACES = notebook_places()
 # (module, what it still imports at the top against an arrow): to be emptied.
 STILL = {("core.train", "store.questions"), ("core.train", "store.folder"), ("core.retriever", "store.hub"), ("core.evaluate", "show.html"), ("core.evaluate", "store.questions"), ("core.retriever", "hf.tokenizer"), ("core.retriever", "store.bm25"),
          ("core.retriever", "store.folder"), ("core.retriever", "store.legacy"), ("core.model", "hf.tokenizer"), ("core.model", "store.folder"), ("core.objective", "fast.cuda_graphs"),
-         ("core.objective", "fast.fused_loss"), ("core.index", "fast.scan"), ("core.answer", "fast.decoder"), ("core.answer", "hf.tokenizer"), ("core.answer", "store.hub"),
+         ("core.objective", "fast.fused_loss"), ("core.index", "fast.scan"), ("core.answer", "hf.tokenizer"), ("core.answer", "store.hub"),
          ("core.answer", "store.folder"), ("scale.batch", "show.html"), ("store.questions", "hf.tokenizer"),
          ("fast.decoder", "fast.kernels"), ("fast.cuda_graphs", "fast.kernels"), ("fast.fused_loss", "fast.kernels")}
 
@@ -83,7 +83,7 @@ def test_a_module_imports_along_the_arrows(path):
     top, lazy, _ = imported(ast.parse(path.read_text(encoding="utf8")), module)
     for name in sorted(top | lazy - {""}):
         target = name if name in PLACES else rag_nb._HOME.get(name)  # `from rag_nb import Rag` counts as the module it comes from
-        assert target or name in ("__version__", *ROOMS, ""), f"{module} imports rag_nb.{name}, which is not there"
+        assert target or name in ("__version__", "REGISTRIES", *ROOMS, ""), f"{module} imports rag_nb.{name}, which is not there"
         if not target or name in lazy: continue
         if room_of(target) == room_of(module): assert PLACES[target] < PLACES[module] or (module, target) in STILL, f"{module} imports {target}, which comes after it"
         else: assert room_of(target) in ARROWS[room_of(module)] or (module, target) in STILL, f"{module} imports {target}: no arrow leads from {room_of(module)} to {room_of(target)}"
@@ -137,6 +137,31 @@ passages = rag_nb.Passages.open(Path(rag_nb.__file__).parent/"knowledge/squad48/
 read = len(passages[[3, 2000, 7]]) + len(passages[5:9]), len(rag_nb.LexicalIndex(passages))
 print(json.dumps([*read, [o for o in ("pandas", "pyarrow.compute") if o in sys.modules]]))"""
     assert fresh(code) == [7, 2067, []]
+
+
+def test_a_class_is_complete_from_its_own_module():
+    "Alone in a fresh process, each public class has every member that it has once everything is imported."
+    code = """
+import importlib, inspect, json, sys, rag_nb
+home = sys.argv[1] if len(sys.argv) > 1 else MODULE
+names = rag_nb._PUBLIC[home].split() if home else rag_nb.__all__
+if not home: [importlib.import_module(f"rag_nb.{m}") for m in [*rag_nb._PUBLIC, "cli"]]
+module = importlib.import_module(f"rag_nb.{home}") if home else rag_nb
+found = {n: getattr(module, n) for n in names}
+print(json.dumps({n: sorted(m for c in o.__mro__ if c.__module__.startswith("rag_nb") for m in vars(c) if not m.startswith("__") or m == "__call__") for n, o in found.items() if inspect.isclass(o)}))"""
+    whole = fresh(code.replace("MODULE", "''"))
+    assert {"evaluate", "ask_file", "alternatives", "trace_beams", "demo", "default_generator"} <= set(whole["Rag"]) and "generate" in whole["RagTokenForGeneration"]
+    for home in ("core.passages", "core.index", "core.retriever", "core.model", "core.answer", "core.evaluate", "store.faiss", "store.folder"):
+        alone = fresh(code.replace("MODULE", repr(home)))
+        assert alone and alone == {n: whole[n] for n in alone}
+
+
+def test_the_registries_name_what_is_there():
+    "Every default member is registered by the module that the table names."
+    from rag_nb.core.generate import DECODERS
+    from rag_nb.core.index import INDEX_KINDS
+    for registry in (INDEX_KINDS, DECODERS):
+        for name, module in rag_nb.REGISTRIES[registry.role].items(): assert registry[name].__module__ == f"rag_nb.{module}"
 
 
 @pytest.mark.parametrize("name", rag_nb.__all__)

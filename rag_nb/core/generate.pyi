@@ -9,10 +9,11 @@ from transformers import LogitsProcessorList
 from transformers import StoppingCriteriaList
 from transformers.utils import ModelOutput
 from typing import Any
+from rag_nb.core.index import Registry
 from rag_nb.core.marginal import token_logprobs
 from rag_nb.core.prefill import Reading
 
-__all__ = ['HONOURED', 'NEVER', 'DOOR', 'generation_settings', 'logits_processors', 'stopping_criteria', 'Hypotheses', 'Chains', 'Beams', 'Trace', 'NotNumbers', 'check_numbers', 'decoding_steps', 'candidates_of', 'thorough_scores', 'fast_scores', 'rank_candidates', 'RagGenerateOutput', 'Loop', 'decoder_for', 'decode_token', 'decode_sequence', 'decode_contexts', 'run_to_end', 'check_ways']
+__all__ = ['HONOURED', 'NEVER', 'DECODERS', 'generation_settings', 'logits_processors', 'stopping_criteria', 'Hypotheses', 'Chains', 'Beams', 'Trace', 'NotNumbers', 'check_numbers', 'decoding_steps', 'candidates_of', 'thorough_scores', 'fast_scores', 'rank_candidates', 'RagGenerateOutput', 'ReferenceDecoder', 'register_decoder', 'select_decoder', 'decode_token', 'decode_sequence', 'decode_contexts', 'run_to_end', 'check_ways']
 
 HONOURED: Any
 
@@ -302,7 +303,7 @@ def _output(tokens, scores, doc_lp, lengths, log_prior, kind, doc_scores, hits):
     """The output for R sequences a question: tokens (B, R, L), scores (B, R), doc_lp (B, R, L−1, K), lengths (B, R)."""
     ...
 
-class Loop:
+class ReferenceDecoder:
     """The way that is always open: contexts read by `read`, one call of the generator a step."""
     processors: Any
     criteria: Any
@@ -317,13 +318,20 @@ class Loop:
 
     def scores(self, tokens, lengths, K, known): ...
 
-DOOR: list
+DECODERS: Registry
 
-def decoder_for(engine: str, *args):
+def register_decoder(name: str):
+    """A decorator: the function makes decoders, or gives None where it cannot promise the reference's result.
+
+Parameters:
+    name: what it is called"""
+    ...
+
+def select_decoder(decoder: str, *args):
     """What reads the contexts and takes the steps.
 
 Parameters:
-    engine: "auto" asks at the door first; "general" is the loop
+    decoder: "auto": the first registered one that takes it, else the reference; "reference": the loop
     args: generator, contexts and mask (B·K, S), settings, processors, criteria, trace"""
     ...
 
@@ -364,6 +372,15 @@ def _found_only(ctx, doc_scores, gc):
 
 def _at_all(there, tokens, scores, doc_lp, lengths):
     """Log-probabilities by document (…, K') at their places among all K, −∞ elsewhere."""
+    ...
+
+def _generate(
+    model, input_ids=None, attention_mask=None, context_input_ids=None, context_attention_mask=None, doc_scores=None, n_docs=None,
+    generation_config=None, prefix_allowed_tokens_fn=None, logits_processor=None, stopping_criteria=None, do_deduplication=None,
+    streamer=None, tokenizer=None, token_type_ids=None, questions=None, decoding='thorough', kind=None, engine='auto',
+    synced_gpus=False, labels=None, **kwargs
+):
+    """Generate answers: (B·R, T) token ids, or a `RagGenerateOutput` with `return_dict_in_generate=True`."""
     ...
 
 def check_ways(kind: str, decoding: str='thorough', streaming: bool=False, gc: GenerationConfig | None=None, engine: str='auto'):

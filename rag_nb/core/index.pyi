@@ -6,7 +6,7 @@ import torch
 from typing import Any
 from rag_nb.core.passages import Hits
 
-__all__ = ['SPARE', 'INDEX_KINDS', 'Vectors', 'Index', 'register_index', 'index_kinds', 'index_class', 'make_index', 'ExactIndex']
+__all__ = ['SPARE', 'INDEX_KINDS', 'Vectors', 'Index', 'Registry', 'register_index', 'index_kinds', 'index_class', 'make_index', 'ExactIndex']
 
 class Vectors:
     """N rows of D numbers in segments, each an array, a memory-mapped file or a tensor, of 16 or 32 bits."""
@@ -153,9 +153,19 @@ def _ranked(q, ids, vectors, n_docs):
 
 SPARE: int
 
-INDEX_KINDS: dict
+class Registry(dict):
+    """Members of one role by name; those that `rag_nb.REGISTRIES` lists bring their module when first asked for."""
+    role: Any
 
-_ELSEWHERE: dict
+    def __init__(self, role) -> None: ...
+
+    def listed(self): ...
+
+    def names(self): ...
+
+    def __missing__(self, name): ...
+
+INDEX_KINDS: Registry
 
 def register_index(kind: str):
     """A decorator: the class is an index of this kind.

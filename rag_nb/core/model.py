@@ -689,3 +689,43 @@ def _remove_parts(
     "Remove the parts of weights that an earlier save had left."
     for p in path.iterdir():
         if _PART.fullmatch(p.name) and p.name not in names and "model.safetensors" in names | {n.removesuffix(".index.json") for n in names}: p.unlink()
+
+# %% ../../nbs/core/08_model.ipynb #cell-69
+@patch
+@torch.no_grad()
+def generate(self:_Head,
+    input_ids=None, # (B, S) questions as the question encoder reads them, to search with
+    attention_mask=None, # (B, S)
+    context_input_ids=None, # (B·K, S) contexts to read, instead of searching
+    context_attention_mask=None, # (B·K, S)
+    doc_scores=None, # (B, K) float32 document scores of these contexts
+    n_docs=None, # K; the configuration's where None
+    generation_config=None, # settings; the model's own where None
+    prefix_allowed_tokens_fn=None, # which tokens may come next
+    logits_processor=None, # a list of your own, after those of the settings
+    stopping_criteria=None, # a list of your own
+    do_deduplication=None, # RAG-Sequence: score equal candidates once
+    streamer=None, # is handed each token as it is chosen
+    tokenizer=None, # the generator's, for `stop_strings`
+    token_type_ids=None, # (B, S)
+    questions=None, # B strings, for a retriever that weighs words
+    decoding="thorough", # RAG-Sequence: or "fast"
+    kind=None, # "token" or "sequence"; the head's own where None
+    engine="auto", # or "general": the loop that is always open
+    synced_gpus=False, # not possible; refused by name
+    labels=None, # ignored, as in training loops that pass them
+    **kwargs, # fields of `GenerationConfig`: `num_beams`, `max_new_tokens`, …
+):
+    "Generate answers: (B·R, T) token ids, or a `RagGenerateOutput` with `return_dict_in_generate=True`."
+    from rag_nb.core.generate import _generate
+    return _generate(self, input_ids, attention_mask, context_input_ids, context_attention_mask, doc_scores, n_docs, generation_config, prefix_allowed_tokens_fn,
+                     logits_processor, stopping_criteria, do_deduplication, streamer, tokenizer, token_type_ids, questions, decoding, kind, engine,
+                     synced_gpus, labels, **kwargs)
+
+# %% ../../nbs/core/08_model.ipynb #cell-70
+@patch
+def generate(self:RagSequenceForGeneration, input_ids=None, attention_mask=None, context_input_ids=None, context_attention_mask=None, doc_scores=None,
+             do_deduplication=None, num_return_sequences=None, num_beams=None, n_docs=None, **kwargs):
+    "As RAG-Token's `generate`, with the arguments in RAG-Sequence's published order."
+    return super(RagSequenceForGeneration, self).generate(input_ids, attention_mask, context_input_ids, context_attention_mask, doc_scores, n_docs,
+                                                          do_deduplication=do_deduplication, num_return_sequences=num_return_sequences, num_beams=num_beams, **kwargs)

@@ -273,15 +273,6 @@ class _Head(RagPreTrainedModel, GenerationMixin):
 
     def set_output_embeddings(self, new_embeddings): ...
 
-    def generate(
-        self, input_ids=None, attention_mask=None, context_input_ids=None, context_attention_mask=None, doc_scores=None, n_docs=None,
-        generation_config=None, prefix_allowed_tokens_fn=None, logits_processor=None, stopping_criteria=None, do_deduplication=None,
-        streamer=None, tokenizer=None, token_type_ids=None, questions=None, decoding='thorough', kind=None, engine='auto',
-        synced_gpus=False, labels=None, **kwargs
-    ):
-        """Generate answers: (B·R, T) token ids, or a `RagGenerateOutput` with `return_dict_in_generate=True`."""
-        ...
-
     def set_context_encoder_for_training(self, ctx_encoder): ...
 
     def loss_of(
@@ -330,6 +321,38 @@ Parameters:
         """Negative log-likelihoods (B,), or their sum, of targets (B, T) that were fed as they are: logits[:, t] are for target[:, t+1]."""
         ...
 
+    def generate(
+        self, input_ids=None, attention_mask=None, context_input_ids=None, context_attention_mask=None, doc_scores=None, n_docs=None,
+        generation_config=None, prefix_allowed_tokens_fn=None, logits_processor=None, stopping_criteria=None, do_deduplication=None,
+        streamer=None, tokenizer=None, token_type_ids=None, questions=None, decoding='thorough', kind=None, engine='auto',
+        synced_gpus=False, labels=None, **kwargs
+    ):
+        """Generate answers: (B·R, T) token ids, or a `RagGenerateOutput` with `return_dict_in_generate=True`.
+
+Parameters:
+    input_ids: (B, S) questions as the question encoder reads them, to search with
+    attention_mask: (B, S)
+    context_input_ids: (B·K, S) contexts to read, instead of searching
+    context_attention_mask: (B·K, S)
+    doc_scores: (B, K) float32 document scores of these contexts
+    n_docs: K; the configuration's where None
+    generation_config: settings; the model's own where None
+    prefix_allowed_tokens_fn: which tokens may come next
+    logits_processor: a list of your own, after those of the settings
+    stopping_criteria: a list of your own
+    do_deduplication: RAG-Sequence: score equal candidates once
+    streamer: is handed each token as it is chosen
+    tokenizer: the generator's, for `stop_strings`
+    token_type_ids: (B, S)
+    questions: B strings, for a retriever that weighs words
+    decoding: RAG-Sequence: or "fast"
+    kind: "token" or "sequence"; the head's own where None
+    engine: or "general": the loop that is always open
+    synced_gpus: not possible; refused by name
+    labels: ignored, as in training loops that pass them
+    kwargs: fields of `GenerationConfig`: `num_beams`, `max_new_tokens`, …"""
+        ...
+
 class RagTokenForGeneration(_Head):
     """RAG-Token: every token may lean on another document (paper, section 2.1)."""
     kind: str = ...
@@ -347,13 +370,6 @@ class RagSequenceForGeneration(_Head):
     kind: str = ...
     _cat_and_pad: Any
 
-    def generate(
-        self, input_ids=None, attention_mask=None, context_input_ids=None, context_attention_mask=None, doc_scores=None,
-        do_deduplication=None, num_return_sequences=None, num_beams=None, n_docs=None, **kwargs
-    ):
-        """As RAG-Token's `generate`, with the arguments in RAG-Sequence's published order."""
-        ...
-
     def forward(
         self, input_ids=None, attention_mask=None, encoder_outputs=None, decoder_input_ids=None, decoder_attention_mask=None,
         past_key_values=None, context_input_ids=None, context_attention_mask=None, doc_scores=None, use_cache=None,
@@ -365,6 +381,13 @@ class RagSequenceForGeneration(_Head):
 
     def get_nll(self, seq_logits, doc_scores, target, reduce_loss=False, epsilon=0.0, exclude_bos_score=False, n_docs=None):
         """As RAG-Token's, with the arguments in RAG-Sequence's published order."""
+        ...
+
+    def generate(
+        self, input_ids=None, attention_mask=None, context_input_ids=None, context_attention_mask=None, doc_scores=None,
+        do_deduplication=None, num_return_sequences=None, num_beams=None, n_docs=None, **kwargs
+    ):
+        """As RAG-Token's `generate`, with the arguments in RAG-Sequence's published order."""
         ...
 
 def usable_attention(wanted):

@@ -282,6 +282,15 @@ class Hits:
     @property
     def shape(self): return tuple(self.ids.shape)
     def __len__(self): return len(self.ids)
+    def _repr_html_(self): return self.to_html()
+    def to_html(self)->str:
+        "The documents found for each question, with their scores, as static HTML (of many questions the first twenty)."
+        from rag_nb.show.html import hits_html
+        return hits_html(self)
+    def to_pandas(self):
+        "A DataFrame with a row for each document found: question (0 to B−1), then what `documents` gives; needs pandas."
+        import pandas as pd
+        return pd.DataFrame([{"question": b, **d} for b in range(len(self)) for d in self.documents(b)])
 
 # %% ../../nbs/core/02_passages.ipynb #cell-38
 @patch

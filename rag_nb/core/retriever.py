@@ -49,7 +49,6 @@ class _Lendable:
 # %% ../../nbs/core/06_retriever.ipynb #cell-07
 class RagRetriever:
     "Finds the passages closest to a question's vector, and lays them out as contexts for a generator."
-    default_encoder = None # set downstream: makes the embedded encoder where none is named
     config, question_encoder_tokenizer, generator_tokenizer, passages = _Lendable(), _Lendable(), _Lendable(), _OwnOrIndexs()
 
     def __init__(self,
@@ -72,6 +71,12 @@ class RagRetriever:
         if passages is not None and len(self.index) != len(passages):
             raise ValueError(f"the index holds {len(self.index)} vectors and there are {len(passages)} passages: they have to match row by row")
         if init_retrieval: self.init_retrieval()
+
+    @classmethod
+    def default_encoder(cls, device=None, source="pip", trained=True):
+        "The embedded encoder, on the CPU where `device` is None; where it comes from and `trained` as for `Rag.demo`."
+        from rag_nb.demo.defaults import default_encoder
+        return default_encoder(device, source, trained)
 
     @staticmethod
     def _build_index(config):
@@ -118,7 +123,6 @@ def encoder_of(
     if isinstance(question_encoder, PreTrainedModel): raise TypeError("an encoder is more than its model: TextEncoder(model, tokenizer, spec) says how texts are read and pooled")
     if not isinstance(question_encoder, (str, os.PathLike, type(None))): raise TypeError(f"an encoder is a TextEncoder, a name or a folder, not a value of type {type(question_encoder).__name__}")
     if question_encoder is not None: return TextEncoder.from_pretrained(question_encoder)
-    if RagRetriever.default_encoder is None: raise ValueError("no encoder named: pass question_encoder=, or import RagRetriever from rag_nb itself to have the embedded one")
     return RagRetriever.default_encoder()
 
 def encoder_record(encoder):
@@ -237,7 +241,8 @@ def _found_again(self:RagRetriever):
 
 def _load_encoder(record):
     "The encoder a record names: the embedded one where it is that, otherwise by name."
-    embedded = getattr(RagRetriever.default_encoder, "known", {})                # name: what makes it
+    from rag_nb.demo.defaults import default_encoder
+    embedded = default_encoder.known                                             # name: what makes it
     if record["name"] in embedded: return embedded[record["name"]]()
     return TextEncoder.from_pretrained(record["name"], spec=EncoderSpec.from_dict(record["spec"]))
 

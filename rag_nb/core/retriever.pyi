@@ -38,7 +38,6 @@ class _Lendable:
 
 class RagRetriever:
     """Finds the passages closest to a question's vector, and lays them out as contexts for a generator."""
-    default_encoder: Any
     question_encoder_tokenizer: Any
     generator_tokenizer: Any
     config: Any
@@ -68,6 +67,11 @@ class RagRetriever:
     init_retrieval: open the index now rather than at the first search
     passages: what the index's row numbers stand for; the index's own where None
     encoder: turned the passages into vectors; needed to add more"""
+        ...
+
+    @classmethod
+    def default_encoder(cls, device=None, source='pip', trained=True):
+        """The embedded encoder, on the CPU where `device` is None; where it comes from and `trained` as for `Rag.demo`."""
         ...
 
     @staticmethod

@@ -6,7 +6,7 @@
 __all__ = ['MINILM', 'SMOLLM2', 'ENCODER_SPEC', 'TRAINED', 'SETTINGS', 'ENCODER_NAME', 'EXAMPLES', 'PROMPT', 'UNTRAINED',
            'QUESTIONS', 'Package', 'FetchError', 'unpack', 'cache_dir', 'find_wheel', 'is_whole', 'keep',
            'convert_gguf', 'minilm_folder', 'smollm2_folder', 'add_adapters', 'default_encoder', 'cast', 'native_dtype',
-           'default_generator', 'default_retriever']
+           'default_generator', 'default_retriever', 'demo_rag']
 
 # %% ../../nbs/demo/01_defaults.ipynb #cell-03
 import errno, hashlib, json, os, shutil, struct, subprocess, sys, time, warnings, zipfile, zlib
@@ -427,12 +427,8 @@ def default_retriever(
     return retriever
 
 # %% ../../nbs/demo/01_defaults.ipynb #cell-81
-RagRetriever.default_encoder = staticmethod(default_encoder)
-Rag.default_generator = staticmethod(default_generator)
-
-@patch(cls_method=True)
-def demo(
-    cls: Rag,
+def demo_rag(
+    cls: type,               # `Rag`, or a class made from it
     kind: str = "sequence",  # "token" or "sequence": where the sum over documents stands
     device=None,             # where the models run; the CPU if None
     dtype=None,              # of the generator's weights; float32 if None, "auto" for what the device is quickest with

@@ -8,11 +8,12 @@ from importlib.resources import files
 from pathlib import Path
 import torch
 from typing import Any
+from rag_nb.core.answer import Rag
 from rag_nb.core.config import EncoderSpec
 from rag_nb.core.encoder import TextEncoder
 from rag_nb.core.retriever import RagRetriever
 
-__all__ = ['MINILM', 'SMOLLM2', 'ENCODER_SPEC', 'TRAINED', 'SETTINGS', 'ENCODER_NAME', 'EXAMPLES', 'PROMPT', 'UNTRAINED', 'QUESTIONS', 'Package', 'FetchError', 'unpack', 'cache_dir', 'find_wheel', 'is_whole', 'keep', 'convert_gguf', 'minilm_folder', 'smollm2_folder', 'add_adapters', 'default_encoder', 'cast', 'native_dtype', 'default_generator', 'default_retriever']
+__all__ = ['MINILM', 'SMOLLM2', 'ENCODER_SPEC', 'TRAINED', 'SETTINGS', 'ENCODER_NAME', 'EXAMPLES', 'PROMPT', 'UNTRAINED', 'QUESTIONS', 'Package', 'FetchError', 'unpack', 'cache_dir', 'find_wheel', 'is_whole', 'keep', 'convert_gguf', 'minilm_folder', 'smollm2_folder', 'add_adapters', 'default_encoder', 'cast', 'native_dtype', 'default_generator', 'default_retriever', 'demo_rag']
 
 @dataclass(frozen=True)
 class Package:
@@ -250,6 +251,19 @@ def default_retriever(encoder: TextEncoder | None=None) -> RagRetriever:
 
 Parameters:
     encoder: the default encoder if None"""
+    ...
+
+def demo_rag(cls: type, kind: str='sequence', device=None, dtype=None, source: str='pip', trained: bool=True, **config) -> Rag:
+    """A RAG over 48 Wikipedia articles, with small models that are fetched the first time (180 MB).
+
+Parameters:
+    cls: `Rag`, or a class made from it
+    kind: "token" or "sequence": where the sum over documents stands
+    device: where the models run; the CPU if None
+    dtype: of the generator's weights; float32 if None, "auto" for what the device is quickest with
+    source: where the models come from: "pip" (the package index) or "hub" (the model hub)
+    trained: with what this library trained; False: both networks as they come
+    config: fields of `RagConfig` to set otherwise, such as `n_docs`"""
     ...
 
 QUESTIONS: list

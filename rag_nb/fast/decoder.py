@@ -17,7 +17,7 @@ from torch import nn
 from fastcore.basics import patch
 from transformers.generation import logits_process as lp, stopping_criteria as sc
 from . import kernels
-from ..core.generate import DOOR, Hypotheses, NEVER, check_numbers
+from ..core.generate import Hypotheses, NEVER, register_decoder, check_numbers
 
 # %% ../../nbs/fast/01_decoder.ipynb #cell-07
 @dataclass
@@ -933,6 +933,7 @@ def _shut(rules, limit, V):
     rows = {Rules._row(Rules, rules, n) for n in range(limit + 1)} if len(rules) else ()
     return any(force in ban if force >= 0 else sum(0 <= t < V for t in ban) >= V for force, ban in rows)
 
+@register_decoder("fast")
 def engine_for(generator, ids, mask, gc, processors, criteria, trace):
     "An `Engine` where it would give what `Loop` gives, else None."
     if gc.do_sample or trace.looked or trace.tables or unfit(generator) is not None: return None
@@ -942,5 +943,3 @@ def engine_for(generator, ids, mask, gc, processors, criteria, trace):
     if _shut(rules, gc.max_length, generator.get_output_embeddings().weight.shape[0]): return None
     if not generator.config.is_encoder_decoder and not bool(mask[:, -1].all()): return None        # the loop will say what is wrong
     return Engine(generator, ids, mask, gc, processors, criteria, trace)
-
-DOOR.append(engine_for)

@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 import os
 from typing import Any
+from rag_nb.core.answer import Rag
 
-__all__ = ['LONGEST', 'count_questions', 'Row', 'check_output']
+__all__ = ['LONGEST', 'count_questions', 'Row', 'check_output', 'ask_file']
 
 LONGEST: Any
 
@@ -165,6 +166,27 @@ def _lines_of(batch, ask):
 
 def _line(row, given):
     """The line of a row: its place, its id, and the answer or what is wrong."""
+    ...
+
+def ask_file(
+    rag: Rag, questions, output, overwrite: bool=False, kind: str | None=None, n_docs: int | None=None, decoding: str='thorough',
+    batch_size: int | None=None, progress: bool=True, engine: str='auto', **generation
+) -> dict:
+    """Answer a file of questions into a file, in bounded memory; a run that was stopped goes on where it stood.
+
+Parameters:
+    questions: a .txt, .jsonl, .csv, .tsv, .parquet or .json file, a binary file that is open, or an iterable of strings or dicts with `question` and perhaps `id`
+    output: the file to write, one JSON object a line; or a text stream
+    overwrite: begin again, where the file is there already
+    kind: as for `ask`
+    n_docs: as for `ask`
+    decoding: as for `ask`
+    batch_size: questions at a time; by the device, or as it was, where None
+    progress: show a progress bar
+    engine: as for `ask`
+    generation: as for `ask`: `num_beams`, `max_new_tokens`, …
+
+Returns: how many `questions`, `answered`, `errors`, and of all these how many were there `before`"""
     ...
 
 @contextmanager

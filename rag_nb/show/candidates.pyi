@@ -6,8 +6,10 @@ from dataclasses import dataclass
 import torch
 from typing import Any
 from rag_nb.core.answer import Answer
+from rag_nb.core.answer import Rag
+from rag_nb.core.passages import Hits
 
-__all__ = ['Alternatives', 'BeamNode', 'BeamTrace']
+__all__ = ['Alternatives', 'alternatives', 'BeamNode', 'BeamTrace', 'trace_beams']
 
 @dataclass(eq=False)
 class Alternatives:
@@ -30,12 +32,24 @@ Parameters:
 
     def __repr__(self): ...
 
+def _distributions(rag: Rag, answer):
+    """Log-probabilities of everything at every token: by document (K, T, V); and the log-weight of each document there (T, K)."""
+    ...
+
 def _weights(said, log_prior, kind):
     """What each document counts at each token, (W, K) in logs, from what it gave the tokens written, (K, W)."""
     ...
 
 def _adds(tokenizer, before, candidate):
     """The text that a token adds after others; a special token, or half a letter, is called by its name."""
+    ...
+
+def alternatives(rag: Rag, answer: Answer, n: int=8) -> Alternatives:
+    """The likeliest candidates for each token of an answer, overall and by document.
+
+Parameters:
+    answer: one that a `Rag` gave
+    n: candidates a token"""
     ...
 
 def _first(scores, chosen, n):
@@ -104,3 +118,18 @@ class _Diary:
     def crown(self, ids):
         """Mark the way to the answer that won."""
         ...
+
+def trace_beams(
+    rag: Rag, question: str, num_beams: int=3, n_docs: int | None=None, max_new_tokens: int | None=None, hits: Hits | None=None,
+    **generation
+) -> BeamTrace:
+    """Answer by RAG-Token, and keep every beginning that the beams tried.
+
+Parameters:
+    question: what to ask
+    num_beams: M
+    n_docs: K
+    max_new_tokens: the longest answer; as for `ask` where None
+    hits: documents to read, instead of searching
+    generation: any other field of `GenerationConfig`"""
+    ...

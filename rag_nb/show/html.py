@@ -11,7 +11,6 @@ import difflib, json, math, os, re, shutil, sys, unicodedata
 from dataclasses import dataclass
 from html import escape
 from torch import Tensor
-from fastcore.basics import patch
 from ..core.answer import Answer
 from ..core.passages import Hits
 
@@ -32,7 +31,7 @@ def posterior_label(
 
 # %% ../../nbs/show/01_html.ipynb #cell-11
 def _check(answer):
-    if isinstance(answer, Answer): return answer
+    if all(hasattr(answer, f) for f in ("question", "hits", "doc_posterior")): return answer   # an Answer, of whichever class
     several = "; for several use page_html" if isinstance(answer, list) else ""
     raise TypeError(f"an Answer is shown here, as rag.ask(question) gives it, and this is of type {type(answer).__name__}{several}")
 
@@ -334,11 +333,7 @@ def answer_html(
     style = _style(_documents(answer))
     return str(_box(style, _head(answer), _changes(answer), _passages(answer), _heatmaps(answer)))
 
-# %% ../../nbs/show/01_html.ipynb #cell-67
-@patch
-def _repr_html_(self: Answer): return answer_html(self)
-
-# %% ../../nbs/show/01_html.ipynb #cell-75
+# %% ../../nbs/show/01_html.ipynb #cell-74
 def hits_html(
     hits: Hits,
 ) -> str:
@@ -350,11 +345,7 @@ def hits_html(
     if more > 0: parts.append(_tag("div", f"and {_plural(more, 'more question')}", cls="h"))
     return str(_box(_style(), *parts))
 
-# %% ../../nbs/show/01_html.ipynb #cell-76
-@patch
-def _repr_html_(self: Hits): return hits_html(self)
-
-# %% ../../nbs/show/01_html.ipynb #cell-79
+# %% ../../nbs/show/01_html.ipynb #cell-77
 _CSS_PAGE = """:root{color-scheme:light dark}
 body{margin:0 auto;padding:1.5em;max-width:80em;background:#fff;color:#1f2328}
 .ragnb+.ragnb{margin-top:2.5em;padding-top:1.5em;border-top:2px solid #80808066}
@@ -363,7 +354,7 @@ body{margin:0 auto;padding:1.5em;max-width:80em;background:#fff;color:#1f2328}
 _META = """<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">"""
 
-# %% ../../nbs/show/01_html.ipynb #cell-80
+# %% ../../nbs/show/01_html.ipynb #cell-78
 def page_html(
     answers,  # an `Answer` or a list of them
 ) -> str:
@@ -374,7 +365,7 @@ def page_html(
     body = _tag("body", *(_Html(answer_html(a)) for a in answers))
     return f"<!DOCTYPE html>\n{_tag('html', head, body, lang='en')}\n"
 
-# %% ../../nbs/show/01_html.ipynb #cell-84
+# %% ../../nbs/show/01_html.ipynb #cell-82
 def _cells(text):
     "How many cells of a terminal the text takes."
     wide = lambda c: unicodedata.east_asian_width(c) in ("W", "F")
@@ -387,7 +378,7 @@ def _fit(text, n, dots="…"):
         text += dots
     return text + " "*(n - _cells(text))
 
-# %% ../../nbs/show/01_html.ipynb #cell-87
+# %% ../../nbs/show/01_html.ipynb #cell-85
 def _blocks(p, n, fine=True):
     "A bar of n cells."
     if not n: return ""
@@ -396,7 +387,7 @@ def _blocks(p, n, fine=True):
     full, rest = divmod(max(round(p*n*8), int(p > 0)), 8)
     return ("█"*full + " ▏▎▍▌▋▊▉"[rest]*(rest > 0)).ljust(n)
 
-# %% ../../nbs/show/01_html.ipynb #cell-90
+# %% ../../nbs/show/01_html.ipynb #cell-88
 @dataclass
 class _Screen:
     "What a place of output can show."
@@ -407,7 +398,7 @@ class _Screen:
     def paint(self, text, code): return f"\x1b[{code}m{text}\x1b[0m" if self.color and text else text
     def doc(self, text, doc): return self.paint(text, (36, 33, 32, 35, 34, 31)[doc % 6])
 
-# %% ../../nbs/show/01_html.ipynb #cell-91
+# %% ../../nbs/show/01_html.ipynb #cell-89
 def _screen(width, color, file):
     "The screen behind a file: what is not given is asked of it."
     tty = bool(getattr(file, "isatty", lambda: False)())
@@ -415,7 +406,7 @@ def _screen(width, color, file):
     if width is None: width = min(shutil.get_terminal_size((80, 24)).columns, 120) if tty else 80
     return _Screen(max(int(width), 32), bool(color), getattr(file, "encoding", None) or "utf-8")
 
-# %% ../../nbs/show/01_html.ipynb #cell-93
+# %% ../../nbs/show/01_html.ipynb #cell-91
 _WIDE = "\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\U00020000-\U0003fffd"
 
 def _flow(words, width):
@@ -427,7 +418,7 @@ def _flow(words, width):
         line, used = line + " "*gap + printed, used + gap + _cells(text)
     return [*lines, line] if used else lines
 
-# %% ../../nbs/show/01_html.ipynb #cell-94
+# %% ../../nbs/show/01_html.ipynb #cell-92
 def _paragraph(screen, text, indent="", code=None):
     "A text in lines, each in colour `code`."
     lines = []
@@ -436,7 +427,7 @@ def _paragraph(screen, text, indent="", code=None):
         lines += _flow([(s, w, w) for s, w in words], screen.width - len(indent)) or [""]
     return [indent + screen.paint(l, code) if code else indent + l for l in lines]
 
-# %% ../../nbs/show/01_html.ipynb #cell-97
+# %% ../../nbs/show/01_html.ipynb #cell-95
 def _words(answer):
     "The answer's words and for each the column of the document it leans on most."
     words, posterior = [], answer.doc_posterior
@@ -446,14 +437,14 @@ def _words(answer):
         else: words[-1] = words[-1][0] + token, words[-1][1] + p
     return [(w, int(p.argmax())) for w, p in words if w.strip()]
 
-# %% ../../nbs/show/01_html.ipynb #cell-98
+# %% ../../nbs/show/01_html.ipynb #cell-96
 def _leaning(screen, answer):
     "Lines with the answer's words, coloured by document, and the document's number after the last of a run."
     words = [(" "*w[:1].isspace(), " ".join(screen.say(w).split()), doc) for w, doc in _words(answer)]
     ends = [f"[{doc+1}]" if i + 1 == len(words) or words[i+1][2] != doc else "" for i, (_, _, doc) in enumerate(words)]
     return _flow([(s, w + end, screen.doc(w + end, doc)) for (s, w, doc), end in zip(words, ends)], screen.width - 2)
 
-# %% ../../nbs/show/01_html.ipynb #cell-101
+# %% ../../nbs/show/01_html.ipynb #cell-99
 def _columns(screen, documents):
     "The widths of number, title and bars that fit."
     number = max(len(f"[{d['doc']+1}]") for d in documents)
@@ -469,7 +460,7 @@ def _line(screen, d, number, title, bar):
     prior, posterior = bars[0] + _percent(d["prior"]).rjust(6), screen.doc(bars[1], doc) + _percent(d["posterior"]).rjust(6)
     return f"{screen.doc(f'[{doc+1}]'.rjust(number), doc)} {name}  {prior}  {posterior}"
 
-# %% ../../nbs/show/01_html.ipynb #cell-103
+# %% ../../nbs/show/01_html.ipynb #cell-101
 def _table(screen, answer):
     "The documents with their bars, the first ten of them."
     documents = _documents(answer)
@@ -481,7 +472,7 @@ def _table(screen, answer):
     rows = ["  " + l for l in [head, *(_line(screen, d, number, title, bar) for d in first)]]
     return [*rows, *(l for n in notes for l in _paragraph(screen, n, "  "))]
 
-# %% ../../nbs/show/01_html.ipynb #cell-104
+# %% ../../nbs/show/01_html.ipynb #cell-102
 def _before(screen, answer):
     "What a terminal says about a document left out."
     if answer.previous is None: return []
@@ -490,7 +481,7 @@ def _before(screen, answer):
     return ["", *_paragraph(screen, f"Left out: {names}. Before, the answer was:", code=2),
             *(_paragraph(screen, answer.previous.text, "  ") or ["  (empty)"]), *_paragraph(screen, change, code=2)]
 
-# %% ../../nbs/show/01_html.ipynb #cell-106
+# %% ../../nbs/show/01_html.ipynb #cell-104
 def answer_terminal(
     answer: Answer,
     width: int | None = None,  # cells in a line; None: the terminal's own, 80 where there is none
@@ -506,7 +497,7 @@ def answer_terminal(
     if leaning: lines += ["", *_paragraph(s, "The document that each word leans on most:", code=2), *leaning]
     return "\n".join(l.rstrip() for l in lines)
 
-# %% ../../nbs/show/01_html.ipynb #cell-111
+# %% ../../nbs/show/01_html.ipynb #cell-109
 def _json(x):
     "A finite float with the digits that a float32 has, else None; or a text without halves of characters."
     if isinstance(x, str): return x.encode("utf-8", "replace").decode("utf-8")
@@ -523,7 +514,7 @@ def answer_json(
             "documents": [{k: _json(d[k]) for k in ("id", "title", "text", "score", "prior", "posterior")} for d in documents],
             "tokens": [{"token": _json(t), "logprob": _json(l), "posterior": list(map(_json, p))} for t, l, p in tokens]}
 
-# %% ../../nbs/show/01_html.ipynb #cell-114
+# %% ../../nbs/show/01_html.ipynb #cell-112
 _UNPRINTED = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
 def json_text(
