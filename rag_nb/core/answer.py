@@ -25,6 +25,7 @@ from ..hf.tokenizer import RagTokenizer, PLAIN_TEMPLATE, chat_template_of
 from ..store.hub import HubFiles, announce, open_hub_index
 from .retriever import RagRetriever, as_retriever, check_count, check_question, config_for, encoder_of, question_list
 from .marginal import doc_log_prior
+from .prefill import check_generator
 from .model import RagTokenForGeneration, RagSequenceForGeneration, generator_class, _remove_parts
 from .generate import HONOURED, generation_settings, decode_contexts, run_to_end, check_ways
 from ..fast import decoder as engine  # noqa: F401 (the fast way, which waits behind generation's door)
@@ -227,6 +228,7 @@ def from_parts(cls:Rag,
     "Put a `Rag` together from parts."
     _check_fields("from_parts()", kind, config)
     encoder, (model, tokenizer) = encoder_of(encoder), _generator(generator, generator_tokenizer)
+    check_generator(model)
     prompt = {**_prompt(model, tokenizer), **getattr(model, "rag_config", {}), **config}
     cfg = config_for(encoder, **{"max_combined_length": 512, "generator": model.config.to_dict(), **prompt})
     head = _HEADS[kind](cfg, encoder.model, model)
@@ -250,6 +252,7 @@ def from_documents(cls:Rag,
     "Index documents and put a `Rag` over them."
     _check_fields("from_documents()", kwargs.get("kind", "token"), {k: v for k, v in kwargs.items() if k != "kind"})
     encoder, pair = encoder_of(question_encoder), _generator(generator, generator_tokenizer)
+    check_generator(pair[0])                                                                    # before an hour of embedding
     retriever = RagRetriever.from_documents(docs, encoder, path=path, index_kind=index_kind, n_words=n_words, overlap=overlap, progress=progress,
                                             columns=columns, errors=errors)
     return cls.from_parts(retriever, encoder, pair, **kwargs)

@@ -13,7 +13,7 @@ from torch import nn
 from fastcore.basics import patch
 from transformers.cache_utils import DynamicCache, DynamicLayer, EncoderDecoderCache
 from transformers.modeling_outputs import BaseModelOutput
-from .names import CACHE, KV_CACHE, accepts, cache_argument, cache_of, one_cache, plain_model, unknown_version, with_cache
+from .names import CACHE, KV_CACHE, accepts, cache_argument, cache_of, installed, one_cache, plain_model, unknown_version, with_cache
 
 # %% ../../nbs/core/07_prefill.ipynb #cell-07
 class SharedLayer(DynamicLayer):
@@ -127,6 +127,21 @@ def _keeps_a_state(generator):
     layers = getattr(config, "layer_types", None) or getattr(config, "layers_block_type", None) or []  # the second before 5.17
     return getattr(plain_model(generator), "_is_stateful", False) or any("linear" in l or "attention" not in l for l in layers)
 
+_COUNT_THEMSELVES = {"bloom", "mpt", "opt", "xglm", "biogpt"}  # by distances, or from the mask
+_BEFORE = {"fsmt": ("5.18", "computes a step with a cache otherwise than the whole target"), "gpt2": ("5.16", "lets a GPT-2 decoder read the padding of its encoder's output")}
+
+def _mistaken(generator):
+    "What the installed Transformers gets wrong in an encoder–decoder of this kind."
+    if is_decoder_only(generator): return None
+    kinds = [getattr(c, "model_type", None) for c in (generator.config, getattr(generator.config, "decoder", None))]
+    fixed, what = next((_BEFORE[k] for k in kinds if k in _BEFORE), (None, None))
+    if fixed is None or not (found := installed(f"transformers<{fixed}")): return None
+    return f"Transformers {found} {what}, and {fixed} does not (pip install -U transformers)", "that this version computes rightly"
+
+def _depends_on_others(generator):
+    "Whether the answer to a context depends on the rest of its batch."
+    return getattr(generator.config, "moe_eval_capacity_token_fraction", 1) < 1
+
 def _unfit(generator):
     "Why a generator cannot read, and what to choose; None where it can."
     kind = generator.config.model_type
@@ -134,6 +149,10 @@ def _unfit(generator):
     if kind == "prophetnet": return "it predicts several tokens at once, from a cache that beams cannot share", "that predicts one"
     if is_decoder_only(generator) and kind in _GAP_FILLERS: return "it was made to fill gaps in a text, not to go on from one", "that was made to go on"
     if cache_argument(generator) is None: return f"its forward takes no keys and values of earlier tokens, as {CACHE}=", "that takes them"
+    if is_decoder_only(generator) and kind not in _COUNT_THEMSELVES and not accepts(generator, "position_ids"):
+        return "its forward takes no position_ids, so it would count the padding before a shorter context as words", "that takes them"
+    if _depends_on_others(generator): return "its experts take a limited number of tokens of a batch, so one context would change the answer to another", "without such a limit"
+    return _mistaken(generator)
 
 _FIT = dict(BART="bart", T5="t5", Llama="llama", Qwen3="qwen3", SmolLM3="smollm3")
 
@@ -258,6 +277,7 @@ def teacher_force(
     **kwargs, # for the generator: `encoder_outputs`, `decoder_attention_mask`, the cache by either name, `output_attentions` …
 ):
     "The generator's output for known targets; its logits are (R, T, V) for either kind."
+    check_generator(generator)
     mend_attention(generator)
     kwargs |= with_cache(generator, one_cache(kwargs.pop("cache", None), kwargs.pop("past_key_values", None)))
     if decoder_ids is None: return _force_itself(generator, ids, mask, **kwargs)
