@@ -175,3 +175,23 @@ def test_longer_than_the_generator_can_count(kind, most):
 def test_without_a_table_nothing_is_too_long(kind):
     model = RagTokenForGeneration(question_encoder=toy_encoder().model, generator=toy_generator(kind, max_positions=16), n_docs=3).eval()
     assert model.generate(context_input_ids=torch.randint(4, 260, (3, 40)), doc_scores=torch.zeros(1, 3), max_new_tokens=3).shape[0] == 1
+
+
+ROPE = dict(longrope=dict(rope_type="longrope", rope_theta=10000., short_factor=[1.]*4, long_factor=[4.]*4, original_max_position_embeddings=8, factor=16.),
+            dynamic=dict(rope_type="dynamic", rope_theta=10000., factor=4.))
+
+
+@pytest.mark.parametrize("kind", ROPE)
+@pytest.mark.parametrize("lengths, right", [((3, 5), "both"), ((9, 12), "longrope"), ((5, 12), ""), ((3, 7), "")])
+def test_rotations_that_depend_on_the_longest(kind, lengths, right):
+    family, own = ("phi3", dict(original_max_position_embeddings=8)) if kind == "longrope" else ("llama", dict(max_position_embeddings=8))
+    g = tiny(family, {**LM, **own, "rope_parameters": dict(ROPE[kind])})
+    rows, fed = [torch.arange(4, 4 + n).tolist() for n in lengths], torch.tensor([[1, 50, 60, 70]]*2)
+    ids, mask = pad_rows(rows, 0, left=True)
+    ways = [lambda: teacher_force(g, ids, mask, fed).logits[:, -1], lambda: read(g, ids, mask, 1).score_logits(fed.roll(-1, 1))[:, -1]]
+    for way in ways:
+        if right not in ("both", kind):
+            with pytest.raises(ValueError, match=f"{kind}.*more than 8; lower max_combined_length"): way()
+            continue
+        truth = plainly(g, ids, mask, fed[:, 1:], 1)
+        with torch.no_grad(): torch.testing.assert_close(way(), truth, atol=1e-4, rtol=1e-4)

@@ -103,12 +103,29 @@ def positions(mask):
     "Position of each token among the real ones of its row, (R, S); padding gets 0."
     return (mask.long().cumsum(-1) - 1).clamp(min=0)
 
+def _turning_points(generator):
+    "Lengths (kind, n) behind which a generator turns all its tokens in another way."
+    config = generator.config.get_text_config(decoder=True)
+    rope, most = getattr(config, "rope_parameters", None) or {}, getattr(config, "max_position_embeddings", None)
+    kinds = [r for r in ([rope] if "rope_type" in rope else rope.values()) if isinstance(r, dict)]
+    at = lambda r: (r.get("original_max_position_embeddings") or getattr(config, "original_max_position_embeddings", None) or most) if r["rope_type"] == "longrope" else most
+    return [(r["rope_type"], at(r)) for r in kinds if r.get("rope_type") in ("longrope", "dynamic")]
+
+def _check_turns(generator, mask, more=0):
+    "Refuse contexts, and `more` tokens behind them, that a generator would turn otherwise together than each alone."
+    for kind, n in _turning_points(generator):
+        shortest, longest = (int(x) for x in mask.sum(-1).aminmax())
+        if longest + more <= n or (kind == "longrope" and shortest > n): continue
+        raise ValueError(f"contexts of {shortest} to {longest} tokens and {more} of an answer: the rotations of {type(plain_model(generator)).__name__} ({kind}) change "
+                         f"for all tokens where a text has more than {n}; lower max_combined_length or max_new_tokens, so that all of it fits into {n}")
+
 def _check_left(mask):
     if not bool(mask[:, -1].all()): raise ValueError("contexts of a decoder-only generator have to be padded on the left")
 
 def _read_causal(generator, ids, mask, **kw):
     "Run a decoder-only generator over R contexts, padded on the left."
     _check_left(mask)
+    _check_turns(generator, mask)
     if accepts(generator, "position_ids"): kw["position_ids"] = positions(mask)
     if accepts(generator, "logits_to_keep"): kw["logits_to_keep"] = 1
     out = generator(input_ids=ids, attention_mask=mask, use_cache=True, return_dict=True, **with_cache(generator, DynamicCache()), **kw)
@@ -242,6 +259,7 @@ def _one_at_a_time(self:Reading, tokens, **kwargs):
 
 @patch
 def _causal_inputs(self:Reading, tokens):
+    _check_turns(self.generator, self.mask, self.written + tokens.shape[1])
     new = self.mask.new_ones(len(tokens), self.written + tokens.shape[1])
     mask = torch.cat([_repeat(self.mask, self.beams), new], dim=1)                                  # (R·M, S + written)
     kw = dict(position_ids=positions(mask)[:, -tokens.shape[1]:]) if accepts(self.generator, "position_ids") else {}
@@ -300,6 +318,7 @@ def _force_causal(generator, ids, mask, decoder_ids, encoder_outputs=None, decod
     if {*KV_CACHE} & {*kwargs}: raise ValueError("past_key_values, or cache, cannot be given with a decoder-only generator, which is fed its contexts whole: call generate(...), or lead a Reading")
     mask = torch.ones_like(ids) if mask is None else mask
     _check_left(mask)
+    _check_turns(generator, mask, decoder_ids.shape[1] - 1)
     T, full = decoder_ids.shape[1], torch.cat([ids, decoder_ids[:, 1:]], dim=1)                      # (R, S+T-1)
     after = mask.new_ones(len(ids), T-1) if decoder_attention_mask is None else decoder_attention_mask[:, 1:].to(mask)
     mask = torch.cat([mask, after], dim=1)
