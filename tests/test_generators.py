@@ -3,10 +3,11 @@ import inspect, warnings
 import pytest, torch, transformers
 from packaging.version import Version
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM, AutoModelForSeq2SeqLM
-from rag_nb import RagSequenceForGeneration, RagTokenForGeneration
-from rag_nb.core.prefill import is_decoder_only, read, teacher_force
+from rag_nb import Rag, RagSequenceForGeneration, RagTokenForGeneration
+from rag_nb.core import prefill
+from rag_nb.core.prefill import check_generator, is_decoder_only, read, teacher_force
 from rag_nb.hf.tokenizer import pad_rows
-from rag_nb.core.toy import toy_encoder, toy_generator
+from rag_nb.core.toy import toy_encoder, toy_generator, toy_tokenizer
 
 V = 96
 LM = dict(hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=128)
@@ -37,6 +38,17 @@ def tiny(kind, fields):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = (AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM).from_config(config).eval()
+    for p in model.parameters():
+        if p.dim() > 1: p.data.normal_(std=.3)
+    return model
+
+
+def alone(kind):
+    "The decoder of an encoder–decoder as a language model of its own."
+    sizes = dict({**LM, **S2S}, is_decoder=True, is_encoder_decoder=False)
+    config = CONFIG_MAPPING[kind](vocab_size=V, pad_token_id=0, bos_token_id=1, eos_token_id=2, **{k: v for k, v in sizes.items() if kind != "roformer" or k not in S2S})
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(config).eval()
     for p in model.parameters():
         if p.dim() > 1: p.data.normal_(std=.3)
     return model
@@ -81,30 +93,69 @@ def check(g):
     close(teacher_force(g, ids, mask, fed).logits, r.score_logits(tokens[:3]))
 
 
-def wrong_before(kind, version, why):
-    "A family for which Transformers' own forward contradicts itself before a version, which says so there and passes from then on."
-    return pytest.param(kind, marks=pytest.mark.xfail(Version(transformers.__version__) < Version(version), reason=f"Transformers before {version}: {why}", strict=True))
+def check_since(model, fixed):
+    "What Transformers computes rightly from a version on is led from there on, and refused by name before."
+    if Version(transformers.__version__) >= Version(fixed): return check(model)
+    with pytest.raises(ValueError, match=f"{type(model).__name__} .*cannot be the generator: Transformers .* and {fixed} does not"): check_generator(model)
 
 
-@pytest.mark.parametrize("kind", [o if o != "fsmt" else wrong_before(o, "5.18", "a cached step of FSMT is not the step of the whole target") for o in LED])
-def test_shared_cache_is_no_cache(kind): check(tiny(kind, LED[kind]))
+@pytest.mark.parametrize("kind", LED)
+def test_shared_cache_is_no_cache(kind): check_since(tiny(kind, LED[kind]), "5.18" if kind == "fsmt" else "5.0")
 
 
-@pytest.mark.parametrize("kind", ["bert", wrong_before("gpt2", "5.16", "a GPT-2 decoder reads the padding of its encoder's output")])
+@pytest.mark.parametrize("kind", ["bert", "gpt2"])
 def test_pairs(kind):
     decoder = (transformers.BertConfig(vocab_size=V, pad_token_id=0, bos_token_id=1, eos_token_id=2, is_decoder=True, add_cross_attention=True, **LM) if kind == "bert"
                else transformers.GPT2Config(vocab_size=V, pad_token_id=0, bos_token_id=1, eos_token_id=2, add_cross_attention=True, **OLD))
-    check(pair(decoder))
+    check_since(pair(decoder), "5.16" if kind == "gpt2" else "5.0")
 
 
-@pytest.mark.parametrize("kind", REFUSED)
+@pytest.mark.parametrize("kind", ["fsmt", "gpt2"])
+def test_what_an_older_transformers_gets_wrong(kind, monkeypatch):
+    monkeypatch.setattr(prefill, "installed", lambda requirement: "5.15" if requirement.startswith("transformers<") else None)
+    g = tiny(kind, LED[kind]) if kind == "fsmt" else pair(transformers.GPT2Config(vocab_size=V, add_cross_attention=True, **OLD))
+    with pytest.raises(ValueError, match="Transformers 5.15 .*pip install -U transformers"): check_generator(g)
+    check_generator(tiny("pegasus", S2S))
+    check_generator(toy_generator("gpt2"))                                     # alone it is right
+
+
+COUNTS_PADDING = ["bart", "mbart", "pegasus", "marian", "blenderbot", "blenderbot-small", "bigbird_pegasus", "mvp", "plbart", "trocr", "whisper", "roformer"]
+
+
+@pytest.mark.parametrize("kind", [*REFUSED, *COUNTS_PADDING])
 @pytest.mark.parametrize("head", [RagTokenForGeneration, RagSequenceForGeneration])
 def test_refused_by_name(kind, head):
-    g = tiny(kind, REFUSED[kind])
-    model = head(question_encoder=toy_encoder().model, generator=g, n_docs=3).eval()
+    g = tiny(kind, REFUSED[kind]) if kind in REFUSED else alone(kind)
+    with pytest.raises(ValueError, match=rf"{type(g).__name__} \({kind}\) cannot be the generator"): head(question_encoder=toy_encoder().model, generator=g, n_docs=3)
     ids, mask = contexts(left=True)
-    with pytest.raises(ValueError, match=rf"{type(g).__name__} \({kind}\) cannot be the generator"):
-        model.generate(context_input_ids=ids, context_attention_mask=mask, doc_scores=torch.zeros(1, 3), max_new_tokens=2)
+    for ask in (lambda: read(g, ids, mask, 1), lambda: teacher_force(g, ids, mask, ids[:, :3])):
+        with pytest.raises(ValueError, match="cannot be the generator"): ask()
+
+
+@pytest.mark.parametrize("kind", COUNTS_PADDING)
+def test_padding_counts_where_it_is_refused(kind):
+    "The refusal is not too wide: such a generator says something else behind padding."
+    g, (ids, mask) = alone(kind), contexts(left=True)
+    with torch.no_grad(): together, each = g(input_ids=ids, attention_mask=mask).logits[1, -1], g(input_ids=ids[1:2, -5:]).logits[0, -1]
+    assert (together - each).abs().max() > .1
+
+
+@pytest.mark.parametrize("kind, fields", [("bloom", LED["bloom"]), ("mpt", dict(d_model=32, n_heads=4, n_layers=2, max_seq_len=128)), ("xglm", dict(d_model=32, ffn_dim=64, num_layers=2, attention_heads=4)),
+                                          ("biogpt", dict(hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4)), ("opt", LED["opt"])])
+def test_who_needs_no_positions(kind, fields): check(tiny(kind, fields))
+
+
+@pytest.mark.parametrize("fraction", [-1., .5, 1.])
+def test_experts_with_a_capacity(fraction):
+    g = tiny("nllb-moe", dict(S2S, num_experts=2, encoder_sparse_step=1, decoder_sparse_step=1, moe_eval_capacity_token_fraction=fraction))
+    if fraction == 1.: return check(g)
+    with pytest.raises(ValueError, match="NllbMoe.*limited number of tokens"): RagTokenForGeneration(question_encoder=toy_encoder().model, generator=g)
+
+
+def test_refused_before_anything_is_embedded(monkeypatch):
+    encoder, g = toy_encoder(), alone("bart")
+    monkeypatch.setattr(type(encoder), "encode", lambda *a, **k: pytest.fail("documents were embedded first"))
+    with pytest.raises(ValueError, match="BartForCausalLM .*position_ids"): Rag.from_documents(["a text"], (g, toy_tokenizer()), encoder, progress=False)
 
 
 @pytest.mark.parametrize("kind, most", [("gpt2", 16), ("bart", 16), ("mbart", 16)])
@@ -124,3 +175,23 @@ def test_longer_than_the_generator_can_count(kind, most):
 def test_without_a_table_nothing_is_too_long(kind):
     model = RagTokenForGeneration(question_encoder=toy_encoder().model, generator=toy_generator(kind, max_positions=16), n_docs=3).eval()
     assert model.generate(context_input_ids=torch.randint(4, 260, (3, 40)), doc_scores=torch.zeros(1, 3), max_new_tokens=3).shape[0] == 1
+
+
+ROPE = dict(longrope=dict(rope_type="longrope", rope_theta=10000., short_factor=[1.]*4, long_factor=[4.]*4, original_max_position_embeddings=8, factor=16.),
+            dynamic=dict(rope_type="dynamic", rope_theta=10000., factor=4.))
+
+
+@pytest.mark.parametrize("kind", ROPE)
+@pytest.mark.parametrize("lengths, right", [((3, 5), "both"), ((9, 12), "longrope"), ((5, 12), ""), ((3, 7), "")])
+def test_rotations_that_depend_on_the_longest(kind, lengths, right):
+    family, own = ("phi3", dict(original_max_position_embeddings=8)) if kind == "longrope" else ("llama", dict(max_position_embeddings=8))
+    g = tiny(family, {**LM, **own, "rope_parameters": dict(ROPE[kind])})
+    rows, fed = [torch.arange(4, 4 + n).tolist() for n in lengths], torch.tensor([[1, 50, 60, 70]]*2)
+    ids, mask = pad_rows(rows, 0, left=True)
+    ways = [lambda: teacher_force(g, ids, mask, fed).logits[:, -1], lambda: read(g, ids, mask, 1).score_logits(fed.roll(-1, 1))[:, -1]]
+    for way in ways:
+        if right not in ("both", kind):
+            with pytest.raises(ValueError, match=f"{kind}.*more than 8; lower max_combined_length"): way()
+            continue
+        truth = plainly(g, ids, mask, fed[:, 1:], 1)
+        with torch.no_grad(): torch.testing.assert_close(way(), truth, atol=1e-4, rtol=1e-4)

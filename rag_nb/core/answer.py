@@ -25,6 +25,7 @@ from ..hf.tokenizer import RagTokenizer, PLAIN_TEMPLATE, chat_template_of
 from ..store.hub import HubFiles, announce, open_hub_index
 from .retriever import RagRetriever, as_retriever, check_count, check_question, config_for, encoder_of, question_list
 from .marginal import doc_log_prior
+from .prefill import check_generator
 from .model import RagTokenForGeneration, RagSequenceForGeneration, generator_class, usable_attention, _remove_parts, _WHERE, _HOW
 from .generate import HONOURED, generation_settings, decode_contexts, run_to_end, check_ways
 
@@ -301,6 +302,7 @@ def from_parts(cls:Rag,
     _check_fields("from_parts()", kind, config)
     loading, config = _take_loading(config)
     encoder, (model, tokenizer) = encoder_of(encoder), _generator(generator, generator_tokenizer, **loading)
+    check_generator(model)
     prompt = {**_prompt(model, tokenizer), **getattr(model, "rag_config", {}), **config}
     cfg = config_for(encoder, **{"max_combined_length": 512, "generator": model.config.to_dict(), **prompt})
     head = _HEADS[kind](cfg, encoder.model, model)
@@ -325,6 +327,7 @@ def from_documents(cls:Rag,
     _check_fields("from_documents()", kwargs.get("kind", "token"), {k: v for k, v in kwargs.items() if k != "kind"})
     loading, kwargs = _take_loading(kwargs)
     encoder, pair = encoder_of(question_encoder), _generator(generator, generator_tokenizer, **loading)
+    check_generator(pair[0])                                                                    # before an hour of embedding
     retriever = RagRetriever.from_documents(docs, encoder, path=path, index_kind=index_kind, n_words=n_words, overlap=overlap, progress=progress,
                                             columns=columns, errors=errors)
     return cls.from_parts(retriever, encoder, pair, **kwargs)

@@ -23,7 +23,7 @@ from .encoder import TextEncoder, add_head, embed, encoder_class
 from ..store.folder import settle, staging
 from ..hf.tokenizer import FOLDERS
 from .retriever import as_retriever
-from .prefill import mend_attention, teacher_force
+from .prefill import check_generator, mend_attention, teacher_force
 
 # %% ../../nbs/core/08_model.ipynb #cell-05
 @cache_output
@@ -121,6 +121,7 @@ class RagModel(RagPreTrainedModel):
         self.question_encoder = question_encoder if question_encoder is not None else made(cfg.question_encoder)
         self.generator = generator if generator is not None else _made(generator_class(cfg.generator), cfg.generator)
         cfg.question_encoder, cfg.generator = self.question_encoder.config, self.generator.config
+        check_generator(self.generator)
         mend_attention(self.generator)
         self.ctx_encoder = _context_encoder(cfg)
         self.retriever, self.context_encoder_training, self.tokenizers = retriever, False, {}

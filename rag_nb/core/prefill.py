@@ -13,7 +13,7 @@ from torch import nn
 from fastcore.basics import patch
 from transformers.cache_utils import DynamicCache, DynamicLayer, EncoderDecoderCache
 from transformers.modeling_outputs import BaseModelOutput
-from .names import CACHE, KV_CACHE, accepts, cache_argument, cache_of, one_cache, plain_model, unknown_version, with_cache
+from .names import CACHE, KV_CACHE, accepts, cache_argument, cache_of, installed, one_cache, plain_model, unknown_version, with_cache
 
 # %% ../../nbs/core/07_prefill.ipynb #cell-07
 class SharedLayer(DynamicLayer):
@@ -103,12 +103,29 @@ def positions(mask):
     "Position of each token among the real ones of its row, (R, S); padding gets 0."
     return (mask.long().cumsum(-1) - 1).clamp(min=0)
 
+def _turning_points(generator):
+    "Lengths (kind, n) behind which a generator turns all its tokens in another way."
+    config = generator.config.get_text_config(decoder=True)
+    rope, most = getattr(config, "rope_parameters", None) or {}, getattr(config, "max_position_embeddings", None)
+    kinds = [r for r in ([rope] if "rope_type" in rope else rope.values()) if isinstance(r, dict)]
+    at = lambda r: (r.get("original_max_position_embeddings") or getattr(config, "original_max_position_embeddings", None) or most) if r["rope_type"] == "longrope" else most
+    return [(r["rope_type"], at(r)) for r in kinds if r.get("rope_type") in ("longrope", "dynamic")]
+
+def _check_turns(generator, mask, more=0):
+    "Refuse contexts, and `more` tokens behind them, that a generator would turn otherwise together than each alone."
+    for kind, n in _turning_points(generator):
+        shortest, longest = (int(x) for x in mask.sum(-1).aminmax())
+        if longest + more <= n or (kind == "longrope" and shortest > n): continue
+        raise ValueError(f"contexts of {shortest} to {longest} tokens and {more} of an answer: the rotations of {type(plain_model(generator)).__name__} ({kind}) change "
+                         f"for all tokens where a text has more than {n}; lower max_combined_length or max_new_tokens, so that all of it fits into {n}")
+
 def _check_left(mask):
     if not bool(mask[:, -1].all()): raise ValueError("contexts of a decoder-only generator have to be padded on the left")
 
 def _read_causal(generator, ids, mask, **kw):
     "Run a decoder-only generator over R contexts, padded on the left."
     _check_left(mask)
+    _check_turns(generator, mask)
     if accepts(generator, "position_ids"): kw["position_ids"] = positions(mask)
     if accepts(generator, "logits_to_keep"): kw["logits_to_keep"] = 1
     out = generator(input_ids=ids, attention_mask=mask, use_cache=True, return_dict=True, **with_cache(generator, DynamicCache()), **kw)
@@ -127,6 +144,21 @@ def _keeps_a_state(generator):
     layers = getattr(config, "layer_types", None) or getattr(config, "layers_block_type", None) or []  # the second before 5.17
     return getattr(plain_model(generator), "_is_stateful", False) or any("linear" in l or "attention" not in l for l in layers)
 
+_COUNT_THEMSELVES = {"bloom", "mpt", "opt", "xglm", "biogpt"}  # by distances, or from the mask
+_BEFORE = {"fsmt": ("5.18", "computes a step with a cache otherwise than the whole target"), "gpt2": ("5.16", "lets a GPT-2 decoder read the padding of its encoder's output")}
+
+def _mistaken(generator):
+    "What the installed Transformers gets wrong in an encoder–decoder of this kind."
+    if is_decoder_only(generator): return None
+    kinds = [getattr(c, "model_type", None) for c in (generator.config, getattr(generator.config, "decoder", None))]
+    fixed, what = next((_BEFORE[k] for k in kinds if k in _BEFORE), (None, None))
+    if fixed is None or not (found := installed(f"transformers<{fixed}")): return None
+    return f"Transformers {found} {what}, and {fixed} does not (pip install -U transformers)", "that this version computes rightly"
+
+def _depends_on_others(generator):
+    "Whether the answer to a context depends on the rest of its batch."
+    return getattr(generator.config, "moe_eval_capacity_token_fraction", 1) < 1
+
 def _unfit(generator):
     "Why a generator cannot read, and what to choose; None where it can."
     kind = generator.config.model_type
@@ -134,6 +166,10 @@ def _unfit(generator):
     if kind == "prophetnet": return "it predicts several tokens at once, from a cache that beams cannot share", "that predicts one"
     if is_decoder_only(generator) and kind in _GAP_FILLERS: return "it was made to fill gaps in a text, not to go on from one", "that was made to go on"
     if cache_argument(generator) is None: return f"its forward takes no keys and values of earlier tokens, as {CACHE}=", "that takes them"
+    if is_decoder_only(generator) and kind not in _COUNT_THEMSELVES and not accepts(generator, "position_ids"):
+        return "its forward takes no position_ids, so it would count the padding before a shorter context as words", "that takes them"
+    if _depends_on_others(generator): return "its experts take a limited number of tokens of a batch, so one context would change the answer to another", "without such a limit"
+    return _mistaken(generator)
 
 _FIT = dict(BART="bart", T5="t5", Llama="llama", Qwen3="qwen3", SmolLM3="smollm3")
 
@@ -223,6 +259,7 @@ def _one_at_a_time(self:Reading, tokens, **kwargs):
 
 @patch
 def _causal_inputs(self:Reading, tokens):
+    _check_turns(self.generator, self.mask, self.written + tokens.shape[1])
     new = self.mask.new_ones(len(tokens), self.written + tokens.shape[1])
     mask = torch.cat([_repeat(self.mask, self.beams), new], dim=1)                                  # (R·M, S + written)
     kw = dict(position_ids=positions(mask)[:, -tokens.shape[1]:]) if accepts(self.generator, "position_ids") else {}
@@ -258,6 +295,7 @@ def teacher_force(
     **kwargs, # for the generator: `encoder_outputs`, `decoder_attention_mask`, the cache by either name, `output_attentions` …
 ):
     "The generator's output for known targets; its logits are (R, T, V) for either kind."
+    check_generator(generator)
     mend_attention(generator)
     kwargs |= with_cache(generator, one_cache(kwargs.pop("cache", None), kwargs.pop("past_key_values", None)))
     if decoder_ids is None: return _force_itself(generator, ids, mask, **kwargs)
@@ -280,6 +318,7 @@ def _force_causal(generator, ids, mask, decoder_ids, encoder_outputs=None, decod
     if {*KV_CACHE} & {*kwargs}: raise ValueError("past_key_values, or cache, cannot be given with a decoder-only generator, which is fed its contexts whole: call generate(...), or lead a Reading")
     mask = torch.ones_like(ids) if mask is None else mask
     _check_left(mask)
+    _check_turns(generator, mask, decoder_ids.shape[1] - 1)
     T, full = decoder_ids.shape[1], torch.cat([ids, decoder_ids[:, 1:]], dim=1)                      # (R, S+T-1)
     after = mask.new_ones(len(ids), T-1) if decoder_attention_mask is None else decoder_attention_mask[:, 1:].to(mask)
     mask = torch.cat([mask, after], dim=1)

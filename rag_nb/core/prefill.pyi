@@ -136,6 +136,14 @@ def positions(mask):
     """Position of each token among the real ones of its row, (R, S); padding gets 0."""
     ...
 
+def _turning_points(generator):
+    """Lengths (kind, n) behind which a generator turns all its tokens in another way."""
+    ...
+
+def _check_turns(generator, mask, more=0):
+    """Refuse contexts, and `more` tokens behind them, that a generator would turn otherwise together than each alone."""
+    ...
+
 def _check_left(mask): ...
 
 def _read_causal(generator, ids, mask, **kw):
@@ -150,6 +158,18 @@ def is_decoder_only(generator): ...
 
 def _keeps_a_state(generator):
     """Whether some layers keep one state that every token changes, in place of keys and values of each."""
+    ...
+
+_COUNT_THEMSELVES: set
+
+_BEFORE: dict
+
+def _mistaken(generator):
+    """What the installed Transformers gets wrong in an encoder–decoder of this kind."""
+    ...
+
+def _depends_on_others(generator):
+    """Whether the answer to a context depends on the rest of its batch."""
     ...
 
 def _unfit(generator):

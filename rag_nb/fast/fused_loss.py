@@ -15,7 +15,7 @@ from transformers.modeling_outputs import BaseModelOutput
 from ..core.marginal import token_marginal, sequence_marginal
 from .kernels import fused_chosen, has_triton, tl, triton
 from .cuda_graphs import _as_it_is
-from ..core.prefill import _check_left, is_decoder_only, mend_attention, teacher_force
+from ..core.prefill import _check_left, _check_turns, is_decoder_only, mend_attention, teacher_force
 
 # %% ../../nbs/fast/06_fused_loss.ipynb #cell-12
 class _Caught(Exception): "The output embedding has been reached."
@@ -249,7 +249,7 @@ def answer_logprobs(
     record=None,  # a `Recorder` of the generator
 ) -> torch.Tensor:  # (R, T) float32, 0 where nothing is scored
     "log p(y_i|x,z,y_<i) of every target behind every context, read in groups of similar length."
-    if is_decoder_only(generator): _check_left(mask)
+    if is_decoder_only(generator): _check_left(mask); _check_turns(generator, mask, fed.shape[1] - 1)
     mend_attention(generator)
     if one_matrix is None: one_matrix = ends_in_one_matrix(generator)
     way = _full_logprobs if not one_matrix else _causal_logprobs if is_decoder_only(generator) else _seq2seq_logprobs
