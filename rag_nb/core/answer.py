@@ -25,7 +25,7 @@ from ..hf.tokenizer import RagTokenizer, PLAIN_TEMPLATE, chat_template_of
 from ..store.hub import HubFiles, announce, open_hub_index
 from .retriever import RagRetriever, as_retriever, check_count, check_question, config_for, encoder_of, question_list
 from .marginal import doc_log_prior
-from .model import RagTokenForGeneration, RagSequenceForGeneration, generator_class, _remove_parts
+from .model import RagTokenForGeneration, RagSequenceForGeneration, generator_class, usable_attention, _remove_parts, _WHERE, _HOW
 from .generate import HONOURED, generation_settings, decode_contexts, run_to_end, check_ways
 from ..fast import decoder as engine  # noqa: F401 (the fast way, which waits behind generation's door)
 
@@ -175,21 +175,66 @@ def evaluating(
     finally:
         for m in training: m.training = True
 
-# %% ../../nbs/core/10_answer.ipynb #cell-18
+# %% ../../nbs/core/10_answer.ipynb #cell-19
+_LOADING = {*_WHERE, *_HOW, "adapter"} - {"generation_config"}
+_SOURCE = {*_WHERE, "gguf_file"}  # what finds the files: for configuration and tokenizer, too
+
+def _take_loading(given):
+    "Keywords in two: how the generator is loaded (with `torch_dtype` under its new name), and the rest."
+    loading = {k: v for k, v in given.items() if k in _LOADING and v is not None}
+    if "torch_dtype" in loading:
+        old = loading.pop("torch_dtype")
+        if loading.setdefault("dtype", old) != old: raise ValueError(f"dtype={loading['dtype']!r} and torch_dtype={old!r} are the same setting with two values: pass dtype alone")
+    if "dtype" in loading: loading["dtype"] = _dtype(loading["dtype"])
+    return loading, {k: v for k, v in given.items() if k not in _LOADING}
+
+def _dtype(named):
+    "A dtype of PyTorch from itself or its name; \"auto\" stays."
+    found = getattr(torch, named.removeprefix("torch."), None) if isinstance(named, str) and named != "auto" else named
+    if found == "auto" or isinstance(found, torch.dtype) and found.is_floating_point: return found
+    raise ValueError(f"dtype is 'auto', 'float32', 'float16', 'bfloat16' or one of PyTorch's floating dtypes, not {named!r}")
+
+# %% ../../nbs/core/10_answer.ipynb #cell-21
+def _load_generator(name, tokenizer, loading):
+    "A generator and its tokenizer from a name or folder, loaded as `loading` says."
+    how = {"trust_remote_code": False, **{k: v for k, v in loading.items() if k != "adapter"}}
+    where = {k: v for k, v in how.items() if k in _SOURCE}
+    if wanted := how.get("attn_implementation"):
+        how["attn_implementation"] = usable_attention(wanted["generator"] if isinstance(wanted, dict) and "generator" in wanted else wanted)
+    config = AutoConfig.from_pretrained(name, **where)
+    _say_size(name, how.get("revision"))
+    model = generator_class(config).from_pretrained(name, **how)
+    return _with_adapter(model, loading), tokenizer or AutoTokenizer.from_pretrained(name, **where)
+
+def _loaded_already(model, tokenizer, loading):
+    "A generator in memory with its tokenizer, in another dtype or with an adapter where that was asked for."
+    late = sorted(loading.keys() - {"dtype", "adapter"})
+    if late: raise TypeError(f"{', '.join(late)}: this generator, a {type(model).__name__}, is loaded already. Pass its name or folder as generator=, "
+                             f"or give {'this' if len(late) == 1 else 'these'} to the from_pretrained(...) that loads it")
+    if loading.get("dtype", "auto") != "auto": model = model.to(loading["dtype"])
+    return _with_adapter(model, loading), tokenizer
+
+def _with_adapter(model, loading):
+    "The model with the low-rank adapters of a folder, where one is named; they do not train until told to."
+    if "adapter" not in loading: return model
+    try: from peft import PeftModel
+    except ImportError as e: raise ImportError("adapter= needs the package peft: pip install peft") from e
+    where = {k: v for k, v in loading.items() if k in ("token", "cache_dir", "local_files_only")}
+    return PeftModel.from_pretrained(model, os.fspath(loading["adapter"]), **where).eval()
+
+# %% ../../nbs/core/10_answer.ipynb #cell-22
 def _generator(generator, tokenizer, **kwargs):
     "A generator and its tokenizer, from objects, a name or a folder, or the embedded default."
     if generator is None:
         if Rag.default_generator is None: raise ValueError("no generator named: pass generator=, or import Rag from rag_nb itself to have the embedded one")
-        return Rag.default_generator()
-    if isinstance(generator, (tuple, list)): return _pair(*generator)
+        return _loaded_already(*Rag.default_generator(), kwargs)
+    if isinstance(generator, (tuple, list)): return _loaded_already(*_pair(*generator), kwargs)
     if isinstance(generator, torch.nn.Module):
         if tokenizer is None: raise ValueError("a generator given as a model needs its tokenizer: pass generator=(model, tokenizer)")
-        return _pair(generator, tokenizer)
+        return _loaded_already(*_pair(generator, tokenizer), kwargs)
     if not isinstance(generator, (str, os.PathLike)): raise TypeError(f"a generator is a pair (model, tokenizer), a name or a folder, not a value of type {type(generator).__name__}")
     check_place(generator, "generator")
-    config = AutoConfig.from_pretrained(generator)
-    _say_size(generator, kwargs.get("revision"))
-    return generator_class(config).from_pretrained(generator, **kwargs), tokenizer or AutoTokenizer.from_pretrained(generator)
+    return _load_generator(generator, tokenizer, kwargs)
 
 def _pair(model=None, tokenizer=None, *more):
     "A generator and its tokenizer, if that is what they are."
@@ -212,7 +257,7 @@ def _prompt(generator, tokenizer):
     chat = chat_template_of(tokenizer)
     return dict(context_template=chat, answer_prefix="") if chat else dict(context_template=PLAIN_TEMPLATE, answer_prefix=" ")
 
-# %% ../../nbs/core/10_answer.ipynb #cell-19
+# %% ../../nbs/core/10_answer.ipynb #cell-23
 _HEADS = dict(token=RagTokenForGeneration, sequence=RagSequenceForGeneration)
 
 @patch(cls_method=True)
@@ -222,11 +267,12 @@ def from_parts(cls:Rag,
     generator=None, # model with tokenizer (a pair), name, folder, or None for the embedded one
     generator_tokenizer=None, # where `generator` is a model alone
     kind:str="token", # which head answers by default
-    **config, # fields of `RagConfig`: n_docs, context_template, score_scale, …
+    **config, # fields of `RagConfig`: n_docs, context_template, score_scale, …; and how a generator is loaded by name: dtype, device_map, …
 ):
     "Put a `Rag` together from parts."
     _check_fields("from_parts()", kind, config)
-    encoder, (model, tokenizer) = encoder_of(encoder), _generator(generator, generator_tokenizer)
+    loading, config = _take_loading(config)
+    encoder, (model, tokenizer) = encoder_of(encoder), _generator(generator, generator_tokenizer, **loading)
     prompt = {**_prompt(model, tokenizer), **getattr(model, "rag_config", {}), **config}
     cfg = config_for(encoder, **{"max_combined_length": 512, "generator": model.config.to_dict(), **prompt})
     head = _HEADS[kind](cfg, encoder.model, model)
@@ -249,7 +295,8 @@ def from_documents(cls:Rag,
 ):
     "Index documents and put a `Rag` over them."
     _check_fields("from_documents()", kwargs.get("kind", "token"), {k: v for k, v in kwargs.items() if k != "kind"})
-    encoder, pair = encoder_of(question_encoder), _generator(generator, generator_tokenizer)
+    loading, kwargs = _take_loading(kwargs)
+    encoder, pair = encoder_of(question_encoder), _generator(generator, generator_tokenizer, **loading)
     retriever = RagRetriever.from_documents(docs, encoder, path=path, index_kind=index_kind, n_words=n_words, overlap=overlap, progress=progress,
                                             columns=columns, errors=errors)
     return cls.from_parts(retriever, encoder, pair, **kwargs)
@@ -257,11 +304,11 @@ def from_documents(cls:Rag,
 def _check_fields(where, kind, given):
     "Is `kind` one of the heads, and is everything else that was given a field of `RagConfig`?"
     if kind not in _HEADS: raise ValueError(f"kind is 'token' or 'sequence', not {kind!r}")
-    known = {*vars(RagConfig()), *signature(Rag.from_parts).parameters, *signature(Rag.from_documents).parameters} - {"config", "kwargs"}
+    known = {*vars(RagConfig()), *_LOADING, *signature(Rag.from_parts).parameters, *signature(Rag.from_documents).parameters} - {"config", "kwargs"}
     unknown = [k for k in given if k not in known]
     if unknown: raise unknown_argument(where, unknown, known)
 
-# %% ../../nbs/core/10_answer.ipynb #cell-23
+# %% ../../nbs/core/10_answer.ipynb #cell-28
 @patch
 @torch.no_grad()
 def find(self:Rag,
@@ -280,7 +327,7 @@ def lending(self:Rag):
     return self.retriever.lent(config=self.model.config, question_encoder_tokenizer=self.tokenizer.question_encoder, generator_tokenizer=self.tokenizer.generator)
 
 
-# %% ../../nbs/core/10_answer.ipynb #cell-28
+# %% ../../nbs/core/10_answer.ipynb #cell-33
 class _Text:
     "A text that grows by tokens, each of which is decoded beside the piece before it."
     def __init__(self, tokenizer, end=()):
@@ -307,7 +354,7 @@ def token_texts(
     added = [(i, piece) for i, t in enumerate(ids) if (piece := text.add(t)) is not None]
     return [i for i, _ in added], [piece for _, piece in added]
 
-# %% ../../nbs/core/10_answer.ipynb #cell-30
+# %% ../../nbs/core/10_answer.ipynb #cell-35
 @patch
 def _answers(self:Rag, questions, hits, out, kind, gc, **how):
     "One `Answer` for each question, from the output of a decoding, able to be asked again over other hits."
@@ -327,7 +374,7 @@ def _answer(self:Rag, question, hits, kind, prior, out, end):
     return Answer(question, "".join(texts).strip(), texts, out["sequences"][1:][keep], pick("token_logprobs"), float(out["token_logprobs"].sum()),
                   prior, pick("doc_posteriors"), pick("running_posteriors"), hits, kind, written=out["sequences"][1:1+n].clone())
 
-# %% ../../nbs/core/10_answer.ipynb #cell-32
+# %% ../../nbs/core/10_answer.ipynb #cell-37
 @patch
 def ask(self:Rag,
     questions:str|list, # one question, or a list of them
@@ -350,7 +397,7 @@ def ask(self:Rag,
 
 def _more(questions, batch_size): return len(questions) > check_count("batch_size", batch_size)
 
-# %% ../../nbs/core/10_answer.ipynb #cell-34
+# %% ../../nbs/core/10_answer.ipynb #cell-39
 @patch
 def ask_each(self:Rag,
     questions, # any number of strings, from a list or anything else that can be iterated over
@@ -380,7 +427,7 @@ def _each(self:Rag, questions, total, size, progress, hits, how, kind, n_docs, g
             yield from self._ask(batch, kind, n_docs, gc, _part(hits, i, i+len(batch)), **how)
             i += len(batch); bar.update(len(batch))
 
-# %% ../../nbs/core/10_answer.ipynb #cell-35
+# %% ../../nbs/core/10_answer.ipynb #cell-40
 def _hits_for(hits, n):
     "The hits that were given for `n` questions (None: nobody knows how many), or a plain error."
     if hits is None: return None
@@ -394,7 +441,7 @@ def _part(hits, i, j):
     if hits is not None and j > len(hits): raise ValueError(f"{j} questions or more, and hits for {len(hits)}: there has to be one row for each")
     return None if hits is None else hits[i:j]
 
-# %% ../../nbs/core/10_answer.ipynb #cell-36
+# %% ../../nbs/core/10_answer.ipynb #cell-41
 @patch
 def _ways(self:Rag, kind, n_docs, hits, stream, said, decoding, engine):
     "What was asked for, checked: head, number of documents and generation settings."
@@ -444,7 +491,7 @@ def _ask(self:Rag, questions, kind, n_docs, gc, hits, decoding="thorough", engin
         out = run_to_end(decode_contexts(self.model, contexts, scores, gc, kind, decoding, hits, tokenizer=self.tokenizer.generator, engine=engine))
     return self._answers(questions, hits, out, kind, gc, decoding=decoding, engine=engine)
 
-# %% ../../nbs/core/10_answer.ipynb #cell-48
+# %% ../../nbs/core/10_answer.ipynb #cell-53
 class Stream:
     "Pieces of text as they are decided; afterwards `answer` holds the whole `Answer`."
     def __init__(self, rag, questions, n_docs, gc, hits=None, engine="auto"):
@@ -467,7 +514,7 @@ class Stream:
             if piece: yield piece
         self.answer = rag._answers(self.questions, hits, out, "token", self.gc, engine=self.engine)[0]
 
-# %% ../../nbs/core/10_answer.ipynb #cell-51
+# %% ../../nbs/core/10_answer.ipynb #cell-56
 @patch
 def column(self:Answer,
     doc:int|str, # place, passage id or title
@@ -494,7 +541,7 @@ def without(self:Answer,
     after.previous = self
     return after
 
-# %% ../../nbs/core/10_answer.ipynb #cell-56
+# %% ../../nbs/core/10_answer.ipynb #cell-61
 @contextmanager
 def _merged(rag):
     "For a while, a `RagModel` with its networks' adapters merged into copies of them."
@@ -533,15 +580,16 @@ def from_pretrained(cls:Rag,
 def _opened(cls:Rag, name, index, kwargs):
     own = Path(name)/"index"
     if index is None and not own.exists(): raise ValueError(f"{name} has no index of its own: pass index=, a folder made by RagRetriever.from_documents or rag-nb index, or a published one such as 'wiki_dpr:compressed'")
-    made = _model_type(name)
-    if made == "rag": _check_loading(kwargs)
+    made = _model_type(name, kwargs)
+    if made == "rag": adapter = _for_checkpoint(kwargs)
     _say_size(name, kwargs.get("revision"))
     retriever = _open_index(index if index is not None else own)
     if made != "rag": return cls.from_parts(retriever, encoder_of(kwargs.pop("encoder", None) or retriever.encoder), str(name), **kwargs)
-    kind = kwargs.pop("kind", None) or _head_of(name)
+    kind = kwargs.pop("kind", None) or _head_of(name, {k: kwargs[k] for k in _WHERE if k in kwargs})
     if kind not in _HEADS: raise ValueError(f"kind is 'token' or 'sequence', not {kind!r}")
     model = _HEADS[kind].from_pretrained(name, **kwargs)
-    return cls(model, RagTokenizer.from_pretrained(name, config=model.config), retriever)
+    if adapter: model.rag.generator = _with_adapter(model.rag.generator, dict(adapter=adapter))
+    return cls(model, RagTokenizer.from_pretrained(name, config=model.config, **{k: kwargs[k] for k in _WHERE if k in kwargs}), retriever)
 
 def _check_loading(given):
     "TypeError for a name that is almost one of a field of the configuration."
@@ -558,10 +606,20 @@ def _open_index(index):
         if Path(index).exists(): raise
         raise FileNotFoundError(f"there is no index folder {str(index)!r} (and no checkpoint of that name on the Hub, whose index could be opened): rag-nb index makes one, or name a published one such as 'wiki_dpr:compressed'") from e
 
-def _model_type(name):
+def _model_type(name, given):
     "The `model_type` of a checkpoint's configuration."
-    return AutoConfig.from_pretrained(name).model_type
+    names = _WHERE if (Path(name)/"config.json").exists() else _SOURCE
+    return AutoConfig.from_pretrained(name, **{"trust_remote_code": False, **{k: v for k, v in given.items() if k in names}}).model_type
 
-def _head_of(name):
+def _for_checkpoint(given):
+    "Take `adapter` out of the keywords for a RAG checkpoint, and check the others."
+    _check_loading(given)
+    if given.get("gguf_file"): raise ValueError("gguf_file names the file of a generator, and this is a RAG checkpoint: pass it with the generator's own name or folder")
+    if "torch_dtype" in given: given.setdefault("dtype", given.pop("torch_dtype"))
+    if given.get("dtype") is not None: given["dtype"] = _dtype(given["dtype"])
+    given.setdefault("trust_remote_code", False)
+    return given.pop("adapter", None)
+
+def _head_of(name, where):
     "Which head a RAG checkpoint was saved from."
-    return "sequence" if "RagSequenceForGeneration" in (RagConfig.from_pretrained(name).architectures or []) else "token"
+    return "sequence" if "RagSequenceForGeneration" in (RagConfig.from_pretrained(name, **where).architectures or []) else "token"

@@ -1,0 +1,94 @@
+"""A chat model and documents: how it is loaded, and what it writes."""
+import pytest, torch
+from rag_nb.core.answer import Rag
+from rag_nb.core.retriever import RagRetriever
+from rag_nb.core.toy import toy_documents, toy_encoder, toy_generator, toy_tokenizer
+
+DOCS, QUESTION = toy_documents(), "Who wrote the first computer program?"
+
+
+def rag(generator, **kw): return Rag.from_documents(DOCS, generator=generator, question_encoder=toy_encoder(), progress=False, n_docs=3, **kw)
+
+
+def pair(kind="llama"): return toy_generator(kind), toy_tokenizer(kind=kind)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for part in pair(): part.save_pretrained(tmp_path/"generator")
+    return str(tmp_path/"generator")
+
+
+def ways(folder, tmp_path):
+    "The three ways from a name to a Rag, each as a function of the loading keywords."
+    retriever = RagRetriever.from_documents(DOCS, toy_encoder(), progress=False)
+    return [lambda **kw: rag(folder, **kw), lambda **kw: Rag.from_parts(retriever, toy_encoder(), folder, **kw),
+            lambda **kw: Rag.from_pretrained(folder, index=retriever, encoder=toy_encoder(), **kw)]
+
+
+@pytest.mark.parametrize("said, dtype", [
+    (dict(dtype=torch.float16), torch.float16), (dict(dtype="bfloat16"), torch.bfloat16), (dict(torch_dtype="torch.float16"), torch.float16),
+    (dict(dtype=None), torch.float32), (dict(dtype="auto"), torch.float32)])
+def test_the_dtype_is_the_generators(folder, tmp_path, said, dtype):
+    for way in ways(folder, tmp_path):
+        r = way(**said)
+        assert {p.dtype for p in r.model.generator.parameters()} == {dtype} and r.model.question_encoder.dtype == torch.float32
+    assert rag(pair(), **said).model.generator.dtype == dtype
+    assert r.ask(QUESTION, max_new_tokens=3).token_logprobs.isfinite().all()
+
+
+def test_auto_takes_the_dtype_of_the_file(tmp_path):
+    model, tokenizer = pair()
+    model.half().save_pretrained(tmp_path); tokenizer.save_pretrained(tmp_path)
+    assert rag(str(tmp_path), dtype="auto").model.generator.dtype == torch.float16
+    assert rag(str(tmp_path), dtype="float32").model.generator.dtype == torch.float32
+
+
+def test_device_map_attention_and_quantisation_reach_transformers(folder, tmp_path, monkeypatch):
+    from rag_nb.core import answer
+    seen, real = [], answer.generator_class
+    class Spy:
+        def __init__(self, auto): self.auto = auto
+        def from_pretrained(self, name, **kw):
+            seen.append(kw)
+            return self.auto.from_pretrained(name, **{k: v for k, v in kw.items() if k not in ("quantization_config", "device_map")})
+    monkeypatch.setattr(answer, "generator_class", lambda config: Spy(real(config)))
+    for way in ways(folder, tmp_path):
+        r = way(device_map="cpu", quantization_config="q", attn_implementation="eager", revision="main", token="t")
+        assert r.model.generator.config._attn_implementation == "eager"
+        assert seen.pop() == dict(device_map="cpu", quantization_config="q", attn_implementation="eager", revision="main", token="t", trust_remote_code=False)
+
+
+@pytest.mark.parametrize("late", ["device_map", "quantization_config", "revision", "token", "gguf_file", "attn_implementation", "trust_remote_code"])
+def test_a_generator_in_memory_is_loaded_already(late):
+    with pytest.raises(TypeError, match=rf"^{late}: this generator, a LlamaForCausalLM, is loaded already"): rag(pair(), **{late: "x"})
+    model, tokenizer = pair()
+    with pytest.raises(TypeError, match=late): rag(model, generator_tokenizer=tokenizer, **{late: "x"})
+
+
+@pytest.mark.parametrize("wrong", ["float17", "int8", torch.int64, 16])
+def test_a_dtype_that_is_none(folder, wrong):
+    for generator in (folder, pair()):
+        with pytest.raises(ValueError, match="dtype is 'auto', 'float32'"): rag(generator, dtype=wrong)
+    with pytest.raises(ValueError, match="two values"): rag(folder, dtype="float16", torch_dtype="float32")
+    with pytest.raises(TypeError, match="did you mean 'device_map'"): rag(folder, devicemap="auto")
+
+
+def test_an_adapter_is_put_on_top(folder, tmp_path):
+    peft = pytest.importorskip("peft")
+    made = peft.get_peft_model(toy_generator("llama"), peft.LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights=False))
+    made.save_pretrained(tmp_path/"adapter")
+    ids = torch.tensor([[5, 6, 7]])
+    with torch.no_grad(): truth = made.eval()(ids).logits
+    for generator in (folder, pair()):
+        net = rag(generator, adapter=tmp_path/"adapter").model.generator
+        with torch.no_grad(): torch.testing.assert_close(net(ids).logits, truth)
+    rag(folder).save_pretrained(tmp_path/"rag")
+    opened = Rag.from_pretrained(tmp_path/"rag", adapter=tmp_path/"adapter", torch_dtype="float32")
+    with torch.no_grad(): torch.testing.assert_close(opened.model.generator(ids).logits, truth)
+
+
+def test_a_rag_checkpoint_in_another_dtype(folder, tmp_path):
+    rag(folder).save_pretrained(tmp_path/"rag")
+    assert Rag.from_pretrained(tmp_path/"rag", dtype="bfloat16").model.generator.dtype == torch.bfloat16
+    with pytest.raises(ValueError, match="RAG checkpoint"): Rag.from_pretrained(tmp_path/"rag", gguf_file="x.gguf")
