@@ -92,3 +92,55 @@ def test_a_rag_checkpoint_in_another_dtype(folder, tmp_path):
     rag(folder).save_pretrained(tmp_path/"rag")
     assert Rag.from_pretrained(tmp_path/"rag", dtype="bfloat16").model.generator.dtype == torch.bfloat16
     with pytest.raises(ValueError, match="RAG checkpoint"): Rag.from_pretrained(tmp_path/"rag", gguf_file="x.gguf")
+
+
+@pytest.fixture
+def with_code(folder, tmp_path, monkeypatch):
+    "A folder whose configuration, model and tokenizer name code of their own, which would write a file; and no way to ask."
+    import builtins, json
+    from pathlib import Path
+    mark, place = tmp_path/"ran", Path(folder)
+    (place/"own.py").write_text(f"open({str(mark)!r}, 'w').close()\n")
+    for name, map in (("config.json", dict(AutoConfig="own.C", AutoModel="own.M", AutoModelForCausalLM="own.M")),
+                      ("tokenizer_config.json", dict(AutoTokenizer=["own.T", "own.T"]))):
+        said = json.loads((place/name).read_text())
+        said.update(auto_map=map, **(dict(model_type="my_own") if name == "config.json" else dict(tokenizer_class="T")))
+        (place/name).write_text(json.dumps(said))
+    def asked(*_): raise AssertionError("a question on standard input")
+    monkeypatch.setattr(builtins, "input", asked)
+    yield folder
+    assert not mark.exists()
+
+
+def test_no_code_of_a_checkpoint_runs_and_nobody_is_asked(with_code, tmp_path):
+    from rag_nb.core.encoder import TextEncoder
+    from rag_nb.core.model import RagTokenForGeneration
+    from rag_nb.core.retriever import AutoTokenizer
+    from rag_nb.hf.tokenizer import RagTokenizer
+    toy_encoder().save_pretrained(tmp_path/"encoder")
+    two = RagTokenForGeneration.from_pretrained_question_encoder_generator
+    calls = [*ways(with_code, tmp_path), lambda: TextEncoder.from_pretrained(with_code), lambda: rag(pair(), ).with_retriever(RagRetriever.from_pretrained(with_code)),
+             lambda: two(str(tmp_path/"encoder"), with_code), lambda: two(with_code, with_code), lambda: AutoTokenizer.from_pretrained(with_code)]
+    for call in calls:
+        with pytest.raises((ValueError, OSError)): call()
+    rag(pair()).save_pretrained(tmp_path/"rag")
+    (tmp_path/"rag"/"generator_tokenizer"/"own.py").write_text("")
+    for name in ("own.py", "tokenizer_config.json"):
+        (tmp_path/"rag"/"generator_tokenizer"/name).write_bytes(open(f"{with_code}/{name}", "rb").read())
+    for call in (lambda: RagTokenizer.from_pretrained(tmp_path/"rag"), lambda: Rag.from_pretrained(tmp_path/"rag")):
+        try: call()
+        except (ValueError, OSError): pass
+
+
+def test_every_call_of_an_auto_class_says_whose_code_runs():
+    import ast
+    from pathlib import Path
+    import rag_nb
+    classes, silent = {"AutoConfig", "AutoTokenizer", "AutoModel", "AutoModelForCausalLM", "AutoModelForSeq2SeqLM"}, []
+    for path in Path(rag_nb.__file__).parent.rglob("*.py"):
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
+            if not (isinstance(call, ast.Call) and getattr(call.func, "attr", "") == "from_pretrained"): continue
+            owner = call.func.value
+            if getattr(owner, "id", getattr(owner, "attr", None)) not in classes: continue
+            if not any(k.arg in ("trust_remote_code", None) for k in call.keywords): silent.append(f"{path.name}:{call.lineno}")
+    assert not silent

@@ -395,7 +395,7 @@ def _find_spec(source, architecture, **kwargs): return _describe(source, archite
 def _architecture(source, **kwargs):
     "The class whose weights a folder or name holds, read from its config.json; None where that does not say."
     try: config = _json(source, "config.json", **kwargs)
-    except OSError: config = AutoConfig.from_pretrained(source, **kwargs).to_dict()
+    except OSError: config = AutoConfig.from_pretrained(source, **{"trust_remote_code": False, **kwargs}).to_dict()
     named = config.get("architectures") if isinstance(config, dict) else None
     named = named[0] if isinstance(named, list) and named and isinstance(named[0], str) else None
     return "DPRContextEncoder" if named not in _DPR and isinstance(config, dict) and config.get("model_type") == "dpr" else named

@@ -223,7 +223,7 @@ def _load_part(name, kwargs, auto):
     "One network: the `model` among its keyword arguments, or loaded by name."
     if kwargs.get("model") is not None: return kwargs["model"]
     if name is None: raise ValueError("no name and no model: pass a name or folder, or question_encoder_model= / generator_model=")
-    config, kwargs = kwargs.pop("config", None), {k: v for k, v in kwargs.items() if k != "model"}
+    config, kwargs = kwargs.pop("config", None), {"trust_remote_code": False, **{k: v for k, v in kwargs.items() if k != "model"}}
     if config is None:
         where, loading = ({k: v for k, v in kwargs.items() if k in names} for names in (_WHERE, (*_WHERE, *_HOW)))
         config, kwargs = AutoConfig.from_pretrained(name, **where, **{k: v for k, v in kwargs.items() if k not in loading}, return_unused_kwargs=True)
@@ -323,7 +323,7 @@ def _tokenizer_of(config, part):
     places = [(config.name_or_path, dict(subfolder=FOLDERS[part])), (getattr(config, part).name_or_path, {})]
     for name, where in places:
         if not name: continue
-        try: return AutoTokenizer.from_pretrained(name, config=getattr(config, part), **where)  # before 5.16 a folder of its own is asked for a class
+        try: return AutoTokenizer.from_pretrained(name, config=getattr(config, part), trust_remote_code=False, **where)  # before 5.16 a folder of its own is asked for a class
         except (OSError, ValueError): continue
     raise ValueError(f"the retriever has no tokenizer for the {part.replace('_', ' ')}, and none is saved with this model: pass {part}_tokenizer= to RagRetriever")
 

@@ -808,7 +808,7 @@ class AutoTokenizer(transformers.AutoTokenizer):
     "Transformers' `AutoTokenizer`, with the `RagTokenizer` of this library for RAG checkpoints."
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path, *args, **kwargs):
-        made = transformers.AutoTokenizer.from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
+        made = transformers.AutoTokenizer.from_pretrained(pretrained_model_name_or_path, *args, **{"trust_remote_code": False, **kwargs})
         return RagTokenizer(made.question_encoder, made.generator) if isinstance(made, transformers.RagTokenizer) else made
 
 # %% ../../nbs/core/06_retriever.ipynb #cell-77
@@ -923,7 +923,7 @@ def _published(cls:RagRetriever, name, config=None, indexed_dataset=None, **kwar
 
 def _published_config(name, kwargs):
     "The configuration of a RAG checkpoint, or one around the passage encoder of that name."
-    made = AutoConfig.from_pretrained(name)
+    made = AutoConfig.from_pretrained(name, trust_remote_code=False)
     if made.model_type == "rag": return RagConfig.from_pretrained(name, **kwargs)
     return RagConfig(**{"retrieval_vector_size": getattr(made, "projection_dim", 0) or made.hidden_size, **kwargs})
 

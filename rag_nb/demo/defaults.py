@@ -270,8 +270,8 @@ def convert_gguf(
     "Expand the weights of a GGUF file and save them, with the tokenizer, as a folder that `from_pretrained` reads."
     where, name = Path(gguf).parent, Path(gguf).name
     with _hushed(), tqdm(total=3, desc=f"unpacking {name}", unit="step", disable=_silent()) as bar:
-        bar.set_postfix_str("vocabulary"); tokenizer = AutoTokenizer.from_pretrained(where, gguf_file=name); bar.update()
-        bar.set_postfix_str("weights"); packed = AutoModelForCausalLM.from_pretrained(where, gguf_file=name, dtype=torch.float32, **_expanded()); bar.update()
+        bar.set_postfix_str("vocabulary"); tokenizer = AutoTokenizer.from_pretrained(where, gguf_file=name, trust_remote_code=False); bar.update()
+        bar.set_postfix_str("weights"); packed = AutoModelForCausalLM.from_pretrained(where, gguf_file=name, dtype=torch.float32, trust_remote_code=False, **_expanded()); bar.update()
         bar.set_postfix_str("saving"); _plain(packed, dtype or torch.float16).save_pretrained(out); tokenizer.save_pretrained(out); bar.update()
 
 def _plain(packed, dtype):
@@ -408,8 +408,8 @@ def default_generator(
     "The decoder-only generator and its tokenizer; `FetchError` if it can be had from nowhere."
     where, dtype = _from(source, smollm2_folder, SMOLLM2), native_dtype(device) if dtype == "auto" else dtype or torch.float32
     with _hushed():
-        model = AutoModelForCausalLM.from_pretrained(where, dtype="auto")  # as it lies in the file, where it stays until it is used
-        tokenizer = AutoTokenizer.from_pretrained(where)
+        model = AutoModelForCausalLM.from_pretrained(where, dtype="auto", trust_remote_code=False)  # as it lies in the file, where it stays until it is used
+        tokenizer = AutoTokenizer.from_pretrained(where, trust_remote_code=False)
     if trained: add_adapters(model, TRAINED/"generator", dtype)
     model.config.dtype = dtype
     tokenizer.eos_token = "<|im_end|>"  # some releases of Transformers read another one out of the GGUF file

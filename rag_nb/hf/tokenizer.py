@@ -355,6 +355,7 @@ def from_pretrained(cls:RagTokenizer,
     from transformers import AutoTokenizer
     settle(pretrained_model_name_or_path)
     config = config or RagConfig.from_pretrained(pretrained_model_name_or_path, **kwargs)
+    kwargs = {"trust_remote_code": False, **kwargs}  # None would ask on standard input
     load = lambda part: AutoTokenizer.from_pretrained(pretrained_model_name_or_path, config=getattr(config, part),
                                                       subfolder=FOLDERS[part], **kwargs)
     return cls(load("question_encoder"), load("generator"), config if isinstance(config, RagConfig) else None)
