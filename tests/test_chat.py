@@ -223,3 +223,30 @@ def test_what_a_document_says_of_thinking_opens_nothing():
     from rag_nb.core.answer import _opens_thought
     opens = lambda t: _opens_thought(rag(pair(), context_template=t).model.config)
     assert opens("{text}{question}<think>\n") and not opens("{text}{question}<think>\n\n</think>\n\n") and not opens("<think>{text}{question}")
+
+
+def chatting(template):
+    model, tok = pair()
+    tok.chat_template = template
+    return model, tok
+
+
+THINKS = "{% for m in messages %}[{{ m.role }}] {{ m.content }}\n{% endfor %}{% if enable_thinking is defined and not enable_thinking %}<think></think>{% endif %}"
+REFUSES = "{{ raise_exception('only parts as a list') }}"
+
+
+def test_the_template_is_asked_not_to_think_and_says_what_the_system_says():
+    from rag_nb.hf.tokenizer import chat_template_of
+    _, tok = chatting(THINKS)
+    messages = [dict(role="system", content="S"), dict(role="user", content="{text}{question}")]
+    for thinks in (False, True):
+        truth = tok.apply_chat_template(messages, tokenize=False, add_generation_prompt=True, enable_thinking=thinks)
+        assert chat_template_of(tok, "{text}{question}", system="S", enable_thinking=thinks) == truth
+    assert rag(chatting(THINKS)).model.config.context_template.endswith("<think></think>")
+
+
+def test_a_template_that_raises_is_named_and_not_asked_where_there_is_another():
+    from rag_nb.hf.tokenizer import chat_template_of
+    with pytest.raises(ValueError, match="only parts as a list.*pass context_template="): rag(chatting(REFUSES))
+    with pytest.raises(ValueError, match="system and user .*put what system= says into instruction="): chat_template_of(chatting(REFUSES)[1], system="S")
+    assert rag(chatting(REFUSES), context_template="{text} {question}").model.config.answer_prefix == ""

@@ -260,9 +260,10 @@ def _say_size(name, revision=None):
     weights = [n for n in sizes if n.endswith(".safetensors")] or [n for n in sizes if n.endswith(".bin")]
     announce(files, {n: sizes[n] for n in weights})
 
-def _prompt(generator, tokenizer):
+def _prompt(generator, tokenizer, template=None):
     "The context template and answer prefix that suit a generator: its own chat format where it has one."
     if generator.config.is_encoder_decoder: return {}
+    if template is not None: return dict(answer_prefix="" if getattr(tokenizer, "chat_template", None) else " ")
     chat = chat_template_of(tokenizer)
     return dict(context_template=chat, answer_prefix="") if chat else dict(context_template=PLAIN_TEMPLATE, answer_prefix=" ")
 
@@ -282,7 +283,7 @@ def from_parts(cls:Rag,
     _check_fields("from_parts()", kind, config)
     loading, config = _take_loading(config)
     encoder, (model, tokenizer) = encoder_of(encoder), _generator(generator, generator_tokenizer, **loading)
-    prompt = {**_prompt(model, tokenizer), **getattr(model, "rag_config", {}), **config}
+    prompt = {**_prompt(model, tokenizer, config.get("context_template")), **getattr(model, "rag_config", {}), **config}
     cfg = config_for(encoder, **{"max_combined_length": 512, "generator": model.config.to_dict(), **prompt})
     head = _HEADS[kind](cfg, encoder.model, model)
     return cls(head, RagTokenizer(encoder.tokenizer, tokenizer, head.config), retriever)
