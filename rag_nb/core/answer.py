@@ -6,7 +6,7 @@
 __all__ = ['Citation', 'Answer', 'Rag', 'evaluating', 'token_texts', 'Stream']
 
 # %% ../../nbs/core/10_answer.ipynb #cell-02
-import copy, os
+import copy, os, warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
@@ -21,7 +21,7 @@ from .config import RagConfig, unknown_argument
 from .passages import Hits
 from .encoder import TextEncoder, check_place
 from ..store.folder import of_one_save, staging
-from ..hf.tokenizer import RagTokenizer, PLAIN_TEMPLATE, chat_template_of
+from ..hf.tokenizer import RagTokenizer, HOLE, PLAIN_TEMPLATE, chat_template_of, context_template
 from ..store.hub import HubFiles, announce, open_hub_index
 from .retriever import RagRetriever, as_retriever, check_count, check_question, config_for, encoder_of, question_list
 from .marginal import doc_log_prior
@@ -30,6 +30,11 @@ from .model import RagTokenForGeneration, RagSequenceForGeneration, generator_cl
 from .generate import HONOURED, generation_settings, decode_contexts, run_to_end, check_ways
 
 # %% ../../nbs/core/10_answer.ipynb #cell-05
+def _ending(answer):
+    "What a display says of an answer that was cut; empty for one that ended."
+    if answer.thinking: return ", … ended in the middle of a thought"
+    return ", … cut at the limit of tokens" if answer.cut else ""
+
 @dataclass
 class Citation:
     "A stretch of an answer and the document that it leans on."
@@ -59,11 +64,15 @@ class Answer:
     _again: object = field(default=None, repr=False, compare=False)  # answers again over other hits; gone once stored
     written: torch.Tensor | None = field(default=None, repr=False)   # all token ids as generated, special tokens and the end among them
     n_cut: int = 0                   # of the contexts that were read, those that were cut to fit
+    thoughts: str = ""               # what the model wrote between <think> and </think>; no part of the text
+    thinking: bool = False           # whether it ended in the middle of a thought
+    cut: bool = False                # whether the limit of tokens ended it
+    positions: torch.Tensor|None = field(default=None, repr=False)   # (T,) where its tokens are in `written`
 
     def __getstate__(self): return {**self.__dict__, "_again": None}
     def __str__(self): return self.text
     def _repr_html_(self): return self.to_html()
-    def __repr__(self): return f"Answer({self.text!r}, probability {2.718281828459045**self.logprob:.3g}, {len(self.tokens)} tokens, {int(self.hits.mask.sum())} documents)"
+    def __repr__(self): return f"Answer({self.text!r}, probability {2.718281828459045**self.logprob:.3g}, {len(self.tokens)} tokens, {int(self.hits.mask.sum())} documents{_ending(self)})"
 
 # %% ../../nbs/core/10_answer.ipynb #cell-07
 @patch
@@ -280,9 +289,10 @@ def _say_size(name, revision=None):
     weights = [n for n in sizes if n.endswith(".safetensors")] or [n for n in sizes if n.endswith(".bin")]
     announce(files, {n: sizes[n] for n in weights})
 
-def _prompt(generator, tokenizer):
+def _prompt(generator, tokenizer, template=None):
     "The context template and answer prefix that suit a generator: its own chat format where it has one."
     if generator.config.is_encoder_decoder: return {}
+    if template is not None: return dict(answer_prefix="" if getattr(tokenizer, "chat_template", None) else " ")
     chat = chat_template_of(tokenizer)
     return dict(context_template=chat, answer_prefix="") if chat else dict(context_template=PLAIN_TEMPLATE, answer_prefix=" ")
 
@@ -303,7 +313,7 @@ def from_parts(cls:Rag,
     loading, config = _take_loading(config)
     encoder, (model, tokenizer) = encoder_of(encoder), _generator(generator, generator_tokenizer, **loading)
     check_generator(model)
-    prompt = {**_prompt(model, tokenizer), **getattr(model, "rag_config", {}), **config}
+    prompt = {**_prompt(model, tokenizer, config.get("context_template")), **getattr(model, "rag_config", {}), **config}
     cfg = config_for(encoder, **{"max_combined_length": 512, "generator": model.config.to_dict(), **prompt})
     head = _HEADS[kind](cfg, encoder.model, model)
     return cls(head, RagTokenizer(encoder.tokenizer, tokenizer, head.config), retriever)
@@ -385,7 +395,73 @@ def token_texts(
     added = [(i, piece) for i, t in enumerate(ids) if (piece := text.add(t)) is not None]
     return [i for i, _ in added], [piece for _, piece in added]
 
-# %% ../../nbs/core/10_answer.ipynb #cell-37
+# %% ../../nbs/core/10_answer.ipynb #cell-38
+_MARKS = ("<think>", "</think>")
+
+class _Thinking:
+    "Text that comes piece by piece, in two: what is shown, and what is thought."
+    def __init__(self, opened=False): self.open, self.held, self.shown, self.thoughts = opened, [], [], ""
+
+    def add(self, piece):
+        "The shown text that a piece decides; nothing while it may be the beginning of a mark."
+        self.held += [(c, len(self.shown)) for c in piece]
+        self.shown.append("")
+        out, text, mark = "", "".join(c for c, _ in self.held), _MARKS[self.open]
+        while (at := text.find(mark)) >= 0:
+            out += self._pass(at)
+            self.held, self.open = self.held[len(mark):], not self.open
+            text, mark = text[at+len(mark):], _MARKS[self.open]
+        wait = next((k for k in range(len(mark) - 1, 0, -1) if text.endswith(mark[:k])), 0)
+        return out + self._pass(len(text) - wait)
+
+    def end(self): return self._pass(len(self.held))
+
+    def _pass(self, n):
+        "Let the first n characters go where they belong; what of them is shown."
+        going, self.held = self.held[:n], self.held[n:]
+        text = "".join(c for c, _ in going)
+        if self.open: self.thoughts += text; return ""
+        for c, i in going: self.shown[i] += c
+        return text
+
+# %% ../../nbs/core/10_answer.ipynb #cell-40
+def _opens_thought(config):
+    "Whether contexts end inside a thought."
+    template = context_template(config)
+    tail = template[max((m.end() for m in HOLE.finditer(template) if m[1]), default=0):]
+    return tail.rfind(_MARKS[0]) > tail.rfind(_MARKS[1])
+
+class _Shown:
+    "What tokens add to an answer's text, one after another, without its thoughts."
+    def __init__(self, tokenizer, end, config):
+        self.text, self.thinking, self.added = _Text(tokenizer, end or ()), _Thinking(_opens_thought(config)), []
+        ids = {tokenizer.convert_tokens_to_ids(m): m for m in _MARKS}
+        self.marks = {i: m for i, m in ids.items() if i in self.text.special and tokenizer.convert_ids_to_tokens(i) == m}
+
+    def add(self, i, token):
+        "The text that token number i decides."
+        piece, inside = self.marks.get(token) or self.text.add(token), self.thinking.open
+        if piece is None: return ""
+        self.added.append((i, piece, inside))
+        return self.thinking.add(piece)
+
+    def end(self):
+        "Positions of the answer's tokens and their texts, once the last has come."
+        self.thinking.end()
+        kept = [(i, t) for (i, piece, inside), t in zip(self.added, self.thinking.shown) if t or not piece and not inside]
+        return [i for i, _ in kept], [t for _, t in kept]
+
+# %% ../../nbs/core/10_answer.ipynb #cell-43
+def _note_cut(answer, gc):
+    "Say whether the limit ended an answer, and warn where it came before the answer began."
+    written, end = answer.written, gc.eos_token_id if isinstance(gc.eos_token_id, (list, tuple)) else [gc.eos_token_id]
+    full = gc.max_length is not None and len(written) >= gc.max_length - 1                    # the start token is one of max_length
+    answer.cut = bool(full and (int(written[-1]) not in end or gc.forced_eos_token_id is not None))
+    if answer.thinking and not answer.text:
+        warnings.warn(f"the answer to {answer.question[:60]!r} ended in the middle of a thought after {len(written)} tokens: raise max_new_tokens=, "
+                      "or use a template that asks for no thoughts")
+
+# %% ../../nbs/core/10_answer.ipynb #cell-44
 @patch
 def _answers(self:Rag, questions, hits, out, kind, gc, **how):
     "One `Answer` for each question, from the output of a decoding, able to be asked again over other hits."
@@ -393,6 +469,7 @@ def _answers(self:Rag, questions, hits, out, kind, gc, **how):
     prior = doc_log_prior(out["doc_scores"]).exp()
     answers = [self._answer(q, hits[b].to("cpu"), kind, prior[b].clone(), {k: v[b] for k, v in out.items()}, gc.eos_token_id) for b, q in enumerate(questions)]
     for a, row in zip(answers, getattr(hits, "cut", ())): a.n_cut = int(row.sum())
+    for a in answers: _note_cut(a, gc)
     for a in answers: a._again = lambda hits, q=a.question: self._ask([q], kind, None, gc, hits, **how)[0]
     return answers
 
@@ -400,12 +477,15 @@ def _answers(self:Rag, questions, hits, out, kind, gc, **how):
 def _answer(self:Rag, question, hits, kind, prior, out, end):
     "The answer to one question."
     n = int(out["lengths"])
-    keep, texts = token_texts(self.tokenizer.generator, out["sequences"][1:1+n].tolist(), end)
+    shown = _Shown(self.tokenizer.generator, end, self.model.config)
+    for i, t in enumerate(out["sequences"][1:1+n].tolist()): shown.add(i, t)
+    keep, texts = shown.end()
+    thought = dict(thoughts=shown.thinking.thoughts.strip(), thinking=shown.thinking.open, positions=torch.tensor(keep, dtype=torch.long))
     pick = lambda name: out[name][keep]
     return Answer(question, "".join(texts).strip(), texts, out["sequences"][1:][keep], pick("token_logprobs"), float(out["token_logprobs"].sum()),
-                  prior, pick("doc_posteriors"), pick("running_posteriors"), hits, kind, written=out["sequences"][1:1+n].clone())
+                  prior, pick("doc_posteriors"), pick("running_posteriors"), hits, kind, written=out["sequences"][1:1+n].clone(), **thought)
 
-# %% ../../nbs/core/10_answer.ipynb #cell-39
+# %% ../../nbs/core/10_answer.ipynb #cell-46
 @patch
 def ask(self:Rag,
     questions:str|list, # one question, or a list of them
@@ -428,7 +508,7 @@ def ask(self:Rag,
 
 def _more(questions, batch_size): return len(questions) > check_count("batch_size", batch_size)
 
-# %% ../../nbs/core/10_answer.ipynb #cell-41
+# %% ../../nbs/core/10_answer.ipynb #cell-48
 @patch
 def ask_each(self:Rag,
     questions, # any number of strings, from a list or anything else that can be iterated over
@@ -458,7 +538,7 @@ def _each(self:Rag, questions, total, size, progress, hits, how, kind, n_docs, g
             yield from self._ask(batch, kind, n_docs, gc, _part(hits, i, i+len(batch)), **how)
             i += len(batch); bar.update(len(batch))
 
-# %% ../../nbs/core/10_answer.ipynb #cell-42
+# %% ../../nbs/core/10_answer.ipynb #cell-49
 def _hits_for(hits, n):
     "The hits that were given for `n` questions (None: nobody knows how many), or a plain error."
     if hits is None: return None
@@ -472,7 +552,7 @@ def _part(hits, i, j):
     if hits is not None and j > len(hits): raise ValueError(f"{j} questions or more, and hits for {len(hits)}: there has to be one row for each")
     return None if hits is None else hits[i:j]
 
-# %% ../../nbs/core/10_answer.ipynb #cell-43
+# %% ../../nbs/core/10_answer.ipynb #cell-50
 @patch
 def _ways(self:Rag, kind, n_docs, hits, stream, said, decoding, engine):
     "What was asked for, checked: head, number of documents and generation settings."
@@ -522,7 +602,7 @@ def _ask(self:Rag, questions, kind, n_docs, gc, hits, decoding="thorough", engin
         out = run_to_end(decode_contexts(self.model, contexts, scores, gc, kind, decoding, hits, tokenizer=self.tokenizer.generator, engine=engine))
     return self._answers(questions, hits, out, kind, gc, decoding=decoding, engine=engine)
 
-# %% ../../nbs/core/10_answer.ipynb #cell-55
+# %% ../../nbs/core/10_answer.ipynb #cell-62
 class Stream:
     "Pieces of text as they are decided; afterwards `answer` holds the whole `Answer`."
     def __init__(self, rag, questions, n_docs, gc, hits=None, engine="auto"):
@@ -533,19 +613,20 @@ class Stream:
 
     def __iter__(self):
         "Decode, yielding what each token adds to the text."
-        rag, text, started = self.rag, _Text(self.rag.tokenizer.generator, self.gc.eos_token_id), False
+        rag, shown, started, n = self.rag, _Shown(self.rag.tokenizer.generator, self.gc.eos_token_id, self.rag.model.config), False, 0
         with evaluating(rag.model): hits, scores, contexts = rag._read_for(self.questions, self.n_docs, self.hits)
         steps = decode_contexts(rag.model, contexts, scores, self.gc, "token", hits=hits, tokenizer=rag.tokenizer.generator, engine=self.engine)
         while True:
             try:
                 with torch.no_grad(), evaluating(rag.model): step = next(steps)
             except StopIteration as end: out = end.value; break
-            piece = text.add(int(step.next[0, 0])) or ""
+            piece, n = shown.add(n, int(step.next[0, 0])), n + 1
             piece, started = (piece, True) if started else (piece.lstrip(), bool(piece.strip()))
             if piece: yield piece
+        if piece := shown.thinking.end(): yield piece if started else piece.lstrip()
         self.answer = rag._answers(self.questions, hits, out, "token", self.gc, engine=self.engine)[0]
 
-# %% ../../nbs/core/10_answer.ipynb #cell-58
+# %% ../../nbs/core/10_answer.ipynb #cell-65
 @patch
 def column(self:Answer,
     doc:int|str, # place, passage id or title
@@ -572,7 +653,7 @@ def without(self:Answer,
     after.previous = self
     return after
 
-# %% ../../nbs/core/10_answer.ipynb #cell-63
+# %% ../../nbs/core/10_answer.ipynb #cell-70
 @contextmanager
 def _merged(rag):
     "For a while, a `RagModel` with its networks' adapters merged into copies of them."
@@ -655,7 +736,7 @@ def _head_of(name, where):
     "Which head a RAG checkpoint was saved from."
     return "sequence" if "RagSequenceForGeneration" in (RagConfig.from_pretrained(name, **where).architectures or []) else "token"
 
-# %% ../../nbs/core/10_answer.ipynb #cell-68
+# %% ../../nbs/core/10_answer.ipynb #cell-75
 @patch
 def evaluate(self:Rag,
     questions, # whatever `read_questions` takes
@@ -675,7 +756,7 @@ def evaluate(self:Rag,
     from rag_nb.core.evaluate import evaluate
     return evaluate(self, questions, n_docs, kind, compare, limit, batch_size, predictions, samples, seed, progress, normalize, **generation)
 
-# %% ../../nbs/core/10_answer.ipynb #cell-69
+# %% ../../nbs/core/10_answer.ipynb #cell-76
 @patch
 def ask_file(self:Rag,
     questions, # a .txt, .jsonl, .csv, .tsv, .parquet or .json file, a binary file that is open, or an iterable of strings or dicts with `question` and perhaps `id`
@@ -693,7 +774,7 @@ def ask_file(self:Rag,
     from rag_nb.scale.batch import ask_file
     return ask_file(self, questions, output, overwrite, kind, n_docs, decoding, batch_size, progress, engine, **generation)
 
-# %% ../../nbs/core/10_answer.ipynb #cell-71
+# %% ../../nbs/core/10_answer.ipynb #cell-78
 @patch
 def alternatives(self:Rag,
     answer:Answer, # one that a `Rag` gave
@@ -716,7 +797,7 @@ def trace_beams(self:Rag,
     from rag_nb.show.candidates import trace_beams
     return trace_beams(self, question, num_beams, n_docs, max_new_tokens, hits, **generation)
 
-# %% ../../nbs/core/10_answer.ipynb #cell-73
+# %% ../../nbs/core/10_answer.ipynb #cell-80
 @patch(cls_method=True)
 def demo(cls:Rag,
     kind:str="sequence", # "token" or "sequence": where the sum over documents is taken

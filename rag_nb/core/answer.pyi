@@ -14,6 +14,10 @@ from rag_nb.hf.tokenizer import RagTokenizer
 
 __all__ = ['Citation', 'Answer', 'Rag', 'evaluating', 'token_texts', 'Stream']
 
+def _ending(answer):
+    """What a display says of an answer that was cut; empty for one that ended."""
+    ...
+
 @dataclass
 class Citation:
     """A stretch of an answer and the document that it leans on.
@@ -50,7 +54,11 @@ Parameters:
     kind: which head answered
     previous: the answer before a document was left out
     written: all token ids as generated, special tokens and the end among them
-    n_cut: of the contexts that were read, those that were cut to fit"""
+    n_cut: of the contexts that were read, those that were cut to fit
+    thoughts: what the model wrote between <think> and </think>; no part of the text
+    thinking: whether it ended in the middle of a thought
+    cut: whether the limit of tokens ended it
+    positions: (T,) where its tokens are in `written`"""
     question: str
     text: str
     tokens: list
@@ -66,6 +74,10 @@ Parameters:
     _again: object = ...
     written: torch.Tensor | None = ...
     n_cut: int = ...
+    thoughts: str = ...
+    thinking: bool = ...
+    cut: bool = ...
+    positions: torch.Tensor | None = ...
 
     def __getstate__(self): ...
 
@@ -460,7 +472,7 @@ def _say_size(name, revision=None):
     """Say how large the weights of a model on the Hub are, where they have to be downloaded first."""
     ...
 
-def _prompt(generator, tokenizer):
+def _prompt(generator, tokenizer, template=None):
     """The context template and answer prefix that suit a generator: its own chat format where it has one."""
     ...
 
@@ -495,6 +507,52 @@ Parameters:
     end: ids that end an answer and are not part of it, such as a line break
 
 Returns: positions of the ordinary tokens, and the text that each adds"""
+    ...
+
+_MARKS: Any
+
+class _Thinking:
+    """Text that comes piece by piece, in two: what is shown, and what is thought."""
+    open: Any
+    held: Any
+    shown: list
+    thoughts: str
+
+    def __init__(self, opened=False) -> None: ...
+
+    def add(self, piece):
+        """The shown text that a piece decides; nothing while it may be the beginning of a mark."""
+        ...
+
+    def end(self): ...
+
+    def _pass(self, n):
+        """Let the first n characters go where they belong; what of them is shown."""
+        ...
+
+def _opens_thought(config):
+    """Whether contexts end inside a thought."""
+    ...
+
+class _Shown:
+    """What tokens add to an answer's text, one after another, without its thoughts."""
+    text: _Text
+    thinking: _Thinking
+    added: list
+    marks: dict
+
+    def __init__(self, tokenizer, end, config) -> None: ...
+
+    def add(self, i, token):
+        """The text that token number i decides."""
+        ...
+
+    def end(self):
+        """Positions of the answer's tokens and their texts, once the last has come."""
+        ...
+
+def _note_cut(answer, gc):
+    """Say whether the limit ended an answer, and warn where it came before the answer began."""
     ...
 
 def _more(questions, batch_size): ...

@@ -386,11 +386,17 @@ def targets(self:RagTokenizer,
 def chat_template_of(
     tokenizer, # of an instruction-tuned model
     instruction:str="{title}\n{text}\n\nQuestion: {question}\nAnswer in a few words.", # what the user says, with holes
+    system:str|None=None, # what the system says before
+    **template, # for the template; `enable_thinking` is False where nothing else is said
 ) -> str|None: # None where the tokenizer has no chat template
     "The model's own chat format around a document and a question, ending where the assistant begins to speak."
     if not getattr(tokenizer, "chat_template", None): return None
     marks = {hole: chr(0xE000 + i) for i, hole in enumerate(("title", "text", "question"))}         # private characters
-    said = tokenizer.apply_chat_template([dict(role="user", content=fill(instruction, **marks))], tokenize=False, add_generation_prompt=True)
+    messages = [dict(role="system", content=system)]*(system is not None) + [dict(role="user", content=fill(instruction, **marks))]
+    try: said = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True, **{"enable_thinking": False, **template})
+    except Exception as e:
+        out = "put what system= says into instruction=" if system is not None else "pass context_template= with the holes {title}, {text} and {question}"
+        raise ValueError(f"the tokenizer's chat template refuses {' and '.join(m['role'] for m in messages)} ({e}): {out}") from e
     said = _literal(said)
     for hole, mark in marks.items(): said = said.replace(mark, "{" + hole + "}")
     return said

@@ -253,12 +253,16 @@ Returns: (B, T) int64, −100 past the end"""
 
 FOLDERS: Any
 
-def chat_template_of(tokenizer, instruction: str='{title}\n{text}\n\nQuestion: {question}\nAnswer in a few words.') -> str | None:
+def chat_template_of(
+    tokenizer, instruction: str='{title}\n{text}\n\nQuestion: {question}\nAnswer in a few words.', system: str | None=None, **template
+) -> str | None:
     """The model's own chat format around a document and a question, ending where the assistant begins to speak.
 
 Parameters:
     tokenizer: of an instruction-tuned model
     instruction: what the user says, with holes
+    system: what the system says before
+    template: for the template; `enable_thinking` is False where nothing else is said
 
 Returns: None where the tokenizer has no chat template"""
     ...

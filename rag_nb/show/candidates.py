@@ -39,7 +39,8 @@ def _distributions(rag:Rag, answer):
     reading = read(rag.model.generator, ctx["context_input_ids"], ctx["context_attention_mask"], rag._settings().decoder_start_token_id)
     targets = written.expand(reading.rows, -1)                                                      # (K, W)
     each = reading.score_logits(targets).float().log_softmax(-1)                                    # (K, W, V)
-    keep = torch.isin(written, answer.token_ids.to(written.device))                                 # (W,)
+    at = getattr(answer, "positions", None)
+    keep = torch.isin(written, answer.token_ids.to(written.device)) if at is None else at.to(written.device)                                 # (W,)
     weight = _weights(token_logprobs(each[None], targets[None, 0])[0], doc_log_prior(scores)[0], answer.kind)
     return each[:, keep].cpu(), weight[keep].cpu()
 

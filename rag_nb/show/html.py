@@ -119,6 +119,7 @@ def _cited(text, c):
 def _facts(answer):
     kind = {"token": "RAG-Token", "sequence": "RAG-Sequence"}.get(answer.kind, answer.kind)
     cut = [f"{_plural(answer.n_cut, 'context')} cut to fit"]*bool(answer.n_cut)
+    cut += ["… ended in the middle of a thought"]*answer.thinking + ["… cut at the limit of tokens"]*(answer.cut and not answer.thinking)
     return [kind, _plural(len(_documents(answer)), "document"), *cut, _plural(len(answer.tokens), "token"),
             f"log-probability {_log(answer.logprob)} ({_likelihood(answer.logprob)})"]
 
