@@ -2,9 +2,7 @@
 import types
 import numpy as np, pytest, torch
 from transformers import BatchEncoding
-from rag_nb import Rag, RagRetriever, RagSequenceForGeneration, RagTokenForGeneration
-from rag_nb.core.passages import Hits
-from rag_nb.core.retriever import CalledRetriever, as_retriever
+from rag_nb import Rag, RagRetriever, RagTokenForGeneration
 from rag_nb.core.toy import toy_documents, toy_encoder, toy_generator, toy_questions, toy_tokenizer
 
 QS = [q for q, *_ in toy_questions()]

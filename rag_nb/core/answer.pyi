@@ -113,7 +113,7 @@ class Rag:
     default_generator: Any
     model: Any
     tokenizer: RagTokenizer
-    retriever: Any
+    _own: Any
 
     def __init__(self, model, tokenizer: RagTokenizer, retriever: RagRetriever) -> None:
         """Parameters:
@@ -125,6 +125,14 @@ class Rag:
     def _take(self, retriever):
         """Hold the retriever, after checking that the question encoder belongs to its passages, and let the model use these tokenizers."""
         ...
+
+    @property
+    def retriever(self):
+        """What it searches with: its own, or what was set on the model since."""
+        ...
+
+    @retriever.setter
+    def retriever(self, retriever): ...
 
     def __repr__(self): ...
 
@@ -190,6 +198,10 @@ Parameters:
     n_docs: K
 
 Returns: hits (B, K) and document scores (B, K)"""
+        ...
+
+    def lending(self):
+        """A context in which the retriever has the model's configuration and these tokenizers, should a method of its own want them."""
         ...
 
     def _answers(self, questions, hits, out, kind, gc, **how):

@@ -13,7 +13,7 @@ from rag_nb.core.config import RagConfig
 from rag_nb.core.names import CacheOutput
 from rag_nb.core.passages import Hits
 
-__all__ = ['RetrievAugLMOutput', 'RetrievAugLMMarginOutput', 'RagPreTrainedModel', 'generator_class', 'RagModel', 'RagTokenForGeneration', 'RagSequenceForGeneration', 'usable_attention', 'generator_only', 'check_contexts', 'align_labels', 'start_id']
+__all__ = ['RetrievAugLMOutput', 'RetrievAugLMMarginOutput', 'RagPreTrainedModel', 'generator_class', 'RagModel', 'RagTokenForGeneration', 'RagSequenceForGeneration', 'usable_attention', 'generator_only', 'check_contexts', 'align_labels', 'start_id', 'ForwardedGenerator']
 
 class RetrievAugLMOutput(CacheOutput):
     """What `RagModel` returns: logits (B·K, T, V), document scores (B, K), what was retrieved, what the networks computed."""
@@ -155,7 +155,9 @@ class RagModel(RagPreTrainedModel):
 
     def set_output_embeddings(self, new_embeddings): ...
 
-    def set_retriever(self, retriever): ...
+    def set_retriever(self, retriever):
+        """From now on search with this: a `RagRetriever`, or whatever is called as one."""
+        ...
 
     def embed_questions(self, input_ids, attention_mask=None, token_type_ids=None, **kw):
         """Vectors of the questions, (B, D); with `with_output=True` also the encoder's output."""
@@ -194,6 +196,22 @@ Returns: document scores (B, K), contexts, hits, question vectors (B, D), the qu
 
 Parameters:
     part: "question_encoder" or "generator"'''
+        ...
+
+    def _tokenizer_or_none(self, part):
+        """The tokenizer for one of the two networks; None where a retriever of another kind needs none."""
+        ...
+
+    def _written(self, input_ids):
+        """Questions as their token ids say them (B strings); None where nobody needs them."""
+        ...
+
+    def lending(self, retriever, **more):
+        """A context in which the retriever has this model's configuration and tokenizers.
+
+Parameters:
+    retriever: the one that is going to be asked
+    more: `input_ids`, `prefix` …"""
         ...
 
     def set_context_encoder_for_training(self, ctx_encoder: PreTrainedModel):
@@ -287,6 +305,25 @@ Parameters:
         n_docs=None, exclude_bos_score=None, token_type_ids=None, questions=None, return_dict=None, cache=None, **kwargs
     ):
         """As `RagModel`, and with `labels` (B, T) the loss; `do_marginalize` gives RAG-Token's log-probabilities (B, T, V) instead of logits."""
+        ...
+
+    def _through_rag(self, *args, **kwargs):
+        """The output of `self.rag`, called by keyword."""
+        ...
+
+    def forward_overridden(self) -> bool:
+        """Whether `self.rag` has a `forward` of its own."""
+        ...
+
+    def generator_for(self, doc_scores: torch.Tensor):
+        """What decodes: the generator, or, where `self.rag` has a `forward` of its own, the generator asked through that.
+
+Parameters:
+    doc_scores: (B, K) of the contexts that are going to be read"""
+        ...
+
+    def found_by_forward(self, input_ids, attention_mask=None, token_type_ids=None, n_docs=None, questions=None):
+        """Document scores, contexts and hits as `self.rag` gives them: `retrieve`, or a `forward` of its own."""
         ...
 
     def get_nll(self, seq_logits, doc_scores, target, reduce_loss=False, epsilon=0.0, n_docs=None, exclude_bos_score=False):
@@ -425,6 +462,35 @@ def _without_bos(targets, config):
 def _ahead(labels, config):
     """Targets for decoder inputs that the caller aligned: the labels, one step ahead."""
     ...
+
+_FOR_RAG: Any
+
+_BESIDE: set
+
+class ForwardedGenerator(torch.nn.Module):
+    """An encoder–decoder generator that is asked through the `forward` of the `RagModel` that holds it, each context with one document."""
+    head: list
+    scores: Any
+    config: Any
+
+    def __init__(self, head, doc_scores) -> None: ...
+
+    @property
+    def device(self):
+        """"""
+        ...
+
+    @property
+    def dtype(self):
+        """"""
+        ...
+
+    def get_encoder(self): ...
+
+    def forward(
+        self, input_ids=None, attention_mask=None, decoder_input_ids=None, encoder_outputs=None, past_key_values=None, use_cache=None,
+        return_dict=None, **looked
+    ): ...
 
 _PART: Any
 

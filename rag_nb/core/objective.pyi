@@ -130,7 +130,7 @@ class Objective(nn.Module):
     refreshed: Any
     thread: Any
     fresh: Any
-    documents: list
+    documents: Any
     recorder: Any
     asking: Any
     _embedded: Any
@@ -188,6 +188,18 @@ Returns: (B, K), with passages and vectors"""
 
     def _hits_of(self, ids, vectors, questions):
         """Hits for given rows (B, K): their vectors, and scores against the questions' vectors (B, D)."""
+        ...
+
+    def lending(self):
+        """A context in which the retriever has the model's configuration and the tokenizers."""
+        ...
+
+    def _through_retriever(self, vectors, questions, K):
+        """The documents (B, K) that a retriever with methods of its own gives."""
+        ...
+
+    def _gold_among(self, hits, gold):
+        """The column of each question's document among the hits (B,), −1 where it is not there."""
         ...
 
     def _rows_of(self, gold, vectors):
@@ -305,6 +317,8 @@ def part_of(name: str) -> str:
 Parameters:
     name: of a parameter of an `Objective`"""
     ...
+
+def _document_id(p): ...
 
 def _beliefs(scores, token_lp):
     """Mean entropy in nats of prior and final posterior over documents, and how often reading puts another document first."""

@@ -2,6 +2,7 @@
 
 # Written by tools/stubs.py: do not edit.
 
+from contextlib import contextmanager
 import os
 import torch
 from transformers import BatchEncoding
@@ -14,7 +15,26 @@ from rag_nb.core.passages import Hits
 from rag_nb.core.passages import Passages
 from rag_nb.store.bm25 import LexicalIndex
 
-__all__ = ['RagRetriever', 'index_named', 'encoder_of', 'encoder_record', 'config_for', 'cut_passages', 'check_count', 'question_list', 'check_question', 'AutoTokenizer']
+__all__ = ['RagRetriever', 'index_named', 'encoder_of', 'encoder_record', 'config_for', 'cut_passages', 'check_count', 'question_list', 'check_question', 'CalledRetriever', 'as_retriever', 'AutoTokenizer']
+
+_LENT: Any
+
+class _OwnOrIndexs:
+    """The passages that the retriever was given; the index's own where it was given none."""
+
+    def __set__(self, retriever, value): ...
+
+    def __get__(self, retriever, owner=None): ...
+
+class _Lendable:
+    """An attribute that is the model's while a model asks, and the retriever's own otherwise."""
+    name: Any
+
+    def __set_name__(self, owner, name): ...
+
+    def __set__(self, retriever, value): ...
+
+    def __get__(self, retriever, owner=None): ...
 
 class RagRetriever:
     """Finds the passages closest to a question's vector, and lays them out as contexts for a generator."""
@@ -34,6 +54,7 @@ class RagRetriever:
     index: Any
     made_by: Any
     passages: Any
+    _folders: Any
 
     def __init__(
         self, config: RagConfig | None=None, question_encoder_tokenizer=None, generator_tokenizer=None, index=None,
@@ -115,6 +136,22 @@ Parameters:
 Returns: "same", "trained" or "pair"; None where the maker is not known"""
         ...
 
+    def overridden(self) -> list:
+        """Which of the published methods are another's than this library's; the models go through these."""
+        ...
+
+    @contextmanager
+    def lent(self, **what):
+        """For a while the retriever has what the model that asks has.
+
+Parameters:
+    what: `config`, `question_encoder_tokenizer`, `generator_tokenizer`, `input_ids`, …; None where there is none"""
+        ...
+
+    def _asked_by_itself(self):
+        """Whether one of its own methods is asking, so that an override that calls `self.search` gets the plain search."""
+        ...
+
     def search(self, vectors, n_docs: int | None=None, questions: list | None=None, lexical_weight: float | None=None) -> Hits:
         """The K passages closest to each question vector, best first; by vectors and words where there are questions and a weight.
 
@@ -145,6 +182,10 @@ Returns: (B, K), with vectors and without passages"""
 Parameters:
     questions: one question or a list
     n_docs: K"""
+        ...
+
+    def _by_batch(self, vectors, n_docs, questions, weight):
+        """The search: whole, or in pieces of `retrieval_batch_size` where a model of the published kind asks."""
         ...
 
     @property
@@ -210,14 +251,30 @@ Parameters:
     progress: show a progress bar"""
         ...
 
+    def _doc_dicts(self, ids, vectors=None):
+        """B dicts of columns for ids (B, K): all columns that the index, or the passages, have."""
+        ...
+
     def retrieve(self, question_hidden_states, n_docs: int) -> tuple:
-        """Search in the published form.
+        """Search in the published form, `retrieval_batch_size` questions at a time; the dicts hold every column that there is.
 
 Parameters:
     question_hidden_states: (B, D) array or tensor
     n_docs: K
 
 Returns: vectors (B, K, D) float32 array, ids (B, K) array, list of B dicts of columns"""
+        ...
+
+    def _main_retrieve(self, question_hidden_states, n_docs):
+        """Ids (B, K) and vectors (B, K, D) of the documents found, as arrays; one call of the index a batch."""
+        ...
+
+    def _chunk_tensor(self, t, chunk_size):
+        """A batch in pieces of at most `chunk_size`."""
+        ...
+
+    def _top(self, vectors, n_docs, batch):
+        """Ids and vectors that the index finds for one batch; words count where a model asks with questions."""
         ...
 
     def postprocess_docs(self, docs: list, input_strings: list, prefix: str | None, n_docs: int, return_tensors: str | None=None) -> tuple:
@@ -248,6 +305,10 @@ Parameters:
         """The documents found, (B·K, S), for the passage encoder in training."""
         ...
 
+    def _texts(self, question_input_ids):
+        """The questions: as written where a model lends them, otherwise decoded."""
+        ...
+
     def __call__(
         self, question_input_ids, question_hidden_states, prefix: str | None=None, n_docs: int | None=None,
         return_tensors: str | None=None
@@ -260,6 +321,38 @@ Parameters:
     prefix: before every context
     n_docs: K
     return_tensors: "pt", "np" or None"""
+        ...
+
+    def _as_hits(self, vectors, ids, embeds, document, n_docs, words, weight):
+        """`Hits` of what an override gave for questions (B, D), places without a document last; `document(b, k)` gives a `_Document`."""
+        ...
+
+    def _words_of(self, ids, questions, weight):
+        """What shared words add to the scores of these rows, or None."""
+        ...
+
+    def _found_published(self, vectors, n_docs, questions, weight):
+        """What the overrides find for questions (B, D), as `Hits`."""
+        ...
+
+    def _called(self, vectors, h, n_docs, questions, weight):
+        """Call the retriever as a model of Transformers calls it; the contexts that it laid out stay with the hits."""
+        ...
+
+    def _decoded(self, row):
+        """The text of a context whose document is not to be had otherwise."""
+        ...
+
+    def _document_of(self, row, notes):
+        """The document behind an id that a call gave: as it was read, or as the index has it; None where nobody knows it."""
+        ...
+
+    def _laid_out(self, questions, hits, prefix, config, tokenizer):
+        """Contexts (B·K, S) that an overridden `postprocess_docs` lays out."""
+        ...
+
+    def _without_deleted(self, ids, vectors):
+        """What an index of one's own found, with deleted rows as not found."""
         ...
 
     def save_pretrained(self, save_directory: str | os.PathLike, overwrite: bool=False):
@@ -347,6 +440,14 @@ Parameters:
         """Rewrite the index without its deleted passages; the rows get new numbers."""
         ...
 
+    def __getstate__(self): ...
+
+    def __copy__(self):
+        """Another retriever over the same index."""
+        ...
+
+    def __setstate__(self, state): ...
+
 def index_named(config: RagConfig, indexed_dataset=None):
     """The index that a configuration names: a published one, a dataset on disk, or DPR's own files.
 
@@ -413,6 +514,12 @@ def _strangers(made, encoder, trained):
     """What to say of an index and a question encoder that do not belong together."""
     ...
 
+_PUBLISHED_METHODS: dict
+
+def _own_search(index):
+    """Whether a subclass of one of our indexes, or an assignment, has its own `get_top_docs` or `get_doc_dicts`."""
+    ...
+
 def check_count(name: str, value, least: str='it has to be at least 1') -> int:
     """The value; TypeError where it is no whole number, ValueError where it is less than one.
 
@@ -441,6 +548,20 @@ def _union(a, b):
     """Rows of either list, ascending, each once: (B, K_a + K_b), −1 where it stood twice."""
     ...
 
+_GIVES: Any
+
+def _ready(questions, hits, config):
+    """Contexts (B·K, S) that a call had laid out for these questions; None where there are none."""
+    ...
+
+def _to_the_left(ids, mask):
+    """Contexts with what is padding moved to the left, as decoder-only generators read them."""
+    ...
+
+def _pad_of(config):
+    """The id that fills gaps."""
+    ...
+
 def _spread(contexts, there):
     """Contexts (B·K', S) of some columns at their places among all K; the other rows, which nobody reads, repeat a question's first."""
     ...
@@ -449,8 +570,74 @@ def _prefix(prefix, config):
     """What stands before each context: what was said, the configuration's, or the generator's own."""
     ...
 
+def _with_gaps(index, row):
+    """The columns of one question's documents, with empty texts where nothing was found."""
+    ...
+
 def _numbers(x, kind):
     """A tensor as a tensor, a NumPy array or lists."""
+    ...
+
+def _by_row(docs, k):
+    """The k-th document of one question, of a dict of columns or a list of dicts, as a dict; None where there is none."""
+    ...
+
+def _array(vectors): ...
+
+def _lists(x): ...
+
+def _noted(ids, docs):
+    """Remember, for a model that asks, the documents behind ids that a call has found."""
+    ...
+
+class _Document(dict):
+    """A passage as an override gave it; `columns` has what cannot be shown as well, `context` the question and the tokens it was laid out with."""
+    columns: Any
+    context: Any
+
+    def __init__(self, columns, row) -> None: ...
+
+    def __reduce__(self): ...
+
+def _document_again(plain, columns, context):
+    """An unpickled `_Document`."""
+    ...
+
+def _checked_call(retriever, out):
+    """What a call gave, complete, with token ids and mask as tensors (B·K, S); TypeError or ValueError names what is wrong."""
+    ...
+
+def _rows_of_call(out):
+    """The token ids of each context, without padding: for B questions K lists."""
+    ...
+
+class CalledRetriever(RagRetriever):
+    """Anything that is called as a published retriever is, as a `RagRetriever`."""
+    called: Any
+    index: Any
+    question_encoder_tokenizer: Any
+    generator_tokenizer: Any
+    config: Any
+
+    def __init__(self, called) -> None: ...
+
+    def __call__(self, question_input_ids, question_hidden_states, prefix=None, n_docs=None, return_tensors=None): ...
+
+    def __len__(self): ...
+
+    def __repr__(self): ...
+
+    @property
+    def ctx_encoder_tokenizer(self): ...
+
+    @ctx_encoder_tokenizer.setter
+    def ctx_encoder_tokenizer(self, tokenizer): ...
+
+def as_retriever(retriever) -> RagRetriever:
+    """The retriever itself, or what can be called as one in the clothes of one; TypeError says what it would need.
+
+Parameters:
+    retriever: a `RagRetriever`, or anything that is called like one"""
     ...
 
 class AutoTokenizer(transformers.AutoTokenizer):

@@ -22,6 +22,7 @@ class RagTrainer(Trainer):
     sizes: list
     model_accepts_loss_kwargs: bool
     optimizer: Any
+    state: Any
 
     def __init__(self, objective: Objective, args: TrainingArguments, rates: dict | None=None, **kwargs) -> None:
         """Parameters:
@@ -83,6 +84,10 @@ class RagTrainer(Trainer):
 
     def _save_checkpoint(self, model, trial=None):
         """A checkpoint by `Trainer`, noted as whole when it is; only then older ones go."""
+        ...
+
+    def _is_over(self, start):
+        """Whether a checkpoint is of the last step; if so its weights and its log are taken."""
         ...
 
     def _load_best_model(self):

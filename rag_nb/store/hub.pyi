@@ -77,6 +77,10 @@ Parameters:
         """Whether footers of the files in this folder were read before."""
         ...
 
+    def __getstate__(self): ...
+
+    def __setstate__(self, state): ...
+
 def _hub_cache(files, *parts):
     """A path in the cache that the Hub's library keeps for this repository."""
     ...
@@ -219,6 +223,10 @@ Returns: (..., D) float32"""
         """The vectors of group `g`, counted through all files, from memory or from a file."""
         ...
 
+    def __getstate__(self): ...
+
+    def __setstate__(self, state): ...
+
 def _within(rows, n):
     """IndexError if one of these rows is neither among `n` nor -1."""
     ...
@@ -275,13 +283,26 @@ Returns: ids `(B, K)` and vectors `(B, K, D)`, as arrays"""
         ...
 
     def get_doc_dicts(self, doc_ids) -> list:
-        """The passages of some rows, as Transformers' indexes give them.
+        """The passages of some rows, with every column there is, as Transformers' indexes give them.
 
 Parameters:
-    doc_ids: `(B, K)` row numbers; -1 gives empty texts
+    doc_ids: `(B, K)` row numbers, or `(B,)` for one passage each; -1 gives empty texts
 
 Returns: of B dicts of columns"""
         ...
+
+    def columns_of(self, rows: list) -> dict:
+        """The columns of some rows.
+
+Parameters:
+    rows: Row numbers; -1 gives an empty text, and a vector of zeros
+
+Returns: Lists by the names of the columns; `embeddings` is an array"""
+        ...
+
+    def __getstate__(self): ...
+
+    def __setstate__(self, state): ...
 
 def _fitting(index, passages, name):
     """The FAISS index, if it has the rows of the passages."""
@@ -289,6 +310,10 @@ def _fitting(index, passages, name):
 
 def _faiss_file(path, passages):
     """A FAISS index from a file, mapped into memory."""
+    ...
+
+def _without(thing, **instead):
+    """What is pickled of an object: all of it, with some attributes replaced."""
     ...
 
 _FAISS: dict

@@ -40,9 +40,11 @@ class DatasetPassages(Passages):
 class CustomHFIndex(RowsIndex):
     """A `datasets.Dataset` with the columns title, text and embeddings, and a FAISS index attached, in a file, or none."""
     kind: str = ...
-    dataset: Any
+    _dataset: Any
     index_path: Any
     vector_size: Any
+    passages: Any
+    proposer: Any
 
     def __init__(self, vector_size: int, dataset, index_path=None, **how) -> None:
         """Parameters:
@@ -50,6 +52,14 @@ class CustomHFIndex(RowsIndex):
     dataset: A `datasets.Dataset`, in memory or on disk
     index_path: A FAISS file, as written by `dataset.get_index("embeddings").save(path)`
     how: `nprobe`, `ef_search`, `candidates`: see `RowsIndex`"""
+        ...
+
+    @property
+    def dataset(self): ...
+
+    @dataset.setter
+    def dataset(self, new):
+        """Search another dataset from now on, by the index attached to it, or exactly."""
         ...
 
     def _open(self): ...
@@ -68,6 +78,19 @@ Parameters:
     def save(self, folder, prefix='hf_dataset') -> list:
         """Write dataset and FAISS index into a folder; the names of both in it (no second one where search is exact)."""
         ...
+
+    def columns_of(self, rows: list) -> dict:
+        """All columns of some rows of the dataset.
+
+Parameters:
+    rows: Row numbers; -1 gives an empty text, None in other columns, and a vector of zeros
+
+Returns: Lists by the names of the columns; `embeddings` is an array"""
+        ...
+
+def _passages_of(dataset, vector_size):
+    """The passages of a dataset, after checking that it has some, with vectors of the size that was said."""
+    ...
 
 def _check_dataset(dataset):
     """TypeError or ValueError if it is no dataset of passages with vectors."""
@@ -128,6 +151,18 @@ class AdaptedIndex(Index):
     def get_top_docs(self, question_hidden_states, n_docs=5): ...
 
     def get_doc_dicts(self, doc_ids): ...
+
+    def __getattr__(self, name): ...
+
+    def __setattr__(self, name, value):
+        """What only the adapted index has is set on it."""
+        ...
+
+    @property
+    def dataset(self): ...
+
+    @dataset.setter
+    def dataset(self, new): ...
 
     def vectors(self, ids): ...
 
@@ -276,6 +311,10 @@ Parameters:
     ids: Row numbers of any shape; -1 gives zeros
 
 Returns: (..., D) float32"""
+        ...
+
+    def columns_of(self, rows):
+        """Title and text of some rows, which is all that DPR's files have; -1 gives an empty text."""
         ...
 
 _LEGACY: str
