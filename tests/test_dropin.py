@@ -2,7 +2,7 @@
 import types
 import numpy as np, pytest, torch
 from transformers import BatchEncoding
-from rag_nb import Rag, RagRetriever, RagTokenForGeneration
+from rag_nb import Rag, RagRetriever, RagSequenceForGeneration, RagTokenForGeneration
 from rag_nb.core.toy import toy_documents, toy_encoder, toy_generator, toy_questions, toy_tokenizer
 
 QS = [q for q, *_ in toy_questions()]
@@ -380,3 +380,215 @@ def test_another_dataset_takes_effect(theirs):
 @pytest.mark.parametrize("kind", ["exact", "folder-hnsw", "published"])
 def test_what_has_no_dataset_says_so(kind, tmp_path):
     with pytest.raises(AttributeError, match="no dataset"): retrievers(kind, tmp_path).index.dataset = dataset()
+
+
+# names that the official examples are made of
+
+@pytest.fixture
+def both(tmp_path):
+    "Their retriever and ours over one dataset, with the same tokenizers."
+    import transformers
+    from published import bart, dpr, generator_tokenizer, question_tokenizer
+    from rag_nb import RagConfig
+    from rag_nb.store.legacy import CustomHFIndex
+    from transformers.models.rag import retrieval_rag
+    question_tokenizer(tmp_path/"q"); vocab = generator_tokenizer(tmp_path/"g")
+    q, g = (transformers.AutoTokenizer.from_pretrained(tmp_path/x) for x in "qg")
+    configs = dict(question_encoder=dpr(transformers.DPRQuestionEncoder).config.to_dict(), generator=bart(vocab).config.to_dict(), retrieval_vector_size=32, n_docs=3, max_combined_length=300, retrieval_batch_size=2)
+    theirs = retrieval_rag.RagRetriever(transformers.RagConfig(**configs), q, g, index=retrieval_rag.CustomHFIndex(32, dataset(factory="Flat")))
+    return RagRetriever(RagConfig(**configs), q, g, index=CustomHFIndex(32, dataset(factory="Flat"))), theirs
+
+
+def model_of(r, cls=RagTokenForGeneration):
+    "A model of the configuration of a retriever."
+    torch.manual_seed(0)
+    return cls(r.config, retriever=r).eval()
+
+
+def test_main_retrieve_and_chunks(both):
+    ours, theirs = both
+    q = np.random.default_rng(0).standard_normal((5, 32)).astype(np.float32)
+    for a, b in zip(ours._main_retrieve(q, 3), theirs._main_retrieve(q, 3)): np.testing.assert_allclose(a, b, atol=1e-6)
+    assert [c.shape for c in ours._chunk_tensor(q, 2)] == [c.shape for c in theirs._chunk_tensor(q, 2)]
+
+
+@pytest.mark.parametrize("run", ["retrieve", "call", "model"])
+def test_one_call_of_the_index_a_batch(both, run):
+    ours, theirs = both
+    sizes, theirs_sizes = [], []
+    plain, their_plain = ours.index.search, theirs.index.get_top_docs
+    ours.index.search = lambda v, *a, **k: sizes.append(len(v)) or plain(v, *a, **k)
+    theirs.index.get_top_docs = lambda v, n: theirs_sizes.append(len(v)) or their_plain(v, n)
+    ids = torch.tensor(ours.question_encoder_tokenizer(["who"]*5).input_ids)
+    q = np.ones((5, 32), np.float32)
+    theirs.retrieve(q, 3)
+    if run == "retrieve": ours.retrieve(q, 3)
+    elif run == "call": ours(ids, q)
+    else: model_of(ours)(input_ids=ids, decoder_input_ids=torch.full((5, 1), 2))
+    assert sizes == theirs_sizes == [2, 2, 1]
+
+
+def test_build_index_is_what_a_subclass_says(tmp_path):
+    from rag_nb import RagConfig
+    from rag_nb.store.legacy import CustomHFIndex
+    d = dataset(factory="Flat"); d.get_index("embeddings").save(str(tmp_path/"i")); d.drop_index("embeddings"); d.save_to_disk(tmp_path/"d")
+    config = RagConfig(retrieval_vector_size=32, index_name="custom", passages_path=str(tmp_path/"d"), index_path=str(tmp_path/"i"))
+    assert isinstance(RagRetriever._build_index(config), CustomHFIndex)
+    class Own(RagRetriever):
+        @staticmethod
+        def _build_index(config): return CustomHFIndex(32, dataset(n=5))
+    assert len(Own(config)) == 5
+
+
+def test_as_target_tokenizer():
+    tok = made().tokenizer
+    with tok.as_target_tokenizer(): assert tok(["Ada"]).input_ids == tok.generator(["Ada"]).input_ids
+    assert tok(["Ada"]).input_ids == tok.question_encoder(["Ada"]).input_ids
+    with pytest.raises(KeyError):
+        with tok.as_target_tokenizer(): raise KeyError
+    assert tok.current_tokenizer is tok.question_encoder
+
+
+def test_cat_and_pad():
+    import transformers
+    rows = [torch.tensor([[1, 2, 3]]), torch.tensor([[4], [5]])]
+    assert torch.equal(RagSequenceForGeneration._cat_and_pad(rows, 9), transformers.RagSequenceForGeneration._cat_and_pad(rows, 9))
+
+
+def test_contexts_as_wide_as_published(both):
+    ours, theirs = both
+    q, ids = np.random.default_rng(0).standard_normal((2, 32)).astype(np.float32), ours.question_encoder_tokenizer(["who holds", "how many"]).input_ids
+    want, narrow = theirs(ids, q, return_tensors="pt"), ours(ids, q, return_tensors="pt")
+    assert narrow["context_input_ids"].shape[1] < want["context_input_ids"].shape[1] == 300
+    ours.config.pad_contexts = "max_length"
+    got = ours(ids, q, return_tensors="pt")
+    for k in ("context_input_ids", "context_attention_mask", "doc_ids"): assert torch.equal(got[k], want[k]), k
+    with pytest.raises(ValueError, match="pad_contexts"): ours.config.pad_contexts = "short"
+
+
+@pytest.mark.parametrize("head", [RagTokenForGeneration, RagSequenceForGeneration])
+def test_a_retriever_of_transformers_left_behind_works(both, head):
+    ours, theirs = both
+    model = model_of(ours, head)
+    x = dict(ours.question_encoder_tokenizer(["who holds the record", "how many people"], padding=True, return_tensors="pt"))
+    want = model.generate(**x, num_beams=2, max_new_tokens=5, return_dict_in_generate=True)
+    model.set_retriever(theirs)
+    got = model.generate(**x, num_beams=2, max_new_tokens=5, return_dict_in_generate=True)
+    assert torch.equal(got.sequences, want.sequences) and torch.equal(got.retrieved_doc_ids, want.retrieved_doc_ids)
+    torch.testing.assert_close(got.doc_scores, want.doc_scores); torch.testing.assert_close(got.sequences_scores, want.sequences_scores, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("kind", ["dataset-faiss", "dataset", "exact", "folder-hnsw"])
+def test_a_saved_retriever_opens_in_transformers(both, kind, tmp_path):
+    import transformers
+    ours, _ = both
+    r = retrievers(kind, tmp_path)
+    r.config, r.question_encoder_tokenizer, r.generator_tokenizer = ours.config, ours.question_encoder_tokenizer, ours.generator_tokenizer
+    r.save_pretrained(tmp_path/"saved", **({} if kind == "dataset-faiss" else dict(for_transformers=True)))
+    theirs = transformers.RagRetriever.from_pretrained(tmp_path/"saved")
+    q = toy_encoder().encode(QS, "question")
+    assert theirs.retrieve(q, 3)[1].tolist() == r.retrieve(q, 3)[1].tolist()
+    (tmp_path/"saved").rename(tmp_path/"moved")
+    again = RagRetriever.from_pretrained(tmp_path/"moved")
+    assert again.retrieve(q, 3)[1].tolist() == r.retrieve(q, 3)[1].tolist()
+
+
+# a RagModel of one's own
+
+class Published(__import__("rag_nb").RagModel):
+    "The published `forward`, of fifteen arguments."
+    def forward(self, input_ids=None, attention_mask=None, encoder_outputs=None, decoder_input_ids=None, decoder_attention_mask=None, past_key_values=None, doc_scores=None, context_input_ids=None,
+                context_attention_mask=None, use_cache=None, output_attentions=None, output_hidden_states=None, output_retrieved=None, n_docs=None):
+        self.calls = getattr(self, "calls", 0) + 1
+        out = super().forward(input_ids=input_ids, attention_mask=attention_mask, encoder_outputs=encoder_outputs, decoder_input_ids=decoder_input_ids, decoder_attention_mask=decoder_attention_mask,
+                              past_key_values=past_key_values, doc_scores=doc_scores, context_input_ids=context_input_ids, context_attention_mask=context_attention_mask, use_cache=use_cache,
+                              output_attentions=output_attentions, output_hidden_states=output_hidden_states, output_retrieved=output_retrieved, n_docs=n_docs)
+        if getattr(self, "forbidden", None) is not None: out.logits[..., self.forbidden] = -1e4
+        return out
+
+
+@pytest.mark.parametrize("generator", ["bart", "t5", "llama"])
+@pytest.mark.parametrize("kind", ["token", "sequence"])
+def test_a_rag_model_of_ones_own_is_called_by_keyword(kind, generator):
+    rag = made(kind, generator); model, x = rag.model, inputs(rag, QS[:3])
+    labels = rag.tokenizer.targets(["tea", "bees", "Ada"], model.config)
+    ways = dict(forward=lambda: model(**x, labels=labels).loss, greedy=lambda: model.generate(**x, max_new_tokens=4), beams=lambda: model.generate(**x, num_beams=3, max_new_tokens=4))
+    want = {k: f() for k, f in ways.items()}
+    own = Published(model.config, model.question_encoder, model.generator, model.retriever).eval()
+    own.tokenizers = model.rag.tokenizers; model.rag = own
+    for k, f in ways.items():
+        own.calls = 0
+        torch.testing.assert_close(f(), want[k], atol=1e-4, rtol=0)
+        assert own.calls >= 1, k
+    if generator == "llama": return
+    first = int(want["greedy"][0, 1]); own.forbidden = first
+    for k in ("greedy", "beams"): assert first not in ways[k]()[:, 1:].tolist()[0], k
+
+
+# Transformers' own tests of its retriever and models, in our words: what they look at, over our classes
+
+@pytest.mark.parametrize("n_docs", [1, 3])
+def test_a_call_gives_lists_arrays_or_tensors(both, n_docs):
+    ours, theirs = both
+    q, ids = np.array([np.ones(32), -np.ones(32)], dtype=np.float32), [[5, 7], [10, 11]]
+    a, b = (r(ids, q, prefix=None, n_docs=n_docs) for r in (ours, theirs))
+    assert set(a) == set(b) and [type(a[k]) for k in sorted(a)] == [type(b[k]) for k in sorted(b)]
+    assert a["doc_ids"].tolist() == b["doc_ids"].tolist() and a["retrieved_doc_embeds"].shape == b["retrieved_doc_embeds"].shape == (2, n_docs, 32)
+    t = ours(ids, q, prefix=None, n_docs=n_docs, return_tensors="pt")
+    assert all(isinstance(v, torch.Tensor) for v in t.values()) and t["context_input_ids"].shape[0] == 2*n_docs
+
+
+def test_end_to_end_keys(both):
+    ours, theirs = both
+    for r in both: r.set_ctx_encoder_tokenizer(ours.question_encoder_tokenizer)
+    a, b = (r([[5, 7], [10, 11]], np.ones((2, 32), np.float32), n_docs=1) for r in both)
+    assert len(a) == len(b) == 6 and set(a) == set(b) and {"tokenized_doc_ids", "tokenized_doc_attention_mask"} <= set(a)
+
+
+def test_saved_and_opened_with_its_dataset(both, tmp_path):
+    ours, _ = both
+    ours.save_pretrained(tmp_path/"r")
+    again = RagRetriever.from_pretrained(tmp_path/"r")
+    q = np.ones((2, 32), np.float32)
+    assert isinstance(again, RagRetriever) and again.retrieve(q, n_docs=1)[1].tolist() == ours.retrieve(q, n_docs=1)[1].tolist()
+    d = dataset(n=5)
+    assert len(RagRetriever.from_pretrained(tmp_path/"r", indexed_dataset=d)) == 5
+
+
+@pytest.mark.parametrize("head", [RagTokenForGeneration, RagSequenceForGeneration])
+def test_contexts_of_the_retriever_without_it(both, head):
+    ours, _ = both
+    model = model_of(ours, head)
+    x = ours.question_encoder_tokenizer(["who holds the record", "how many people"], padding=True, return_tensors="pt")
+    q = model.question_encoder(x["input_ids"], attention_mask=x["attention_mask"])[0]
+    out = ours(x["input_ids"], q.detach().numpy(), n_docs=3, return_tensors="pt")
+    scores = torch.bmm(q[:, None], out["retrieved_doc_embeds"].transpose(1, 2))[:, 0]
+    start, alone = torch.full((2, 1), 2), head(model.config, model.question_encoder, model.generator).eval()
+    want = model(input_ids=x["input_ids"], attention_mask=x["attention_mask"], decoder_input_ids=start)
+    given = dict(context_input_ids=out["context_input_ids"], context_attention_mask=out["context_attention_mask"], doc_scores=scores)
+    got = alone(**given, decoder_input_ids=start)
+    torch.testing.assert_close(got.doc_scores, want.doc_scores); torch.testing.assert_close(got.logits, want.logits, atol=1e-4, rtol=0)
+    with pytest.raises(AssertionError): alone(**given, decoder_input_ids=start, n_docs=2)          # as published
+    with pytest.raises(ValueError, match="n_docs=2"): alone(**given, decoder_input_ids=start, n_docs=2)
+    with pytest.raises(AssertionError): alone(context_input_ids=given["context_input_ids"], decoder_input_ids=start)
+    assert alone.generate(**given, max_new_tokens=3).shape[0] == 2
+
+
+class Distributed(RagRetriever):
+    "The archived examples' distributed retriever: one process has the index, `retrieve` asks it."
+    def __init__(self, config, question_encoder_tokenizer, generator_tokenizer, index=None):
+        super().__init__(config, question_encoder_tokenizer=question_encoder_tokenizer, generator_tokenizer=generator_tokenizer, index=index, init_retrieval=False)
+        self.asked = 0
+    def init_retrieval(self, distributed_port=0): self.index.init_index()
+    def retrieve(self, question_hidden_states, n_docs):
+        self.asked += 1
+        doc_ids, retrieved_doc_embeds = self._main_retrieve(question_hidden_states, n_docs)
+        return retrieved_doc_embeds, doc_ids, self.index.get_doc_dicts(doc_ids)
+
+
+def test_a_distributed_retriever_is_asked(both):
+    ours, _ = both
+    r = Distributed(ours.config, ours.question_encoder_tokenizer, ours.generator_tokenizer, index=ours.index); r.init_retrieval(0)
+    x = dict(ours.question_encoder_tokenizer(["who holds the record"], return_tensors="pt"))
+    want = model_of(ours).generate(**x, max_new_tokens=4)
+    assert torch.equal(model_of(r).generate(**x, max_new_tokens=4), want) and r.asked == 1

@@ -72,13 +72,16 @@ def _braced(names): return ", ".join("{" + n + "}" for n in sorted(names))
 def _check_passage_template(name, value): _check_template(name, value, {"title", "text"}, {"text"})
 def _check_context_template(name, value): _check_template(name, value, {"title", "text", "question"}, {"text", "question"})
 
+def _check_padding(name, value):
+    if value not in ("longest", "max_length"): raise ValueError(f"{name} is 'longest' or 'max_length', not {value!r}")
+
 def _check_encoder_record(name, value):
     if value is not None and not (isinstance(value, dict) and isinstance(value.get("name"), str)):
         raise ValueError(f"{name} is a record of an encoder, {{'name': …, 'probe': …}}, as an index folder keeps it; got {value!r}")
 
 _CHECKS = dict(n_docs=_check_n_docs, label_smoothing=_check_smoothing, score_scale=_check_scale, lexical_weight=_check_weight, pooling=_check_pooling,
                passage_template=_check_passage_template, context_template=_check_context_template, passage_encoder=_check_encoder_record,
-               head_layers=_check_head_layers, truncate_dim=_check_truncate_dim, question_prompt_length=_check_tokens, passage_prompt_length=_check_tokens)
+               head_layers=_check_head_layers, truncate_dim=_check_truncate_dim, question_prompt_length=_check_tokens, passage_prompt_length=_check_tokens, pad_contexts=_check_padding)
 
 # %% ../../nbs/core/01_config.ipynb #cell-16
 class _PublishedConfig(PreTrainedConfig):
@@ -142,6 +145,7 @@ class RagConfig(_PublishedConfig):
     passage_encoder: dict | None = None  # {"name", "probe"} of the encoder whose passages the question encoder was trained for
     # from document and question to a context
     context_template: str | None = None  # None: the published layout
+    pad_contexts: str = "longest"  # or "max_length": every context `max_combined_length` tokens wide, as published
     answer_prefix: str = ""  # decoder-only: stands before the answer, e.g. " "
     # settings such as attn_implementation reach both models
     sub_configs = {"question_encoder": AutoConfig, "generator": AutoConfig}

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['RetrievAugLMOutput', 'RetrievAugLMMarginOutput', 'RagPreTrainedModel', 'generator_class', 'RagModel',
-           'RagTokenForGeneration', 'RagSequenceForGeneration', 'usable_attention', 'generator_only', 'check_contexts',
-           'align_labels', 'start_id', 'ForwardedGenerator']
+           'RagTokenForGeneration', 'RagSequenceForGeneration', 'usable_attention', 'generator_only', 'ShapeMismatch',
+           'check_contexts', 'align_labels', 'start_id', 'ForwardedGenerator']
 
 # %% ../../nbs/core/08_model.ipynb #cell-02
 import copy, inspect, os, re, warnings
@@ -420,6 +420,8 @@ def _force_found(generator, ids, mask, fed, fed_mask, doc_scores):
     return out
 
 # %% ../../nbs/core/08_model.ipynb #cell-35
+class ShapeMismatch(ValueError, AssertionError): "Inputs that do not fit one another; published code expects an `AssertionError`."
+
 def check_contexts(
     ids:torch.Tensor|None, # (B·K, S) contexts
     mask:torch.Tensor|None, # (B·K, S)
@@ -427,12 +429,12 @@ def check_contexts(
     n_docs:int|None=None, # K, where it was said
 ):
     "Refuse contexts, masks and document scores that do not fit one another."
-    if doc_scores is None: raise ValueError("context_input_ids were given without doc_scores (B, K): both are needed")
-    if doc_scores.dim() != 2: raise ValueError(f"doc_scores have the shape {tuple(doc_scores.shape)}; (B, K) is expected, one row a question")
+    if doc_scores is None: raise ShapeMismatch("context_input_ids were given without doc_scores (B, K): both are needed")
+    if doc_scores.dim() != 2: raise ShapeMismatch(f"doc_scores have the shape {tuple(doc_scores.shape)}; (B, K) is expected, one row a question")
     B, K = doc_scores.shape
-    if n_docs not in (None, K): raise ValueError(f"n_docs={n_docs}, and doc_scores were given for {K} documents a question: leave n_docs out, or give as many contexts and scores")
-    if ids is not None and len(ids) != B*K: raise ValueError(f"{len(ids)} contexts do not fit {B} questions with {K} documents each: {B*K} rows are expected")
-    if ids is not None and mask is not None and mask.shape != ids.shape: raise ValueError(f"context_attention_mask has the shape {tuple(mask.shape)} and context_input_ids {tuple(ids.shape)}: they have to be alike")
+    if n_docs not in (None, K): raise ShapeMismatch(f"n_docs={n_docs}, and doc_scores were given for {K} documents a question: leave n_docs out, or give as many contexts and scores")
+    if ids is not None and len(ids) != B*K: raise ShapeMismatch(f"{len(ids)} contexts do not fit {B} questions with {K} documents each: {B*K} rows are expected")
+    if ids is not None and mask is not None and mask.shape != ids.shape: raise ShapeMismatch(f"context_attention_mask has the shape {tuple(mask.shape)} and context_input_ids {tuple(ids.shape)}: they have to be alike")
 
 def _repeat_for_docs(doc_scores, *decoder, start=None):
     "Each question's decoder inputs, once for each of its K documents: (B, T) to (B·K, T); they have to begin with `start`, if it is given."
@@ -651,7 +653,15 @@ def shift_tokens_right(self:RagTokenForGeneration, input_ids, start_token_id=Non
     first = input_ids.new_full((len(input_ids), 1), start_id(self.config) if start_token_id is None else start_token_id)
     return torch.cat([first, input_ids[:, :-1]], dim=1)
 
-# %% ../../nbs/core/08_model.ipynb #cell-63
+# %% ../../nbs/core/08_model.ipynb #cell-54
+def _cat_and_pad(tensors, pad_token_id):
+    "Matrices of token ids (n, T), one below the other, each filled up on the right to the widest."
+    width = max(t.shape[1] for t in tensors)
+    return torch.cat([torch.nn.functional.pad(t, (0, width - t.shape[1]), value=pad_token_id) for t in tensors])
+
+RagSequenceForGeneration._cat_and_pad = staticmethod(_cat_and_pad)
+
+# %% ../../nbs/core/08_model.ipynb #cell-64
 _PART = re.compile(r"model-\d{5}-of-\d{5}\.safetensors|model\.safetensors\.index\.json")
 
 @patch

@@ -13,7 +13,7 @@ from rag_nb.core.config import RagConfig
 from rag_nb.core.names import CacheOutput
 from rag_nb.core.passages import Hits
 
-__all__ = ['RetrievAugLMOutput', 'RetrievAugLMMarginOutput', 'RagPreTrainedModel', 'generator_class', 'RagModel', 'RagTokenForGeneration', 'RagSequenceForGeneration', 'usable_attention', 'generator_only', 'check_contexts', 'align_labels', 'start_id', 'ForwardedGenerator']
+__all__ = ['RetrievAugLMOutput', 'RetrievAugLMMarginOutput', 'RagPreTrainedModel', 'generator_class', 'RagModel', 'RagTokenForGeneration', 'RagSequenceForGeneration', 'usable_attention', 'generator_only', 'ShapeMismatch', 'check_contexts', 'align_labels', 'start_id', 'ForwardedGenerator']
 
 class RetrievAugLMOutput(CacheOutput):
     """What `RagModel` returns: logits (B·K, T, V), document scores (B, K), what was retrieved, what the networks computed."""
@@ -345,6 +345,7 @@ class RagTokenForGeneration(_Head):
 class RagSequenceForGeneration(_Head):
     """RAG-Sequence: one document explains the whole answer (paper, section 2.1)."""
     kind: str = ...
+    _cat_and_pad: Any
 
     def generate(
         self, input_ids=None, attention_mask=None, context_input_ids=None, context_attention_mask=None, doc_scores=None,
@@ -403,6 +404,9 @@ def _given(**kwargs): ...
 def _force_found(generator, ids, mask, fed, fed_mask, doc_scores):
     """`teacher_force` of the rows whose document was found; the others are zeros."""
     ...
+
+class ShapeMismatch(ValueError, AssertionError):
+    """Inputs that do not fit one another; published code expects an `AssertionError`."""
 
 def check_contexts(ids: torch.Tensor | None, mask: torch.Tensor | None, doc_scores: torch.Tensor | None, n_docs: int | None=None):
     """Refuse contexts, masks and document scores that do not fit one another.
@@ -491,6 +495,10 @@ class ForwardedGenerator(torch.nn.Module):
         self, input_ids=None, attention_mask=None, decoder_input_ids=None, encoder_outputs=None, past_key_values=None, use_cache=None,
         return_dict=None, **looked
     ): ...
+
+def _cat_and_pad(tensors, pad_token_id):
+    """Matrices of token ids (n, T), one below the other, each filled up on the right to the widest."""
+    ...
 
 _PART: Any
 

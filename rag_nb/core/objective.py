@@ -194,11 +194,15 @@ class Objective(nn.Module):
     def device(self): return self.log_scale.device
     def activation_checkpointing_enable(self, activation_checkpointing_kwargs=None, **kwargs): checkpoint_activations(self.model.rag.generator, activation_checkpointing_kwargs, **kwargs)
     def gradient_checkpointing_enable(self, gradient_checkpointing_kwargs=None): checkpoint_activations(self.model.rag.generator, gradient_checkpointing_kwargs)
-    def get_input_embeddings(self):  # where NEFTune adds its noise
-        g = self.model.rag.generator
-        return (g.get_encoder() if g.config.is_encoder_decoder else g).get_input_embeddings()
 
-# %% ../../nbs/core/11_objective.ipynb #cell-19
+# %% ../../nbs/core/11_objective.ipynb #cell-20
+@patch
+def get_input_embeddings(self: Objective):
+    "The embedding that reads contexts."
+    g = self.model.rag.generator
+    return (g.get_encoder() if g.config.is_encoder_decoder else g).get_input_embeddings()
+
+# %% ../../nbs/core/11_objective.ipynb #cell-21
 @patch
 def _find_gold_rows(self: Objective):
     "Which rows of the index a document has, without those that were deleted."
@@ -206,7 +210,7 @@ def _find_gold_rows(self: Objective):
     for row, d in enumerate(self.documents):
         if gone is None or not bool(gone[row]): self.gold_rows.setdefault(d, []).append(row)
 
-# %% ../../nbs/core/11_objective.ipynb #cell-21
+# %% ../../nbs/core/11_objective.ipynb #cell-23
 @patch
 def _sides(self: Objective):
     "Who embeds passages while training: the question encoder itself, an encoder of their own, or nobody (their vectors stay)."
@@ -221,7 +225,7 @@ def _sides(self: Objective):
     inner.context_encoder_training = False
     return "passage_encoder"
 
-# %% ../../nbs/core/11_objective.ipynb #cell-23
+# %% ../../nbs/core/11_objective.ipynb #cell-25
 _WHERE = dict(generator="generator", question_encoder="question_encoder", passage_encoder="ctx_encoder")
 
 def part_of(
@@ -241,7 +245,7 @@ def _free(self: Objective, part, rank):
     for n, p in getattr(inner, name).named_parameters():
         p.requires_grad_(is_adapter(n) if rank or adapted else not any(u in n for u in skip))
 
-# %% ../../nbs/core/11_objective.ipynb #cell-24
+# %% ../../nbs/core/11_objective.ipynb #cell-26
 @patch
 def _prepare(self: Objective):
     "Put adapters where they were asked for, and let only what is trained have a gradient."
@@ -261,7 +265,7 @@ def on_device(self: Objective):
     if getattr(self.retriever.index, "kind", None) == "exact" and self.device.type == "cuda" and self.retriever.index.device != self.device:
         self.retriever.index = make_index("exact", self.retriever.index.stored.segments, device=self.device, check=False)
 
-# %% ../../nbs/core/11_objective.ipynb #cell-27
+# %% ../../nbs/core/11_objective.ipynb #cell-29
 @patch
 @torch.no_grad()
 def search(self: Objective,
@@ -285,7 +289,7 @@ def _hits_of(self: Objective, ids, vectors, questions):
     scores = torch.einsum("bd,bkd->bk", vectors, docs.float()).masked_fill((ids < 0).to(vectors.device), -torch.inf)
     return Hits(ids.to(vectors.device), scores, vectors=docs)
 
-# %% ../../nbs/core/11_objective.ipynb #cell-29
+# %% ../../nbs/core/11_objective.ipynb #cell-31
 @patch
 def lending(self: Objective):
     "A context in which the retriever has the model's configuration and the tokenizers."
@@ -306,7 +310,7 @@ def _gold_among(self: Objective, hits, gold):
     place = lambda ds, ps, ids: next((k for k, (p, i) in enumerate(zip(ps, ids)) if p and names(p, i) & set(map(str, ds))), -1)
     return torch.tensor([place(ds, ps, ids) for ds, ps, ids in zip(gold, hits.passages, hits.ids.tolist())])
 
-# %% ../../nbs/core/11_objective.ipynb #cell-31
+# %% ../../nbs/core/11_objective.ipynb #cell-33
 @patch
 def _rows_of(self: Objective, gold, vectors):
     "The row of each question's document (B,), −1 where unknown: of several passages, the one closest to the question."
@@ -326,7 +330,7 @@ def _with_gold(self: Objective, hits, vectors, gold, questions):
     there = (ids == rows[:, None]) & (rows >= 0)[:, None]  # (B, K)
     return hits, torch.where(there.any(1), there.int().argmax(1), -1)
 
-# %% ../../nbs/core/11_objective.ipynb #cell-34
+# %% ../../nbs/core/11_objective.ipynb #cell-36
 @patch
 def _doc_vectors(self: Objective, hits):
     "Vectors of the hits (B, K, D): made now, with gradient, where the passages' encoder is trained; else as the index has them."
@@ -345,7 +349,7 @@ def _tokens(self: Objective, rows, encoder=None, most=2**18):
         self.tokens.update((i, {k: np.asarray(v, np.int32) for k, v in r.items()}) for i, r in zip(new, read))
     return [self.tokens[i] for i in rows]
 
-# %% ../../nbs/core/11_objective.ipynb #cell-35
+# %% ../../nbs/core/11_objective.ipynb #cell-37
 @patch
 def _with_passages(self: Objective, hits, most=2**17):
     "The hits with their passages, which are kept, for they are wanted again."
@@ -365,7 +369,7 @@ def _scores(self: Objective, vectors, docs, hits):
         scores = scores * self.log_scale.exp()
     return scores.masked_fill(~hits.mask.to(scores.device), -torch.inf)
 
-# %% ../../nbs/core/11_objective.ipynb #cell-37
+# %% ../../nbs/core/11_objective.ipynb #cell-39
 @patch
 def _vectors(self: Objective, **asked):
     "Vectors of the questions (B, D), from a recording if there is one: inputs (B, S), those that are None left out."
@@ -377,7 +381,7 @@ def _vectors(self: Objective, **asked):
         found = self.asking(self._embedded, state, **{k: nn.functional.pad(v, (0, more)) for k, v in asked.items()})
     return self._embedded(None, **asked) if found is None else found
 
-# %% ../../nbs/core/11_objective.ipynb #cell-39
+# %% ../../nbs/core/11_objective.ipynb #cell-41
 @patch
 def _likelihood(self: Objective, questions, hits, scores, labels):
     "−log p(y|x) (B,), and log-probabilities of the targets (B, K, T)."
@@ -389,7 +393,7 @@ def _likelihood(self: Objective, questions, hits, scores, labels):
     token_lp = answer_logprobs(self.model.rag.generator, ids, mask, fed, targets, self.plan.rows, self.plan.recompute, self.one_matrix, self.recorder)
     return marginal_nll(token_lp.view(B, K, -1), doc_log_prior(scores), self.kind), token_lp.view(B, K, -1)
 
-# %% ../../nbs/core/11_objective.ipynb #cell-41
+# %% ../../nbs/core/11_objective.ipynb #cell-43
 @patch
 def _contrast(self: Objective, vectors, docs, hits, gold):
     "Cross-entropy of each question's own document among all that the batch found: hard negatives of its own, easy ones of the others."
@@ -403,7 +407,7 @@ def _contrast(self: Objective, vectors, docs, hits, gold):
     out[torch.arange(B, device=ids.device), column] = False
     return torch.nn.functional.cross_entropy(scores.masked_fill(out, -torch.inf)[known], column[known])
 
-# %% ../../nbs/core/11_objective.ipynb #cell-43
+# %% ../../nbs/core/11_objective.ipynb #cell-45
 @torch.no_grad()
 def _beliefs(scores, token_lp):
     "Mean entropy in nats of prior and final posterior over documents, and how often reading puts another document first."
@@ -422,7 +426,7 @@ def _recall(self: Objective, found, document_ids):
     share = lambda k: sum(bool(ds & {*f[:k]}) for ds, f in known)/len(known)
     return {f"recall_at_{k}": share(k) for k in sorted({1, found.shape[1]})}
 
-# %% ../../nbs/core/11_objective.ipynb #cell-45
+# %% ../../nbs/core/11_objective.ipynb #cell-47
 @patch
 def forward(self: Objective,
     input_ids,  # (B, S) questions for the question encoder
@@ -447,7 +451,7 @@ def forward(self: Objective,
         loss, stats["contrast"] = loss + self.plan.contrast*contrast, contrast.detach()
     return dict(loss=loss, stats={**stats, **_beliefs(scores.detach(), token_lp), **recall}, firsts=firsts)
 
-# %% ../../nbs/core/11_objective.ipynb #cell-51
+# %% ../../nbs/core/11_objective.ipynb #cell-53
 @patch
 @torch.no_grad()
 def embed_all(self: Objective,
@@ -477,7 +481,7 @@ def take_vectors(self: Objective,
     params = {**index.params, **(dict(device=self.device) if index.kind == "exact" else {})}
     self.retriever.index, self.cache = make_index(index.kind, vectors, **params), {}
 
-# %% ../../nbs/core/11_objective.ipynb #cell-53
+# %% ../../nbs/core/11_objective.ipynb #cell-55
 @patch
 def refresh(self: Objective,
     background: bool = False,  # in a thread; `swap` takes them over
@@ -504,7 +508,7 @@ def swap(self: Objective,
     self.take_vectors(made[0])
     self.refreshed = made[1]
 
-# %% ../../nbs/core/11_objective.ipynb #cell-56
+# %% ../../nbs/core/11_objective.ipynb #cell-58
 @patch
 def merge(self: Objective):
     "Work the adapters into the weights."

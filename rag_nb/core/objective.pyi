@@ -154,7 +154,9 @@ class Objective(nn.Module):
 
     def gradient_checkpointing_enable(self, gradient_checkpointing_kwargs=None): ...
 
-    def get_input_embeddings(self): ...
+    def get_input_embeddings(self):
+        """The embedding that reads contexts."""
+        ...
 
     def _find_gold_rows(self):
         """Which rows of the index a document has, without those that were deleted."""

@@ -66,12 +66,17 @@ class RagRetriever:
         self.folder, self.deleted, self.device = None, None, "cpu"
         self.skipped = [] # documents that the build could not read: dicts of `document` and `reason`
         self.ctx_encoder_tokenizer, self.return_tokenized_docs, self.told = None, False, False
-        self.index = adapt_index(index) if index is not None else index_named(config) if config is not None else None
+        self.index = adapt_index(index) if index is not None else self._build_index(config) if config is not None else None
         self.made_by = encoder_record(encoder) if encoder is not None else _published_encoder(self.index) # whose vectors these are; None: not known
         self.passages = passages
         if passages is not None and len(self.index) != len(passages):
             raise ValueError(f"the index holds {len(self.index)} vectors and there are {len(passages)} passages: they have to match row by row")
         if init_retrieval: self.init_retrieval()
+
+    @staticmethod
+    def _build_index(config):
+        "The index that a configuration names; published code overrides it."
+        return index_named(config)
 
     def init_retrieval(self):
         "Open the index, where it is not open yet."
@@ -800,8 +805,8 @@ def as_retriever(
     if retriever is None or isinstance(retriever, RagRetriever): return retriever
     if callable(retriever) and not isinstance(retriever, type): return CalledRetriever(retriever)
     named = f"the class {retriever.__name__}" if isinstance(retriever, type) else f"a {type(retriever).__name__}"
-    raise TypeError(f"{named} is no retriever: it is a RagRetriever, or is called as retriever(question_input_ids, question_hidden_states, prefix=None, n_docs=None, return_tensors=None) "
-                    f"and gives a dict with {', '.join(_GIVES)}")
+    raise TypeError(f"{named} is no retriever: it is not a RagRetriever, and not called as one, retriever(question_input_ids, question_hidden_states, prefix=None, n_docs=None, return_tensors=None), "
+                    f"which gives a dict with {', '.join(_GIVES)}")
 
 # %% ../../nbs/core/06_retriever.ipynb #cell-75
 class AutoTokenizer(transformers.AutoTokenizer):
@@ -816,24 +821,48 @@ class AutoTokenizer(transformers.AutoTokenizer):
 def save_pretrained(self:RagRetriever,
     save_directory:str|os.PathLike, # made where it does not exist
     overwrite:bool=False, # replace an index that is there
+    for_transformers:bool=False, # also write the passages as a dataset with a FAISS index, so that Transformers opens the folder; takes twice the room
 ):
     "Write passages, vectors, index, configuration and tokenizers into one folder that can be moved."
     path = Path(save_directory)
     if path.is_file(): raise ValueError(f"{path} is a file: a retriever is saved into a folder")
-    with staging(path) as new: self._write(new, path, overwrite)
+    with staging(path) as new: self._write(new, path, overwrite, for_transformers)
 
 @patch
-def _write(self:RagRetriever, new, path, overwrite):
+def _write(self:RagRetriever, new, path, overwrite, for_transformers=False):
     "Write into the folder `new` what is going to be in `path`."
     config = copy.deepcopy(self.config)
     for name, value in getattr(self.index, "settings", {}).items(): setattr(config, name, value)
     if isinstance(self.index, CustomHFIndex):
-        names = self.index.save(new)
-        config.index_name, config.passages_path, config.index_path = "custom", names[0], names[1] if len(names) > 1 else None
-    elif isinstance(self.passages, Passages) and not hasattr(self.index, "proposer"): self._save_folder(new, path, overwrite)
+        _names_in(config, path, self.index.save(new))
+        if for_transformers and config.index_path is None: _names_in(config, path, ["hf_dataset", _flat_faiss(new, self.index.vectors(torch.arange(len(self.index))))])
+    elif isinstance(self.passages, Passages) and not hasattr(self.index, "proposer"):
+        self._save_folder(new, path, overwrite)
+        if for_transformers: _names_in(config, path, _as_dataset(new, self.passages, self.index, self.deleted))
     config.save_pretrained(new)
     if self.question_encoder_tokenizer and self.generator_tokenizer:
         RagTokenizer(self.question_encoder_tokenizer, self.generator_tokenizer)._write(new)
+
+def _names_in(config, path, names):
+    "Say in a configuration where dataset and FAISS index are: Transformers reads whole paths, and we the names in the folder that is opened."
+    where = [str(Path(os.path.abspath(path))/n) for n in names] + [None]
+    config.index_name, config.passages_path, config.index_path = "custom", where[0], where[1]
+
+def _as_dataset(new, passages, index, deleted=None):
+    "Write passages and vectors as a dataset with a flat FAISS index into a folder; their names in it."
+    from datasets import Dataset
+    rows = np.arange(len(passages)) if deleted is None else np.flatnonzero(~np.asarray(deleted))
+    docs, vectors = [passages[int(i)] for i in rows], torch.as_tensor(index.vectors(torch.as_tensor(rows))).float()
+    Dataset.from_dict({**{c: [d.get(c) or "" for d in docs] for c in ("id", "title", "text")}, "embeddings": vectors.numpy()}).save_to_disk(str(Path(new)/"hf_dataset"))
+    return ["hf_dataset", _flat_faiss(new, vectors)]
+
+def _flat_faiss(new, vectors):
+    "Write vectors (N, D) into a folder as a flat FAISS index; its name."
+    import faiss
+    flat = faiss.IndexFlatIP(vectors.shape[1])
+    flat.add(np.ascontiguousarray(vectors.numpy()))
+    faiss.write_index(flat, str(Path(new)/"hf_dataset_index.faiss"))
+    return "hf_dataset_index.faiss"
 
 @patch
 def _save_folder(self:RagRetriever, new, path, overwrite):
@@ -918,8 +947,9 @@ def _published(cls:RagRetriever, name, config=None, indexed_dataset=None, **kwar
     tokenizer = RagTokenizer.from_pretrained(name, config=config) if _has_tokenizers(name) else None
     for field in ("passages_path", "index_path"):                               # of a folder: relative to it
         value = getattr(config, field)
-        if value and not Path(value).is_absolute() and (Path(name)/value).exists(): setattr(config, field, str(Path(name)/value))
-    return cls(config, tokenizer and tokenizer.question_encoder, tokenizer and tokenizer.generator, index=index_named(config, indexed_dataset))
+        here = next((p for p in (Path(name)/Path(value).name, Path(name)/value) if p.exists()), None) if value else None
+        if here is not None: setattr(config, field, str(here))
+    return cls(config, tokenizer and tokenizer.question_encoder, tokenizer and tokenizer.generator, index=cls._build_index(config) if indexed_dataset is None else index_named(config, indexed_dataset))
 
 def _published_config(name, kwargs):
     "The configuration of a RAG checkpoint, or one around the passage encoder of that name."

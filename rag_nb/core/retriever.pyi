@@ -70,6 +70,11 @@ class RagRetriever:
     encoder: turned the passages into vectors; needed to add more"""
         ...
 
+    @staticmethod
+    def _build_index(config):
+        """The index that a configuration names; published code overrides it."""
+        ...
+
     def init_retrieval(self):
         """Open the index, where it is not open yet."""
         ...
@@ -355,15 +360,16 @@ Parameters:
         """What an index of one's own found, with deleted rows as not found."""
         ...
 
-    def save_pretrained(self, save_directory: str | os.PathLike, overwrite: bool=False):
+    def save_pretrained(self, save_directory: str | os.PathLike, overwrite: bool=False, for_transformers: bool=False):
         """Write passages, vectors, index, configuration and tokenizers into one folder that can be moved.
 
 Parameters:
     save_directory: made where it does not exist
-    overwrite: replace an index that is there"""
+    overwrite: replace an index that is there
+    for_transformers: also write the passages as a dataset with a FAISS index, so that Transformers opens the folder; takes twice the room"""
         ...
 
-    def _write(self, new, path, overwrite):
+    def _write(self, new, path, overwrite, for_transformers=False):
         """Write into the folder `new` what is going to be in `path`."""
         ...
 
@@ -645,6 +651,18 @@ class AutoTokenizer(transformers.AutoTokenizer):
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path, *args, **kwargs) -> AutoTokenizer: ...
+
+def _names_in(config, path, names):
+    """Say in a configuration where dataset and FAISS index are: Transformers reads whole paths, and we the names in the folder that is opened."""
+    ...
+
+def _as_dataset(new, passages, index, deleted=None):
+    """Write passages and vectors as a dataset with a flat FAISS index into a folder; their names in it."""
+    ...
+
+def _flat_faiss(new, vectors):
+    """Write vectors (N, D) into a folder as a flat FAISS index; its name."""
+    ...
 
 _ELSEWHERE: set
 

@@ -8,6 +8,7 @@ __all__ = ['HOLE', 'PLAIN_TEMPLATE', 'FOLDERS', 'context_template', 'fill', 'pad
 
 # %% ../../nbs/hf/01_tokenizer.ipynb #cell-02
 import hashlib, json, os, re, unicodedata, weakref
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 import torch
@@ -233,9 +234,10 @@ def pad_rows(
     rows:list, # lists of token ids
     pad_id:int, # what fills the gaps
     left:bool=False, # pad on the left
+    width:int=0, # at least so many columns
 ) -> tuple: # ids (n, S) int64 and mask (n, S) int64
     "Rows of token ids as one tensor, with the mask that says which of them are real."
-    width = max((len(r) for r in rows), default=0)
+    width = max([width, *map(len, rows)])
     ids = [([pad_id]*(width-len(r)) + list(r)) if left else (list(r) + [pad_id]*(width-len(r))) for r in rows]
     mask = [([0]*(width-len(r)) + [1]*len(r)) if left else ([1]*len(r) + [0]*(width-len(r))) for r in rows]
     return torch.tensor(ids, dtype=torch.long), torch.tensor(mask, dtype=torch.long)
@@ -257,7 +259,8 @@ def assemble_contexts(
     layout = _Layout.of(tokenizer, config, prefix)
     heads = stored(layout.key) if stored is not None else None
     rows = layout.ids([p or {} for ps in passages for p in ps], [q for q, ps in zip(questions, passages) for _ in ps], heads)
-    ids, mask = pad_rows(rows, pad_id_of(tokenizer), left=config.generator_is_decoder_only)      # (B·K, S)
+    width = config.max_combined_length if config.pad_contexts == "max_length" else 0
+    ids, mask = pad_rows(rows, pad_id_of(tokenizer), config.generator_is_decoder_only, width)      # (B·K, S)
     return BatchEncoding(dict(context_input_ids=ids, context_attention_mask=mask))
 
 # %% ../../nbs/hf/01_tokenizer.ipynb #cell-48
@@ -330,7 +333,16 @@ def prepare_seq2seq_batch(self:RagTokenizer,
     if tgt_texts is not None: out["labels"] = self._answers(tgt_texts, max_length=max_target_length or max_length, empty=-100, **shape)["input_ids"]
     return out
 
-# %% ../../nbs/hf/01_tokenizer.ipynb #cell-56
+# %% ../../nbs/hf/01_tokenizer.ipynb #cell-55
+@patch
+@contextmanager
+def as_target_tokenizer(self:RagTokenizer):
+    "A context in which the tokenizer is the generator's, as older code has it."
+    self._switch_to_target_mode()
+    try: yield
+    finally: self._switch_to_input_mode()
+
+# %% ../../nbs/hf/01_tokenizer.ipynb #cell-58
 FOLDERS = dict(question_encoder="question_encoder_tokenizer", generator="generator_tokenizer")
 
 @patch
@@ -359,7 +371,7 @@ def from_pretrained(cls:RagTokenizer,
                                                       subfolder=FOLDERS[part], **kwargs)
     return cls(load("question_encoder"), load("generator"), config if isinstance(config, RagConfig) else None)
 
-# %% ../../nbs/hf/01_tokenizer.ipynb #cell-59
+# %% ../../nbs/hf/01_tokenizer.ipynb #cell-61
 @patch
 def targets(self:RagTokenizer,
     answers:list, # B strings
@@ -369,7 +381,7 @@ def targets(self:RagTokenizer,
     rows = self._rows(answers, config if config is not None else self.config)
     return pad_rows(self.generator(text_target=list(answers)).input_ids if rows is None else rows, -100)[0]
 
-# %% ../../nbs/hf/01_tokenizer.ipynb #cell-62
+# %% ../../nbs/hf/01_tokenizer.ipynb #cell-64
 def chat_template_of(
     tokenizer, # of an instruction-tuned model
     instruction:str="{title}\n{text}\n\nQuestion: {question}\nAnswer in a few words.", # what the user says, with holes

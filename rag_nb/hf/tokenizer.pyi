@@ -2,6 +2,7 @@
 
 # Written by tools/stubs.py: do not edit.
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 import os
 import torch
@@ -129,13 +130,14 @@ class _Parted:
     tail: str
     seam: str
 
-def pad_rows(rows: list, pad_id: int, left: bool=False) -> tuple:
+def pad_rows(rows: list, pad_id: int, left: bool=False, width: int=0) -> tuple:
     """Rows of token ids as one tensor, with the mask that says which of them are real.
 
 Parameters:
     rows: lists of token ids
     pad_id: what fills the gaps
     left: pad on the left
+    width: at least so many columns
 
 Returns: ids (n, S) int64 and mask (n, S) int64"""
     ...
@@ -213,6 +215,11 @@ Parameters:
     return_tensors: "pt", "np" or None
 
 Returns: input_ids, attention_mask and, with answers, labels"""
+        ...
+
+    @contextmanager
+    def as_target_tokenizer(self):
+        """A context in which the tokenizer is the generator's, as older code has it."""
         ...
 
     def save_pretrained(self, save_directory: str | os.PathLike):
