@@ -45,6 +45,8 @@ demo: $(VENV)/.installed           ## ask a question (Q="...") and see which doc
 test: $(VENV)/.installed-dev       ## everything that must hold (PYTEST="-k name" for some of the tests, WORKERS=4 for more at a time)
 	@echo ">> do the modules say what the notebooks say?"
 	@python tools/nb.py exported
+	@echo ">> what ruff finds, lines over 140 characters among it"
+	@ruff check .
 	@echo ">> every lesson, from the top"
 	@OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 TQDM_DISABLE=1 nbdev-test --do-print
 	@echo ">> the tests"

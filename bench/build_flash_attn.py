@@ -15,7 +15,8 @@ SWITCH = """#define HEADDIM_SWITCH(HEADDIM, ...) \\
   [&] {{ TORCH_CHECK((HEADDIM) <= {size}, "this build of flash-attn is for heads of up to {size}"); \\
     constexpr static int kHeadDim = {size}; return __VA_ARGS__(); }}()
 """
-FLAGS = ["-O3", "-std=c++17", "-U__CUDA_NO_HALF_OPERATORS__", "-U__CUDA_NO_HALF_CONVERSIONS__", "-U__CUDA_NO_HALF2_OPERATORS__", "-U__CUDA_NO_BFLOAT16_CONVERSIONS__",
+FLAGS = ["-O3", "-std=c++17", "-U__CUDA_NO_HALF_OPERATORS__", "-U__CUDA_NO_HALF_CONVERSIONS__", "-U__CUDA_NO_HALF2_OPERATORS__",
+    "-U__CUDA_NO_BFLOAT16_CONVERSIONS__",
          "--expt-relaxed-constexpr", "--expt-extended-lambda", "--use_fast_math"]
 
 
@@ -42,7 +43,8 @@ def compiled(source, files, arch, out):
     roots = [source/"csrc"/"flash_attn", source/"csrc"/"flash_attn"/"src", source/"csrc"/"cutlass"/"include"]
     os.environ["TORCH_CUDA_ARCH_LIST"] = f"{arch[:-1]}.{arch[-1]}"
     (source/"build").mkdir()
-    load("flash_attn_2_cuda", [str(f) for f in files], extra_cflags=["-O3", "-std=c++17"], extra_cuda_cflags=FLAGS, extra_include_paths=[str(r) for r in roots],
+    load("flash_attn_2_cuda", [str(f) for f in files], extra_cflags=["-O3", "-std=c++17"], extra_cuda_cflags=FLAGS,
+        extra_include_paths=[str(r) for r in roots],
          build_directory=str(source/"build"), is_python_module=False, verbose=False)
     shutil.copy(source/"build"/"flash_attn_2_cuda.so", out)
 
@@ -54,7 +56,7 @@ def installed(source, out):
     facts = out/f"flash_attn-{version}.dist-info"
     facts.mkdir(exist_ok=True)
     shutil.copy(source/"PKG-INFO", facts/"METADATA")
-    (facts/"top_level.txt").write_text("flash_attn\nflash_attn_2_cuda\n")                  # by which Transformers knows whose package this is
+    (facts/"top_level.txt").write_text("flash_attn\nflash_attn_2_cuda\n")  # by which Transformers knows whose package this is
     return version
 
 
@@ -70,7 +72,8 @@ def main():
         files = narrowed(source, a.head_size)
         compiled(source, files, a.arch, a.out)
         version = installed(source, a.out)
-    print(f"flash-attn {version}, sm_{a.arch}, heads of up to {a.head_size}: {len(files)} files compiled in {time.monotonic() - began:.0f} s with {a.jobs} jobs")
+    print(f"flash-attn {version}, sm_{a.arch}, heads of up to {a.head_size}: {len(files)} files compiled in "
+        f"{time.monotonic() - began:.0f} s with {a.jobs} jobs")
 
 
 if __name__ == "__main__": main()

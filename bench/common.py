@@ -47,7 +47,8 @@ def alternate(calls, repeat, device, warm=True):
     took = {name: [] for name in calls}
     for _ in range(repeat):
         for name, call in calls.items(): took[name].append(timed(call, device)[1:])
-    return {name: dict(wall=statistics.median(w for w, _ in t), cpu=statistics.median(c for _, c in t), all=[w for w, _ in t]) for name, t in took.items()}
+    return {name: dict(wall=statistics.median(w for w, _ in t), cpu=statistics.median(c for _, c in t), all=[w for w, _ in t])
+        for name, t in took.items()}
 
 
 @dataclass
@@ -70,8 +71,10 @@ def machine(device, dtype):
     products = [timed(lambda: x @ y, device)[1] for _ in range(10)][2:]
     name = torch.cuda.get_device_name() if device == "cuda" else _processor()
     import transformers
-    facts = dict(machine=name, cores=os.cpu_count(), threads=torch.get_num_threads(), load=round(os.getloadavg()[0], 1), torch=torch.__version__, transformers=transformers.__version__,
-                 dtype=str(dtype).removeprefix("torch."), copy_gb_s=round(2*n/statistics.median(copies)/1e9, 1), matmul_tflop_s=round(2*m**3/statistics.median(products)/1e12, 3), command=_command())
+    facts = dict(machine=name, cores=os.cpu_count(), threads=torch.get_num_threads(), load=round(os.getloadavg()[0], 1),
+        torch=torch.__version__, transformers=transformers.__version__,
+                 dtype=str(dtype).removeprefix("torch."), copy_gb_s=round(2*n/statistics.median(copies)/1e9, 1),
+                 matmul_tflop_s=round(2*m**3/statistics.median(products)/1e12, 3), command=_command())
     return Machine(device, 2*n/statistics.median(copies), 2*m**3/statistics.median(products), facts)
 
 
@@ -104,7 +107,8 @@ class Report:
         print("| " + " | ".join(title for title, *_ in columns) + " |\n|" + "---|"*len(columns), flush=True)
 
     def _write(self):
-        if self.out: self.out.write_text(json.dumps(dict(self.facts, columns=self.columns, rows=self.rows), indent=1, default=str), encoding="utf8")
+        if self.out:
+            self.out.write_text(json.dumps(dict(self.facts, columns=self.columns, rows=self.rows), indent=1, default=str), encoding="utf8")
 
     def add(self, row, make):
         "A line: what `make()` gives, or the error that stopped it."

@@ -48,11 +48,14 @@ def parts(what, device):
     from rag_nb.core.encoder import TextEncoder
     from rag_nb.core.model import RagTokenForGeneration, RagSequenceForGeneration
     from rag_nb.hf.tokenizer import RagTokenizer
-    head = RagSequenceForGeneration if "RagSequenceForGeneration" in (RagConfig.from_pretrained(what).architectures or []) else RagTokenForGeneration
+    head = RagSequenceForGeneration if "RagSequenceForGeneration" in (RagConfig.from_pretrained(what).architectures
+        or []) else RagTokenForGeneration
     model = head.from_pretrained(what).to(device)
     tokenizer, config = RagTokenizer.from_pretrained(what, config=model.config), model.config
-    keep = ("context_template", "answer_prefix", "max_combined_length", "score_scale", "lexical_weight", "eos_token_id", "n_docs", "title_sep", "doc_sep", "prefix")
-    return TextEncoder(model.question_encoder, tokenizer.question_encoder, config.encoder_spec(), what), (model.generator, tokenizer.generator), {k: getattr(config, k) for k in keep if getattr(config, k) is not None}
+    keep = ("context_template", "answer_prefix", "max_combined_length", "score_scale", "lexical_weight", "eos_token_id", "n_docs",
+        "title_sep", "doc_sep", "prefix")
+    return TextEncoder(model.question_encoder, tokenizer.question_encoder, config.encoder_spec(), what), (model.generator,
+        tokenizer.generator), {k: getattr(config, k) for k in keep if getattr(config, k) is not None}
 
 
 def adapted(folder, device):
@@ -60,7 +63,8 @@ def adapted(folder, device):
     from peft import PeftModel
     from rag_nb.demo.defaults import default_encoder, default_generator
     encoder, (generator, tokenizer) = default_encoder(device, trained=False), default_generator(device, trained=False)
-    whole = lambda net, part: PeftModel.from_pretrained(net, str(folder/"adapters"/part)).merge_and_unload() if (folder/"adapters"/part).is_dir() else net
+    whole = lambda net, part: PeftModel.from_pretrained(net,
+        str(folder/"adapters"/part)).merge_and_unload() if (folder/"adapters"/part).is_dir() else net
     encoder.model, generator = whole(encoder.model, "question_encoder"), whole(generator, "generator")
     encoder.name, generator.rag_config = f"{encoder.name}, trained in {folder.name}", {}
     facts = json.loads((folder/"config.json").read_text(encoding="utf8"))
@@ -78,7 +82,8 @@ def opened(what, docs, device, dtype, index=None):
         encoder, pair, config = rag.encoder, None, {}
     else: encoder, pair, config = parts(what, device)
     encoder.model.eval()
-    if index is not None and (Path(index)/"manifest.json").exists(): retriever = RagRetriever.from_pretrained(index, question_encoder=encoder)
+    if index is not None and (Path(index)/"manifest.json").exists():
+        retriever = RagRetriever.from_pretrained(index, question_encoder=encoder)
     else: retriever = RagRetriever.from_documents(Passages.from_documents(docs, n_words=None), encoder, path=index)
     if pair is None: rag = rag.with_retriever(retriever)
     else:
@@ -97,10 +102,12 @@ def gold(rag, questions, batch, tokens=24, engine="auto"):
     start, order, said = time.time(), sorted(range(len(rows)), key=lambda i: -len(rows[i]["text"])), {}
     for s in range(0, len(order), batch):
         part = order[s:s+batch]
-        answers = rag.ask([questions[i]["question"] for i in part], hits=Hits.of([[rows[i]] for i in part]), batch_size=batch, max_new_tokens=tokens, engine=engine)
+        answers = rag.ask([questions[i]["question"] for i in part], hits=Hits.of([[rows[i]] for i in part]), batch_size=batch,
+            max_new_tokens=tokens, engine=engine)
         said |= {i: a.text for i, a in zip(part, answers)}
     seconds, draws = time.time() - start, _draws(len(said), 1000, 0)
-    (em, em_ci), (f1, f1_ci) = (_mean([score(said[i], questions[i]["answers"]) for i in sorted(said)], draws) for score in (exact_match, f1_score))
+    (em, em_ci), (f1, f1_ci) = (_mean([score(said[i], questions[i]["answers"]) for i in sorted(said)], draws)
+        for score in (exact_match, f1_score))
     return dict(kind="gold", n_docs=1, n=len(said), seconds=seconds, em=em, em_ci=em_ci, f1=f1, f1_ci=f1_ci)
 
 
@@ -113,9 +120,11 @@ def rows_of(name, rag, questions, o, have=()):
     for kind, k in settings:
         if (kind, k if kind != "no_documents" else 0) in have: continue
         start = time.time()
-        e = evaluate(rag, asked, n_docs=k, kind=kind, compare=False, batch_size=o.contexts//k or 1, max_new_tokens=o.tokens, num_beams=o.beams, engine=o.engine)
+        e = evaluate(rag, asked, n_docs=k, kind=kind, compare=False, batch_size=o.contexts//k or 1, max_new_tokens=o.tokens,
+            num_beams=o.beams, engine=o.engine)
         words = dict(lexical_weight=rag.model.config.lexical_weight) if kind != "no_documents" else {}
-        yield dict(model=name, kind=kind, n_docs=k if kind != "no_documents" else 0, **words, seconds=time.time()-start, **{m: v for m, v in e.measures.items() if m != "compare"})
+        yield dict(model=name, kind=kind, n_docs=k if kind != "no_documents" else 0, **words, seconds=time.time()-start,
+            **{m: v for m, v in e.measures.items() if m != "compare"})
     if o.gold and ("gold", 1) not in have: yield dict(model=name, **gold(rag, questions, o.contexts, o.tokens, o.engine))
 
 
@@ -130,7 +139,8 @@ def line(r):
     pace = f"{1000*r['seconds_per_question']:.0f}" if r.get("seconds_per_question") else ""
     if r.get("kind") == "no_documents": r = {k: v for k, v in r.items() if not k.startswith("recall")}
     words = "" if r.get("lexical_weight") is None else f"{r['lexical_weight']:g}".lstrip("0") or "no"
-    return [r["model"], WAYS.get(r.get("kind"), ""), str(r.get("n_docs") or ""), words, f"{r['n']:,}" if r.get("n") else "", num("em"), ci, num("f1"), num("recall_at_1"), num("recall_at_5"), num("recall_at_20"), num("ece"), pace]
+    return [r["model"], WAYS.get(r.get("kind"), ""), str(r.get("n_docs") or ""), words, f"{r['n']:,}" if r.get("n") else "", num("em"), ci,
+        num("f1"), num("recall_at_1"), num("recall_at_5"), num("recall_at_20"), num("ece"), pace]
 
 
 def table(rows):
@@ -163,14 +173,22 @@ def keep(path, found):
 
 def main(argv=None):
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    a.add_argument("--data", type=Path); a.add_argument("--table", nargs="+", metavar="FILE.json", help="only print what earlier calls wrote"); a.add_argument("--model", nargs="+", default=["as they come=default"], metavar="NAME=WHAT")
-    a.add_argument("--n-docs", type=int, nargs="+", default=[1, 5, 10, 20]); a.add_argument("--kinds", nargs="+", default=["token", "sequence"], choices=["token", "sequence"])
-    a.add_argument("--none", action="store_true"); a.add_argument("--gold", action="store_true"); a.add_argument("--questions", default="dev")
-    a.add_argument("--device", default=None); a.add_argument("--dtype", default=None); a.add_argument("--contexts", type=int, help="contexts in a batch")
+    a.add_argument("--data", type=Path)
+    a.add_argument("--table", nargs="+", metavar="FILE.json", help="only print what earlier calls wrote")
+    a.add_argument("--model", nargs="+", default=["as they come=default"], metavar="NAME=WHAT")
+    a.add_argument("--n-docs", type=int, nargs="+", default=[1, 5, 10, 20])
+    a.add_argument("--kinds", nargs="+", default=["token", "sequence"], choices=["token", "sequence"])
+    a.add_argument("--none", action="store_true"); a.add_argument("--gold", action="store_true")
+    a.add_argument("--questions", default="dev")
+    a.add_argument("--device", default=None); a.add_argument("--dtype", default=None)
+    a.add_argument("--contexts", type=int, help="contexts in a batch")
     a.add_argument("--tokens", type=int, default=24, help="longest answer"); a.add_argument("--beams", type=int, default=1)
-    a.add_argument("--index", type=Path, help="keep the vectors here"); a.add_argument("--limit", type=int); a.add_argument("--paragraphs", type=int); a.add_argument("--out", type=Path)
+    a.add_argument("--index", type=Path, help="keep the vectors here"); a.add_argument("--limit", type=int)
+    a.add_argument("--paragraphs", type=int)
+    a.add_argument("--out", type=Path)
     a.add_argument("--lexical-weight", type=float, help="of words beside vectors; the model's own where not given")
-    a.add_argument("--engine", default="auto", choices=["auto", "general"]); a.add_argument("--memory", type=float, metavar="GIB"); a.add_argument("--resume", action="store_true")
+    a.add_argument("--engine", default="auto", choices=["auto", "general"]); a.add_argument("--memory", type=float, metavar="GIB")
+    a.add_argument("--resume", action="store_true")
     o = a.parse_args(argv)
     if o.table: rows = joined(o.table); print(table(rows)); return rows
     if not o.data: a.error("say with --data where the paragraphs and questions are")
@@ -179,9 +197,12 @@ def main(argv=None):
     cuda = o.device.startswith("cuda")
     o.dtype, o.contexts = o.dtype or ("bfloat16" if cuda else "float32"), o.contexts or (640 if cuda else 32)
     if cuda: torch.backends.cuda.matmul.allow_tf32 = True
-    if cuda and o.memory: torch.cuda.set_per_process_memory_fraction(min(1., o.memory*2**30/torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory))
+    if cuda and o.memory:
+        torch.cuda.set_per_process_memory_fraction(min(1., o.memory*2**30
+            /torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory))
     docs, questions = tables(o.data, o.limit, o.paragraphs, o.questions)
-    print(f"{len(questions):,} questions, {len(docs):,} paragraphs, {torch.cuda.get_device_name() if cuda else 'CPU'}, {o.dtype}", file=sys.stderr, flush=True)
+    print(f"{len(questions):,} questions, {len(docs):,} paragraphs, {torch.cuda.get_device_name() if cuda else 'CPU'}, {o.dtype}",
+        file=sys.stderr, flush=True)
     rows = earlier(o, len(questions))
     for spec in o.model:
         name, _, what = spec.partition("=")

@@ -23,35 +23,46 @@ from rag_nb import RagSequenceForGeneration, RagTokenForGeneration; from rag_nb.
 from rag_nb.fast.fused_loss import answer_logprobs
 from rag_nb.core.marginal import sequence_marginal, token_marginal
 
-SIZES = dict(large=dict(), base=dict(d_model=768, encoder_layers=6, decoder_layers=6, encoder_attention_heads=12, decoder_attention_heads=12, encoder_ffn_dim=3072, decoder_ffn_dim=3072),
-             tiny=dict(d_model=64, encoder_layers=2, decoder_layers=2, encoder_attention_heads=4, decoder_attention_heads=4, encoder_ffn_dim=128, decoder_ffn_dim=128, vocab_size=1000))
-LLAMA = dict(large=dict(hidden_size=576, intermediate_size=1536, num_hidden_layers=30, num_attention_heads=9, num_key_value_heads=3, vocab_size=49152),
-             tiny=dict(hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, vocab_size=1000))
-ROWS = {"token B=1 M=4": ("token", 1, 4), "token B=8 M=1": ("token", 8, 1), "token B=8 M=4": ("token", 8, 4), "token B=32 M=4": ("token", 32, 4),
+SIZES = dict(large=dict(), base=dict(d_model=768, encoder_layers=6, decoder_layers=6, encoder_attention_heads=12,
+    decoder_attention_heads=12, encoder_ffn_dim=3072, decoder_ffn_dim=3072),
+             tiny=dict(d_model=64, encoder_layers=2, decoder_layers=2, encoder_attention_heads=4, decoder_attention_heads=4,
+             encoder_ffn_dim=128, decoder_ffn_dim=128, vocab_size=1000))
+LLAMA = dict(large=dict(hidden_size=576, intermediate_size=1536, num_hidden_layers=30, num_attention_heads=9, num_key_value_heads=3,
+    vocab_size=49152),
+             tiny=dict(hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
+             vocab_size=1000))
+ROWS = {"token B=1 M=4": ("token", 1, 4), "token B=8 M=1": ("token", 8, 1), "token B=8 M=4": ("token", 8, 4),
+    "token B=32 M=4": ("token", 32, 4),
         "sequence B=8 M=4": ("sequence", 8, 4), "decoder-only B=1 greedy": ("causal", 1, 1)}
-CPU_ROWS = {"token B=1 M=4": ("token", 1, 4), "sequence B=4 M=4": ("sequence", 4, 4), "sequence B=1 M=4": ("sequence", 1, 4), "decoder-only B=1 greedy": ("causal", 1, 1)}
+CPU_ROWS = {"token B=1 M=4": ("token", 1, 4), "sequence B=4 M=4": ("sequence", 4, 4), "sequence B=1 M=4": ("sequence", 1, 4),
+    "decoder-only B=1 greedy": ("causal", 1, 1)}
 PAD, BOS, EOS = 1, 0, 2
 
 
 def models(kind, size, device, dtype, K):
     "The same weights on both sides: Transformers' model, ours, the generator."
     torch.manual_seed(0)
-    with torch.device(device): generator, encoder = _parts(kind, size)      # weights are drawn where they are used: a processor takes seconds for them
+    # weights are drawn where they are used: a processor takes seconds for them
+    with torch.device(device): generator, encoder = _parts(kind, size)
     generator, encoder = generator.to(device, dtype).eval(), encoder.to(device, dtype).eval()
     name = "RagSequenceForGeneration" if kind == "sequence" else "RagTokenForGeneration"
     ours = dict(RagSequenceForGeneration=RagSequenceForGeneration, RagTokenForGeneration=RagTokenForGeneration)[name]
     ours = ours(question_encoder=encoder, generator=generator, n_docs=K).eval()
     if kind == "causal": return None, ours, generator
-    config = transformers.RagConfig.from_question_encoder_generator_configs(encoder.config, generator.config, n_docs=K, pad_token_id=PAD, bos_token_id=BOS, eos_token_id=EOS, decoder_start_token_id=EOS)
+    config = transformers.RagConfig.from_question_encoder_generator_configs(encoder.config, generator.config, n_docs=K, pad_token_id=PAD,
+        bos_token_id=BOS, eos_token_id=EOS, decoder_start_token_id=EOS)
     return getattr(transformers, name)(config, question_encoder=encoder, generator=generator).eval(), ours, generator
 
 
 def _parts(kind, size):
     if kind == "causal":
-        generator = LlamaForCausalLM(LlamaConfig(**LLAMA["tiny" if size == "tiny" else "large"], tie_word_embeddings=True, initializer_range=.06, pad_token_id=PAD, bos_token_id=BOS, eos_token_id=EOS, max_position_embeddings=4096))
+        generator = LlamaForCausalLM(LlamaConfig(**LLAMA["tiny" if size == "tiny" else "large"], tie_word_embeddings=True,
+            initializer_range=.06, pad_token_id=PAD, bos_token_id=BOS, eos_token_id=EOS, max_position_embeddings=4096))
     else:
-        generator = BartForConditionalGeneration(BartConfig(**SIZES[size], init_std=.06, forced_eos_token_id=None, pad_token_id=PAD, bos_token_id=BOS, eos_token_id=EOS, decoder_start_token_id=EOS))
-    encoder = DPRQuestionEncoder(DPRConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32, vocab_size=100))
+        generator = BartForConditionalGeneration(BartConfig(**SIZES[size], init_std=.06, forced_eos_token_id=None, pad_token_id=PAD,
+            bos_token_id=BOS, eos_token_id=EOS, decoder_start_token_id=EOS))
+    encoder = DPRQuestionEncoder(DPRConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32,
+        vocab_size=100))
     return generator, encoder
 
 
@@ -79,7 +90,8 @@ def calls(kind, B, M, theirs, ours, generator, x, new):
         return (lambda: five_rows(generator, x["context_input_ids"], x["context_attention_mask"], prior, new),
                 lambda: plain(ours.generate(**x, max_new_tokens=new, min_new_tokens=new, eos_token_id=EOS, pad_token_id=PAD)))
     if kind == "token":
-        settings = transformers.GenerationConfig(max_length=new + 1, eos_token_id=EOS, pad_token_id=PAD, bos_token_id=BOS, decoder_start_token_id=EOS, **beams)
+        settings = transformers.GenerationConfig(max_length=new + 1, eos_token_id=EOS, pad_token_id=PAD, bos_token_id=BOS,
+            decoder_start_token_id=EOS, **beams)
         return (lambda: plain(theirs.generate(**x, generation_config=copy.deepcopy(settings), n_docs=x["doc_scores"].shape[1])),
                 lambda: plain(ours.generate(**x, max_new_tokens=new, **beams)))
     return (lambda: plain(theirs.generate(**x, num_return_sequences=1, max_new_tokens=new, **beams)),
@@ -89,7 +101,8 @@ def calls(kind, B, M, theirs, ours, generator, x, new):
 def inputs(kind, B, K, S, V, device):
     g = torch.Generator().manual_seed(1)
     ids = torch.randint(5, V - 5, (B*K, S), generator=g)
-    return dict(context_input_ids=ids.to(device), context_attention_mask=torch.ones_like(ids).to(device), doc_scores=torch.randn(B, K, generator=g).to(device))
+    return dict(context_input_ids=ids.to(device), context_attention_mask=torch.ones_like(ids).to(device),
+        doc_scores=torch.randn(B, K, generator=g).to(device))
 
 
 def floor(kind, generator, B, K, M, S, new, limits):
@@ -122,8 +135,9 @@ def apart(kind, M, generator, x, new, said):
     if not other.any(): return None
     def log_p(answers):
         fed = torch.cat([answers.new_full((B, 1), EOS), answers[:, :-1]], 1)
-        lp = answer_logprobs(generator, x["context_input_ids"], x["context_attention_mask"], *(t.repeat_interleave(K, 0) for t in (fed, answers))).view(B, K, n)
-        return (sequence_marginal if kind == "sequence" else token_marginal)(lp, x["doc_scores"].float().log_softmax(-1))     # (B,) or (B, n)
+        lp = answer_logprobs(generator, x["context_input_ids"], x["context_attention_mask"],
+            *(t.repeat_interleave(K, 0) for t in (fed, answers))).view(B, K, n)
+        return (sequence_marginal if kind == "sequence" else token_marginal)(lp, x["doc_scores"].float().log_softmax(-1))  # (B,) or (B, n)
     first, second = map(log_p, said)
     if M > 1 or kind == "sequence": gaps = (first - second).view(B, -1).sum(1).abs()/n
     else: gaps = (first - second).gather(1, (said[0] != said[1]).int().argmax(1)[:, None])[:, 0].abs()
@@ -146,7 +160,8 @@ def row(kind, B, M, a, limits):
     equal, gap = agreement(*answers), apart(kind, M, generator, x, a.new, answers)
     if dtype == torch.float32 and equal < 1 and not a.force: raise ValueError(f"the two sides differ in {1-equal:.0%} of the answers")
     sides = dict(theirs=long[0], ours=long[1])
-    if kind != "sequence": sides |= dict(theirs2=short[0], ours2=short[1]); short[0](), short[1]()  # steps of a search and scoring cannot be told apart
+    # steps of a search and scoring cannot be told apart
+    if kind != "sequence": sides |= dict(theirs2=short[0], ours2=short[1]); short[0](), short[1]()
     t = alternate(sides, a.repeat, a.device, warm=False)
     wall, cpu = ({k: 1e3*v[which] for k, v in t.items()} for which in ("wall", "cpu"))
     step = [(wall[k] - wall[k + "2"]) / (a.new - 2) if kind != "sequence" else None for k in ("theirs", "ours")]
@@ -155,16 +170,22 @@ def row(kind, B, M, a, limits):
     for call in long:
         engine._KITS.clear(); gc.collect()                                                          # buffers that were kept count as well
         memory.append(peak(call, a.device))
-    return dict(theirs_ms=wall["theirs"], ours_ms=wall["ours"], ratio=wall["theirs"]/wall["ours"], floor_call_ms=least[1], theirs_cpu_ms=cpu["theirs"], ours_cpu_ms=cpu["ours"],
-                ratio_cpu=cpu["theirs"]/cpu["ours"], theirs_step_ms=step[0], ours_step_ms=step[1], step_ratio=step[0]/step[1] if kind != "sequence" else None,
+    return dict(theirs_ms=wall["theirs"], ours_ms=wall["ours"], ratio=wall["theirs"]/wall["ours"], floor_call_ms=least[1],
+        theirs_cpu_ms=cpu["theirs"], ours_cpu_ms=cpu["ours"],
+                ratio_cpu=cpu["theirs"]/cpu["ours"], theirs_step_ms=step[0], ours_step_ms=step[1],
+                step_ratio=step[0]/step[1] if kind != "sequence" else None,
                 theirs_token_ms=wall["theirs"]/a.new, ours_token_ms=wall["ours"]/a.new,
-                floor_ms=least[0] if kind != "sequence" else None, equal=equal, apart=gap, equal_float32=equal32, theirs_peak_gib=memory[0], ours_peak_gib=memory[1], all_seconds={k: v["all"] for k, v in t.items()})
+                floor_ms=least[0] if kind != "sequence" else None, equal=equal, apart=gap, equal_float32=equal32,
+                theirs_peak_gib=memory[0], ours_peak_gib=memory[1], all_seconds={k: v["all"] for k, v in t.items()})
 
 
-COLUMNS = [("row", "row", ""), ("Transformers ms", "theirs_ms", ".1f"), ("rag_nb ms", "ours_ms", ".1f"), ("ratio", "ratio", ".1f"), ("floor ms", "floor_call_ms", ".1f"),
+COLUMNS = [("row", "row", ""), ("Transformers ms", "theirs_ms", ".1f"), ("rag_nb ms", "ours_ms", ".1f"), ("ratio", "ratio", ".1f"),
+    ("floor ms", "floor_call_ms", ".1f"),
            ("processor ms: Transformers", "theirs_cpu_ms", ".0f"), ("rag_nb", "ours_cpu_ms", ".0f"), ("ratio", "ratio_cpu", ".1f"),
-           ("a step: Transformers ms", "theirs_step_ms", ".2f"), ("rag_nb ms", "ours_step_ms", ".2f"), ("ratio", "step_ratio", ".1f"), ("floor ms", "floor_ms", ".2f"),
-           ("equal answers", "equal", ".0%"), ("others apart, nats a token", "apart", ".1e"), ("in float32", "equal_float32", ".0%"), ("peak GiB: Transformers", "theirs_peak_gib", ".2f"), ("rag_nb", "ours_peak_gib", ".2f")]
+           ("a step: Transformers ms", "theirs_step_ms", ".2f"), ("rag_nb ms", "ours_step_ms", ".2f"), ("ratio", "step_ratio", ".1f"),
+           ("floor ms", "floor_ms", ".2f"),
+           ("equal answers", "equal", ".0%"), ("others apart, nats a token", "apart", ".1e"), ("in float32", "equal_float32", ".0%"),
+           ("peak GiB: Transformers", "theirs_peak_gib", ".2f"), ("rag_nb", "ours_peak_gib", ".2f")]
 
 
 @torch.no_grad()
@@ -175,11 +196,13 @@ def main():
     p.add_argument("--context", type=int, default=300); p.add_argument("--causal-context", type=int, default=200)
     a = p.parse_args()
     cuda = a.device == "cuda"
-    a.dtype, a.size, rows = a.dtype or ("bfloat16" if cuda else "float32"), a.size or ("large" if cuda else "base"), ROWS if cuda else CPU_ROWS
+    a.dtype, a.size, rows = a.dtype or ("bfloat16" if cuda else "float32"), a.size or ("large" if cuda
+        else "base"), ROWS if cuda else CPU_ROWS
     if a.list: return print("\n".join(rows))
     transformers.logging.set_verbosity_error()
     limits = machine(a.device, getattr(torch, a.dtype))
-    report = Report(COLUMNS, limits, a.out, benchmark="generation", size=a.size, docs=a.docs, context=a.context, causal_context=a.causal_context, new=a.new)
+    report = Report(COLUMNS, limits, a.out, benchmark="generation", size=a.size, docs=a.docs, context=a.context,
+        causal_context=a.causal_context, new=a.new)
     for name in a.rows or rows:
         if not report.over(a.seconds): report.add(name, lambda: row(*rows[name], a, limits))
 

@@ -42,7 +42,8 @@ def main():
     print(f"{len(d):,} vectors of {d.shape[1]} numbers, 64 questions, K = 5")
     print(f"{'':18}{'build s':>9}{'ms a question':>15}{'recall@5':>10}")
     truth = None
-    for name, how in {"exact": dict(kind="exact"), "hnsw": dict(kind="hnsw"), "hnsw, ef 16": dict(kind="hnsw", ef_search=16), "ivfpq": dict(kind="ivfpq")}.items():
+    for name, how in {"exact": dict(kind="exact"), "hnsw": dict(kind="hnsw"), "hnsw, ef 16": dict(kind="hnsw", ef_search=16),
+        "ivfpq": dict(kind="ivfpq")}.items():
         t = time.perf_counter(); index = make_index(vectors=d, **how); built = time.perf_counter() - t
         ids = index.search(q, 5).ids
         truth = ids if truth is None else truth

@@ -20,7 +20,8 @@ LETTERS = "{title}\n{text}\nQ: {question}\nA:"
 SPAN = "{title}\n{text}\n\nQuestion: {question}\nShort answer from the text:"
 SHORT = "Answer each question with a few words copied from the text."
 SHOTS = EXAMPLES + [  # those of the default prompt, and three more; written for this purpose, none is in SQuAD
-    ("Lighthouse of Genoa", "The Lighthouse of Genoa is the main lighthouse of the city's port. It is 77 metres high and was rebuilt in 1543.",
+    ("Lighthouse of Genoa", "The Lighthouse of Genoa is the main lighthouse of the city's port. It is 77 metres high and was rebuilt in "
+    "1543.",
      "How high is the Lighthouse of Genoa?", "77 metres"),
     ("Bicycle", "Bicycles were introduced in the 19th century in Europe. Their main use today is transport, and most are owned in China.",
      "Where were bicycles introduced?", "Europe"),
@@ -47,7 +48,8 @@ def chat(user, system="You are a helpful AI assistant named SmolLM, trained by H
 def turns(n):
     "Examples as turns of a conversation."
     ask = "{title}\n{text}\n\nQuestion: {question}"
-    said = "".join("<|im_start|>user\n" + filled(ask + "<|im_end|>\n<|im_start|>assistant\n", s).replace("assistant\n ", "assistant\n") + "<|im_end|>\n" for s in SHOTS[:n])
+    said = "".join("<|im_start|>user\n" + filled(ask + "<|im_end|>\n<|im_start|>assistant\n", s).replace("assistant\n ", "assistant\n")
+        + "<|im_end|>\n" for s in SHOTS[:n])
     return f"<|im_start|>system\n{SHORT}<|im_end|>\n{said}<|im_start|>user\n{ask}<|im_end|>\n<|im_start|>assistant\n"
 
 
@@ -55,8 +57,10 @@ PROMPTS = {
     "plain": PLAIN, "plain, instructed": SHORT + "\n\n" + PLAIN,
     "chat": chat("{title}\n{text}\n\nQuestion: {question}"),
     "chat, a few words": chat("{title}\n{text}\n\nQuestion: {question}\nAnswer in a few words."),
-    "chat, a span": chat("{title}\n{text}\n\nQuestion: {question}", system="Answer with the shortest possible span copied from the text. Do not write a sentence."),
-    "chat, begun": chat("{title}\n{text}\n\nAnswer the question with a few words from the text.\nQuestion: {question}", assistant="Answer:"),
+    "chat, a span": chat("{title}\n{text}\n\nQuestion: {question}",
+    system="Answer with the shortest possible span copied from the text. Do not write a sentence."),
+    "chat, begun": chat("{title}\n{text}\n\nAnswer the question with a few words from the text.\nQuestion: {question}",
+    assistant="Answer:"),
     **{f"turns {n}": turns(n) for n in (1, 3, 5)},
     **{f"shots {n}": shots(n) for n in (1, 2, 3, 4, 5, 8)},
     **{f"shots {n}, instructed": shots(n, before=SHORT + "\n\n") for n in (3, 5)},
@@ -110,9 +114,11 @@ def newlines(tokenizer):
 def main():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     a.add_argument("questions", type=Path); a.add_argument("--n", type=int, default=600); a.add_argument("--seed", type=int, default=0)
-    a.add_argument("--docs", type=int, nargs="*", default=[1, 5]); a.add_argument("--gold", action="store_true"); a.add_argument("--only", nargs="+")
+    a.add_argument("--docs", type=int, nargs="*", default=[1, 5]); a.add_argument("--gold", action="store_true")
+    a.add_argument("--only", nargs="+")
     a.add_argument("--device"); a.add_argument("--batch", type=int, default=8); a.add_argument("--tokens", type=int, default=16)
-    a.add_argument("--length", type=int, default=640); a.add_argument("--scale", type=float, nargs="+", default=[20.]); a.add_argument("--beams", type=int, default=1)
+    a.add_argument("--length", type=int, default=640); a.add_argument("--scale", type=float, nargs="+", default=[20.])
+    a.add_argument("--beams", type=int, default=1)
     a.add_argument("--kind", default="token"); a.add_argument("--out", type=Path)
     o = a.parse_args()
     from rag_nb.demo.defaults import Rag
@@ -124,9 +130,11 @@ def main():
     for name in o.only or PROMPTS:
         for k, hits, scale in ways:
             config.context_template, config.score_scale, start = PROMPTS[name], scale, time.time()
-            answers = rag.ask(questions, kind=o.kind, n_docs=None if hits is not None else k, hits=hits, max_new_tokens=o.tokens, num_beams=o.beams, eos_token_id=ends, batch_size=o.batch)
+            answers = rag.ask(questions, kind=o.kind, n_docs=None if hits is not None else k, hits=hits, max_new_tokens=o.tokens,
+                num_beams=o.beams, eos_token_id=ends, batch_size=o.batch)
             em, f = scored([x.text for x in answers], rows)
-            found.append(dict(prompt=name, docs=k, scale=scale, n=len(rows), em=em, f1=f, seconds=time.time()-start, said=[x.text for x in answers]))
+            found.append(dict(prompt=name, docs=k, scale=scale, n=len(rows), em=em, f1=f, seconds=time.time()-start,
+                said=[x.text for x in answers]))
             print(f"{name:26} docs {k!s:5} scale {scale:<4g} EM {em:.3f}  F1 {f:.3f}  {found[-1]['seconds']:.0f} s", flush=True)
             if o.out: o.out.write_text(json.dumps(found, ensure_ascii=False))
 

@@ -57,10 +57,13 @@ def step(name, o):
     if name == "build":
         with Step() as s: passages = Passages.from_documents(Path(o.folder)/"documents.jsonl")
         note("read and split the documents", s)
-        with Step() as s: build_folder(path, passages, lambda rows: vectors_of(rows, o.dim), ENCODER, index_kind=o.kind, dtype=o.dtype, progress=False)
+        with Step() as s:
+            build_folder(path, passages, lambda rows: vectors_of(rows, o.dim), ENCODER, index_kind=o.kind, dtype=o.dtype, progress=False)
         note("build the folder", s, disk=round(sum(f.stat().st_size for f in path.iterdir())/1e6))
     if name == "build-streamed":
-        with Step() as s: build_folder(path.with_name("streamed"), Passages.open(path/"passages.parquet"), lambda rows: vectors_of(rows, o.dim), ENCODER, index_kind=o.kind, dtype=o.dtype, progress=False)
+        with Step() as s:
+            build_folder(path.with_name("streamed"), Passages.open(path/"passages.parquet"), lambda rows: vectors_of(rows, o.dim), ENCODER,
+                index_kind=o.kind, dtype=o.dtype, progress=False)
         note("build from passages in a file", s)
         shutil.rmtree(path.with_name("streamed"))
     if name == "search":
@@ -107,14 +110,18 @@ def main():
     o = args.parse_args()
     if o.step: return step(o.step, o)
     os.makedirs(o.folder, exist_ok=True)
-    if not (file := Path(o.folder)/"documents.jsonl").exists(): documents(file.with_suffix(".part"), o.rows); os.replace(file.with_suffix(".part"), file)
+    if not (file := Path(o.folder)/"documents.jsonl").exists():
+        documents(file.with_suffix(".part"), o.rows); os.replace(file.with_suffix(".part"), file)
     print(f"{o.rows:,} passages of {WORDS} words, {o.dim} numbers each, {o.kind}, {o.dtype}; documents.jsonl {file.stat().st_size/1e6:,.0f} MB\n\n| step | seconds | MB above |\n|---|---|---|", flush=True)
     for name in ("build", "search", "verify", "change", "search", "compact", "search", "build-streamed"):
-        argv = [sys.executable, __file__, "--step", name] + [x for k in ("rows", "dim", "kind", "dtype", "folder") for x in (f"--{k}", str(getattr(o, k)))]
+        argv = [sys.executable, __file__, "--step", name] + [x for k in ("rows", "dim", "kind", "dtype", "folder")
+            for x in (f"--{k}", str(getattr(o, k)))]
         done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, env={**os.environ, "TQDM_DISABLE": "1"})
         line = next((l for l in done.stdout.splitlines() if l.startswith("MEASURED ")), None)
         if line is None: sys.exit(f"{name} failed")
-        for s in json.loads(line[9:])["steps"]: print(f"| {s['what']} | {s['seconds']:,.2f} | {s['above']:,} |" + (f" {s['disk']:,} MB on disk" if "disk" in s else ""), flush=True)
+        for s in json.loads(line[9:])["steps"]:
+            print(f"| {s['what']} | {s['seconds']:,.2f} | {s['above']:,} |" + (f" {s['disk']:,} MB on disk" if "disk" in s else ""),
+                flush=True)
     if not o.keep: shutil.rmtree(o.folder)
 
 if __name__ == "__main__": main()

@@ -16,7 +16,8 @@ from rag_nb.core.marginal import doc_log_prior
 @torch.no_grad()
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu"); p.add_argument("--size", choices=LLAMA, default="large")
+    p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    p.add_argument("--size", choices=LLAMA, default="large")
     p.add_argument("--places", type=int, default=17)
     a = p.parse_args()
     generator = models("causal", a.size, a.device, torch.float32, 5)[2]
@@ -31,7 +32,8 @@ def main():
     error = (said - truth).gather(-1, likely)
     first = truth.topk(2, -1).values
     print(f"logits: standard deviation {exact.std():.2f}, bfloat16 errs by {(rounded - exact).std():.2f}")
-    print(f"log p of the five likeliest tokens at {a.places} places: bfloat16 errs by {error.std():.2f}, the most {error.abs().max():.2f} nats")
+    print(f"log p of the five likeliest tokens at {a.places} places: bfloat16 errs by {error.std():.2f}, the most {error.abs().max():.2f} "
+        f"nats")
     print(f"the likeliest and the second are {(first[:, 0] - first[:, 1]).min():.2f} to {(first[:, 0] - first[:, 1]).max():.2f} nats apart")
 
 

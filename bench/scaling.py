@@ -38,7 +38,8 @@ def make(folder, n):
     rng = np.random.default_rng(n)
     for i in range(0, n, 50_000): v[i:i+50_000] = unit(rng, min(50_000, n-i))
     v.flush(); del v
-    found = best(lambda: IndexFolder.create(folder/"index", Passages({"text": [f"passage {i}" for i in range(n)]}), np.load(folder/"drawn.npy", mmap_mode="r"), ENCODER), 1)
+    found = best(lambda: IndexFolder.create(folder/"index", Passages({"text": [f"passage {i}" for i in range(n)]}),
+        np.load(folder/"drawn.npy", mmap_mode="r"), ENCODER), 1)
     os.remove(folder/"drawn.npy")
     return dict(create=found, bytes=sum(f.stat().st_size for f in (folder/"index").iterdir()))
 
@@ -79,7 +80,8 @@ def embedding(n=256):
     docs = [{"title": "Tides", "text": " ".join(words[(i*7 + j) % len(words)] for j in range(100))} for i in range(n)]
     encoder.encode(docs[:32], "passage")
     found = best(lambda: encoder.encode(docs, "passage"), 1)
-    return {"embed": dict(encoder=encoder.name, parameters=sum(p.numel() for p in encoder.model.parameters()), cpu_seconds=round(found["cpu"]/n, 5))}
+    return {"embed": dict(encoder=encoder.name, parameters=sum(p.numel() for p in encoder.model.parameters()),
+        cpu_seconds=round(found["cpu"]/n, 5))}
 
 def main():
     args = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -91,11 +93,13 @@ def main():
     o = args.parse_args()
     if o.step:
         what, n = o.step[0], int(o.step[1])
-        found = {"merging": merging, "embedding": embedding}[what]() if n == 0 else {"make": make, "alone": alone, "spread": spread}[what](Path(o.folder), n)
+        found = {"merging": merging, "embedding": embedding}[what]() if n == 0 else {"make": make, "alone": alone,
+            "spread": spread}[what](Path(o.folder), n)
         return print("MEASURED " + json.dumps(found), flush=True)
     def step(what, n=0):
         for again in range(4 if what == "spread" else 1):        # Ray gives itself 30 seconds to start, which is short on a busy machine
-            done = subprocess.run([sys.executable, __file__, "--folder", f"{o.folder}/{n}", "--step", what, str(n)], stdout=subprocess.PIPE, text=True)
+            done = subprocess.run([sys.executable, __file__, "--folder", f"{o.folder}/{n}", "--step", what, str(n)],
+                stdout=subprocess.PIPE, text=True)
             line = next((l for l in done.stdout.splitlines() if l.startswith("MEASURED ")), None)
             if line is not None: break
         if line is None: sys.exit(f"{what} {n} failed")
@@ -103,7 +107,8 @@ def main():
         return json.loads(line[9:])
     import torch
     cpu = next((l.split(":")[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name")), platform.processor())
-    found = dict(machine=dict(cpu=cpu, cores=os.cpu_count(), memory_gib=round(os.sysconf("SC_PAGE_SIZE")*os.sysconf("SC_PHYS_PAGES")/2**30), torch=torch.__version__.split("+")[0]),
+    found = dict(machine=dict(cpu=cpu, cores=os.cpu_count(),
+        memory_gib=round(os.sysconf("SC_PAGE_SIZE")*os.sysconf("SC_PHYS_PAGES")/2**30), torch=torch.__version__.split("+")[0]),
                  dim=DIM, k=K, **step("merging"), **step("embedding"), sizes=[])
     for n in o.sizes:
         os.makedirs(f"{o.folder}/{n}")

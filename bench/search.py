@@ -15,8 +15,10 @@ import torch
 from rag_nb.fast import scan
 from rag_nb.core.index import ExactIndex
 
-COLUMNS = [("row", "row", ""), ("PyTorch ms", "theirs_ms", ".2f"), ("FAISS ms", "faiss_ms", ".2f"), ("rag_nb ms", "ours_ms", ".2f"), ("ratio", "ratio", ".2f"), ("floor ms", "floor_ms", ".2f"),
-           ("processor ms: PyTorch", "theirs_cpu_ms", ".1f"), ("rag_nb", "ours_cpu_ms", ".1f"), ("ids as in float64", "equal", ".1%"), ("ids as PyTorch's", "equal_theirs", ".1%"), ("GB held", "held", ".1f")]
+COLUMNS = [("row", "row", ""), ("PyTorch ms", "theirs_ms", ".2f"), ("FAISS ms", "faiss_ms", ".2f"), ("rag_nb ms", "ours_ms", ".2f"),
+    ("ratio", "ratio", ".2f"), ("floor ms", "floor_ms", ".2f"),
+           ("processor ms: PyTorch", "theirs_cpu_ms", ".1f"), ("rag_nb", "ours_cpu_ms", ".1f"), ("ids as in float64", "equal", ".1%"),
+           ("ids as PyTorch's", "equal_theirs", ".1%"), ("GB held", "held", ".1f")]
 Q = (1, 64, 256)
 
 
@@ -70,14 +72,17 @@ def row(kind, B, x, a, limits, made, flat):
     t = alternate(calls, a.repeat, a.device)
     ms = lambda side, which="wall": 1e3*t[side][which] if side in t else None
     width = 1 if kind == "int8" else x.element_size()
-    return dict(theirs_ms=ms("theirs"), faiss_ms=ms("faiss"), ours_ms=ms("ours"), ratio=ms("theirs")/ms("ours"), floor_ms=1e3*limits.floor(len(seen)*a.dim*width, 2*len(seen)*a.dim*B),
-                theirs_cpu_ms=ms("theirs", "cpu"), ours_cpu_ms=ms("ours", "cpu"), equal=equal, equal_theirs=equal_theirs, n=len(seen), held=len(seen)*a.dim*width/1e9, all_seconds={k: v["all"] for k, v in t.items()})
+    return dict(theirs_ms=ms("theirs"), faiss_ms=ms("faiss"), ours_ms=ms("ours"), ratio=ms("theirs")/ms("ours"),
+        floor_ms=1e3*limits.floor(len(seen)*a.dim*width, 2*len(seen)*a.dim*B),
+                theirs_cpu_ms=ms("theirs", "cpu"), ours_cpu_ms=ms("ours", "cpu"), equal=equal, equal_theirs=equal_theirs, n=len(seen),
+                held=len(seen)*a.dim*width/1e9, all_seconds={k: v["all"] for k, v in t.items()})
 
 
 def tune(x, a):
     "Other shapes of the kernel: questions a tile, numbers at a time, warps, stages."
     slab = scan.slab_of(x.split(2**20), len(x), x.dtype, x.device, x)
-    for B, tries in {1: [(64, 4, 4), (64, 4, 3), (64, 4, 5), (64, 8, 4), (128, 4, 2), (128, 4, 3), (128, 8, 3), (32, 4, 5)], 64: [(64, 4, 4), (64, 4, 3), (64, 8, 3), (64, 8, 4), (128, 8, 2), (32, 4, 5)],
+    for B, tries in {1: [(64, 4, 4), (64, 4, 3), (64, 4, 5), (64, 8, 4), (128, 4, 2), (128, 4, 3), (128, 8, 3), (32, 4, 5)],
+        64: [(64, 4, 4), (64, 4, 3), (64, 8, 3), (64, 8, 4), (128, 8, 2), (32, 4, 5)],
                      256: [(64, 8, 3), (64, 8, 4), (32, 8, 4), (128, 8, 2), (32, 8, 5)]}.items():
         ask = scan.asked(torch.randn(B, a.dim, device=x.device), x.dtype)
         wide, kept = min(256, max(16, B)), scan._TILES[min(256, max(16, B))]
@@ -94,7 +99,8 @@ def tune(x, a):
 @torch.no_grad()
 def main():
     p = arguments(__doc__)
-    p.add_argument("--n", type=int, help="vectors; 21,015,324 on a GPU and 200,000 on the CPU where not said"); p.add_argument("--dim", type=int)
+    p.add_argument("--n", type=int, help="vectors; 21,015,324 on a GPU and 200,000 on the CPU where not said")
+    p.add_argument("--dim", type=int)
     p.add_argument("--k", type=int, default=10); p.add_argument("--tune", action="store_true", help="try other shapes of the kernel, too")
     a = p.parse_args()
     cuda = a.device == "cuda"

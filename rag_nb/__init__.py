@@ -47,6 +47,7 @@ _PUBLIC = {
     "show.plots_space": "plot_space principal_plane",
     "show.plots_training": "plot_training plot_calibration",
     "show.widgets": "PassageBrowser AnswerExplorer",
+    "show.help": "",
     "demo.defaults": "FetchError",
 }
 
@@ -138,3 +139,15 @@ def __dir__(): return sorted({*globals(), *__all__, *_ROOMS, "__version__"})
 
 
 if not _typing.TYPE_CHECKING: __getattr__ = _found   # a type checker reads the block above, and so finds a name that is misspelt
+
+
+def _help_in_ipython():
+    "Where IPython runs, `Rag.ask?` shows what each argument means: after a cell, new functions learn to say it (show/08_help)."
+    import sys
+    def learn(*_):
+        if any(o.startswith(f"{__name__}.") for o in sys.modules): _import_module(f"{__name__}.show.help").describe()
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    if shell: shell.events.register("post_run_cell", learn)
+
+
+_help_in_ipython()

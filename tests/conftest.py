@@ -3,7 +3,9 @@ import importlib.util, os, shutil
 
 import pytest
 
-for name, value in {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "MPLBACKEND": "Agg", "HF_HUB_DISABLE_TELEMETRY": "1"}.items(): os.environ.setdefault(name, value)
+for name, value in {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "MPLBACKEND": "Agg",
+    "HF_HUB_DISABLE_TELEMETRY": "1"}.items():
+    os.environ.setdefault(name, value)
 
 try:
     from hypothesis import settings

@@ -53,7 +53,8 @@ class Handler(BaseHTTPRequestHandler):
     def answer(self, status, body=b"", headers=None):
         body = json.dumps(body).encode() if not isinstance(body, bytes) else body
         self.send_response(status)
-        for k, v in {"Content-Type": "application/json", "Content-Length": str(len(body)), **(headers or {})}.items(): self.send_header(k, v)
+        for k, v in {"Content-Type": "application/json", "Content-Length": str(len(body)), **(headers or {})}.items():
+            self.send_header(k, v)
         self.end_headers()
         if self.command != "HEAD": self.wfile.write(body)
 
@@ -110,7 +111,8 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(404, {"error": "EntryNotFound"}, {"X-Error-Code": "EntryNotFound", **commit})
         elif Path(file).suffix in LARGE:
             self.server.hub.large[repo.sum(file)] = (repo.folder/file, {})
-            self.answer(302, b"", {"Location": f"{self.server.hub.elsewhere}/large/{repo.sum(file)}", "X-Linked-Etag": f'"{repo.sum(file)}"',
+            self.answer(302, b"", {"Location": f"{self.server.hub.elsewhere}/large/{repo.sum(file)}",
+                "X-Linked-Etag": f'"{repo.sum(file)}"',
                                    "X-Linked-Size": str(repo.files[file]), **commit})
         else: self.file(repo.folder/file, {"ETag": f'"{repo.sum(file)[:40]}"', **commit})
         return True
@@ -121,7 +123,9 @@ class Handler(BaseHTTPRequestHandler):
         start, stop = (int(m[1]), min(int(m[2] or size-1) + 1, size)) if m else (0, size)
         more = {"Content-Range": f"bytes {start}-{stop-1}/{size}"} if m else {}
         self.send_response(206 if m else 200)
-        for k, v in {"Content-Type": "application/octet-stream", "Content-Length": str(stop-start), "Accept-Ranges": "bytes", **headers, **more}.items(): self.send_header(k, v)
+        for k, v in {"Content-Type": "application/octet-stream", "Content-Length": str(stop-start), "Accept-Ranges": "bytes", **headers,
+            **more}.items():
+            self.send_header(k, v)
         self.end_headers()
         if self.command == "HEAD": return
         self.server.hub.sent += stop - start    # before they go: whoever has them finds them counted
@@ -134,7 +138,8 @@ class Hub:
         self.home, self.repos, self.commits, self.aliases, self.large, self.requests, self.sent, self.broken = Path(home), {}, {}, {}, {}, [], 0, None
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.hub, self.server.daemon_threads = self, True
-        self.url, self.elsewhere = (f"http://{host}:{self.server.server_port}" for host in ("127.0.0.1", "localhost"))   # large files come from another host
+        # large files come from another host
+        self.url, self.elsewhere = (f"http://{host}:{self.server.server_port}" for host in ("127.0.0.1", "localhost"))
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def add_repo(self, name, folder, kind="model"):
@@ -151,15 +156,20 @@ class Hub:
     def env(self, offline=False):
         "The environment of a process that knows no other Hub and no other network."
         nowhere = "http://127.0.0.1:9"
-        return dict(HF_ENDPOINT=self.url, HF_HOME=str(self.home), HF_HUB_OFFLINE=str(int(offline)), HF_HUB_DISABLE_XET="1", HF_HUB_DISABLE_TELEMETRY="1",
-                    DISABLE_SAFETENSORS_CONVERSION="1",   # or loading a pytorch_model.bin leaves a thread behind that asks the Hub for another format
-                    HTTP_PROXY=nowhere, HTTPS_PROXY=nowhere, ALL_PROXY=nowhere, NO_PROXY="127.0.0.1,localhost", OMP_NUM_THREADS="1", TOKENIZERS_PARALLELISM="false")
+        return dict(HF_ENDPOINT=self.url, HF_HOME=str(self.home), HF_HUB_OFFLINE=str(int(offline)), HF_HUB_DISABLE_XET="1",
+            HF_HUB_DISABLE_TELEMETRY="1",
+                    # or loading a pytorch_model.bin leaves a thread behind that asks the Hub for another format
+                    DISABLE_SAFETENSORS_CONVERSION="1",
+                    HTTP_PROXY=nowhere, HTTPS_PROXY=nowhere, ALL_PROXY=nowhere, NO_PROXY="127.0.0.1,localhost", OMP_NUM_THREADS="1",
+                    TOKENIZERS_PARALLELISM="false")
 
     def run(self, code, offline=False, timeout=300, args=()):
         "Run Python code (or, with `args`, a command line) in a fresh process; its standard output."
-        known = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "TRANSFORMERS_", "HUGGINGFACE_")) and not k.lower().endswith("_proxy")}
+        known = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "TRANSFORMERS_", "HUGGINGFACE_"))
+            and not k.lower().endswith("_proxy")}
         path = os.pathsep.join(filter(None, [str(ROOT), str(ROOT/"tests"), os.environ.get("PYTHONPATH")]))
-        done = subprocess.run([*(args or [sys.executable, "-c", code])], capture_output=True, text=True, timeout=timeout, env={**known, **self.env(offline), "PYTHONPATH": path})
+        done = subprocess.run([*(args or [sys.executable, "-c", code])], capture_output=True, text=True, timeout=timeout,
+            env={**known, **self.env(offline), "PYTHONPATH": path})
         assert done.returncode == 0, done.stderr[-4000:]
         return done.stdout
 
@@ -170,8 +180,11 @@ class Hub:
         from huggingface_hub import constants
         cache = self.home/"hub"
         with pytest.MonkeyPatch.context() as m:
-            for k, v in dict(ENDPOINT=self.url, HUGGINGFACE_CO_URL_TEMPLATE=self.url + "/{repo_id}/resolve/{revision}/{filename}", HF_HOME=str(self.home), HF_HUB_CACHE=str(cache),
-                             HUGGINGFACE_HUB_CACHE=str(cache), HF_ASSETS_CACHE=str(self.home/"assets"), HF_HUB_OFFLINE=offline, HF_HUB_DISABLE_XET=True).items(): m.setattr(constants, k, v, raising=False)
+            for k, v in dict(ENDPOINT=self.url, HUGGINGFACE_CO_URL_TEMPLATE=self.url + "/{repo_id}/resolve/{revision}/{filename}",
+                HF_HOME=str(self.home), HF_HUB_CACHE=str(cache),
+                             HUGGINGFACE_HUB_CACHE=str(cache), HF_ASSETS_CACHE=str(self.home/"assets"), HF_HUB_OFFLINE=offline,
+                             HF_HUB_DISABLE_XET=True).items():
+                m.setattr(constants, k, v, raising=False)
             m.setattr(constants, "HF_URL_HOSTS", frozenset({*getattr(constants, "HF_URL_HOSTS", ()), "127.0.0.1"}), raising=False)
             for old in (huggingface_hub.hf_api.api, getattr(sys.modules.get("transformers.utils.hub"), "_hf_api", None)):
                 if old is not None: m.setattr(old, "endpoint", self.url)
@@ -187,7 +200,8 @@ def closed(monkeypatch):
     "No connection but to this machine."
     real = socket.socket.connect
     def connect(self, address):
-        if isinstance(address, tuple) and address[0] not in ("127.0.0.1", "::1", "localhost"): raise OSError(f"a test tried to reach {address[0]}")
+        if isinstance(address, tuple) and address[0] not in ("127.0.0.1", "::1", "localhost"):
+            raise OSError(f"a test tried to reach {address[0]}")
         return real(self, address)
     monkeypatch.setattr(socket.socket, "connect", connect)
 
@@ -196,7 +210,8 @@ def build_wiki_dpr(folder, rows=96, shards=3, group=8, dim=32, dummy=20, seed=0,
     "A tiny `facebook/wiki_dpr` in the published layout; the vectors (rows, dim) of nq. Its script must never run."
     import numpy as np, pyarrow as pa, pyarrow.parquet as pq
     folder, rng, per = Path(folder), np.random.default_rng(seed), -(-rows//shards)
-    columns = {"id": [str(i+1) for i in range(rows)], "text": [f"What passage {i+1} says." for i in range(rows)], "title": [f'"Article {i//4}"' if i % 7 == 0 else f"Article {i//4}" for i in range(rows)]}
+    columns = {"id": [str(i+1) for i in range(rows)], "text": [f"What passage {i+1} says." for i in range(rows)],
+        "title": [f'"Article {i//4}"' if i % 7 == 0 else f"Article {i//4}" for i in range(rows)]}
     vectors = {w: rng.standard_normal((rows, dim), dtype=np.float32) for w in ("nq", "multiset", "no_embeddings")}
     def write(name, i, j, which):
         (path := folder/name).parent.mkdir(parents=True, exist_ok=True)

@@ -198,3 +198,22 @@ def test_mypy_over_typical_calls(places, where, tmp_path):
     assert sorted((o["line"], o["code"]) for o in found if o["severity"] == "error") == expected and all("calls.py" in o["file"]
         for o in found), done.stdout
     assert len(expected) >= 5
+
+
+def test_a_question_mark_shows_what_arguments_mean():
+    "In IPython, through its own inspector, from whichever module a class was imported; a plain interpreter imports no more than before."
+    code = """
+import json
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+for cell in ["import rag_nb", "from rag_nb.core.answer import Rag", "rag = object.__new__(Rag)"]: shell.run_cell(cell).raise_error()
+print(json.dumps([shell.inspector.info(eval(o, shell.user_ns))["docstring"] for o in ("Rag.ask", "rag.ask", "Rag.from_parts", "len")]))"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    ask, bound, made, length = json.loads(done.stdout.splitlines()[-1])
+    text = rag_nb.Rag.ask.__doc__
+    assert ask == bound and ask.startswith(text + "\n\nParameters:\n") and "\n    n_docs: " in ask and "\n    max_new_tokens: " in ask
+    assert "\n    retriever: " in made and length == len.__doc__
+    tree = ast.parse((ROOT/"rag_nb/core/answer.pyi").read_text(encoding="utf8"))
+    stub = next(f for c in tree.body if getattr(c, "name", "") == "Rag" for f in c.body if getattr(f, "name", "") == "ask")
+    assert ast.get_docstring(stub) == ask, "a stub and a notebook say the same"

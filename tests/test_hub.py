@@ -19,7 +19,8 @@ print(float(sum(p.double().sum() for p in model.parameters())), AutoTokenizer.fr
 def tiny(tmp_path):
     "A model and its tokenizer as they lie in a published repository: weights in pytorch_model.bin, a vocabulary in text."
     from transformers import BertConfig, BertModel
-    config = BertConfig(vocab_size=8, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8, max_position_embeddings=16)
+    config = BertConfig(vocab_size=8, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8,
+        max_position_embeddings=16)
     torch.manual_seed(0); model = BertModel(config)
     (folder := tmp_path/"tiny").mkdir()
     config.save_pretrained(folder); torch.save(model.state_dict(), folder/"pytorch_model.bin")
@@ -37,7 +38,8 @@ def test_models_load_from_it_and_offline_afterwards(online, tiny):
         assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), loaded.state_dict().values()))
         assert AutoTokenizer.from_pretrained(name)("a b").input_ids == [2, 5, 6, 3]
     check("facebook/tiny-bert")
-    assert ("HEAD", "/facebook/tiny-bert/resolve/main/config.json") in {(m, p.replace(online.repos["model", "facebook/tiny-bert"].commit, "main")) for m, p, _ in online.requests}
+    assert ("HEAD", "/facebook/tiny-bert/resolve/main/config.json") in {(m,
+        p.replace(online.repos["model", "facebook/tiny-bert"].commit, "main")) for m, p, _ in online.requests}
     check("tiny-bert")
     online.forget()
     with online.here(offline=True): check("facebook/tiny-bert")
@@ -61,10 +63,12 @@ def test_what_is_not_there_and_what_is_elsewhere(online):
 
 def test_a_whole_dataset_repository(online, tmp_path):
     from huggingface_hub import HfApi, HfFileSystem, snapshot_download
-    for name in ("README.md", "data/a.parquet", "data/deep/b.txt"): (tmp_path/"d"/name).parent.mkdir(parents=True, exist_ok=True); (tmp_path/"d"/name).write_text(name*10)
+    for name in ("README.md", "data/a.parquet", "data/deep/b.txt"):
+        (tmp_path/"d"/name).parent.mkdir(parents=True, exist_ok=True); (tmp_path/"d"/name).write_text(name*10)
     online.add_repo("me/data", tmp_path/"d", "dataset")
     here = snapshot_download("me/data", repo_type="dataset")
-    assert {f: open(f"{here}/{f}").read() for f in ("README.md", "data/a.parquet", "data/deep/b.txt")} == {f: f*10 for f in ("README.md", "data/a.parquet", "data/deep/b.txt")}
+    assert {f: open(f"{here}/{f}").read() for f in ("README.md", "data/a.parquet", "data/deep/b.txt")} == {f: f*10
+        for f in ("README.md", "data/a.parquet", "data/deep/b.txt")}
     assert sorted(HfApi().list_repo_files("me/data", repo_type="dataset")) == ["README.md", "data/a.parquet", "data/deep/b.txt"]
     assert [f.path for f in HfApi().list_repo_tree("me/data", "data", repo_type="dataset")] == ["data/deep", "data/a.parquet"]
     assert HfFileSystem().read_bytes("datasets/me/data/data/a.parquet", 5, 9) == ("data/a.parquet"*10)[5:9].encode()

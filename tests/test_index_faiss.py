@@ -17,7 +17,8 @@ def one_thread():
 def data(n=3000, d=32, b=50, seed=0):
     rng = np.random.default_rng(seed)
     centres = rng.standard_normal((60, d))
-    make = lambda n: (lambda x: (x/np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32))(centres[rng.integers(60, size=n)] + .4*rng.standard_normal((n, d)))
+    make = lambda n: (lambda x: (x/np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32))(centres[rng.integers(60, size=n)] + .4
+        *rng.standard_normal((n, d)))
     return make(n), make(b)
 
 
@@ -30,7 +31,8 @@ def test_recall_scores_exclusion_and_file(factory, tmp_path):
     index, exact = FaissIndex(x, factory), ExactIndex(x)
     a, b = index.search(q, 10, return_vectors=True), exact.search(q, 10)
     assert recall(a, b) > (.999 if factory == "Flat" else .85)
-    np.testing.assert_array_equal(a.scores.numpy(), (torch.from_numpy(q)[:, None]*torch.from_numpy(x)[a.ids]).sum(-1).numpy())      # to the last bit
+    # to the last bit
+    np.testing.assert_array_equal(a.scores.numpy(), (torch.from_numpy(q)[:, None]*torch.from_numpy(x)[a.ids]).sum(-1).numpy())
     out = torch.zeros(3000, dtype=torch.bool); out[b.ids[:, :3].flatten()] = True
     left = index.search(q, 10, exclude=out)
     assert left.mask.all() and not out[left.ids].any() and recall(left, exact.search(q, 10, exclude=out)) > .8
@@ -85,7 +87,8 @@ def test_growing(tmp_path):
     mapped.add(x[2600:])                                                               # the mapped file stays as it is
     assert mapped.index.ntotal == 2500 and len(mapped) == 3000
     exact = ExactIndex(x).search(q, 10)
-    assert recall(mapped.search(q, 10), exact) > .95 and {i for i in exact.ids.flatten().tolist() if i >= 2500} <= set(mapped.search(q, 10).ids.flatten().tolist())
+    assert recall(mapped.search(q, 10), exact) > .95 and {i for i in exact.ids.flatten().tolist()
+        if i >= 2500} <= set(mapped.search(q, 10).ids.flatten().tolist())
     out = np.arange(3000) % 2 == 0
     assert recall(mapped.search(q, 10, exclude=out), ExactIndex(x).search(q, 10, exclude=out)) > .95
     assert mapped.absorb().index.ntotal == 3000 and recall(mapped.search(q, 10), exact) > .95
@@ -101,7 +104,8 @@ def test_nothing_of_the_index_is_changed_by_a_search():
     assert faiss.extract_index_ivf(index.index).nprobe == before
 
 
-@pytest.mark.parametrize("factory,n,says", [("HNSW-32", 3000, "makes no index"), ("", 3000, "needs a factory"), ("IVF64,PQ7", 3000, "makes no index|too few"), ("IVF4096,Flat", 3000, "3,000 vectors are too few"), ("LSH", 3000, "makes no index")])
+@pytest.mark.parametrize("factory,n,says", [("HNSW-32", 3000, "makes no index"), ("", 3000, "needs a factory"),
+    ("IVF64,PQ7", 3000, "makes no index|too few"), ("IVF4096,Flat", 3000, "3,000 vectors are too few"), ("LSH", 3000, "makes no index")])
 def test_unusable_recipes(factory, n, says):
     with pytest.raises(ValueError, match=says): FaissIndex(data(n)[0], factory)
 
@@ -115,7 +119,8 @@ def test_unusable_files(tmp_path):
     with pytest.raises(ValueError, match="does not fit"): FlatIndex.load(tmp_path, ["l2.faiss"], x)
     for content in (b"", b"junk", (tmp_path/"h.faiss").read_bytes()[:-1], b"IxFI" + b"\xff"*200):
         (tmp_path/"bad.faiss").write_bytes(content)
-        with pytest.raises(ValueError, match="bad.faiss: not a readable FAISS index|bad.faiss holds .* which does not fit"): HNSWIndex.load(tmp_path, ["bad.faiss"], x)
+        with pytest.raises(ValueError, match="bad.faiss: not a readable FAISS index|bad.faiss holds .* which does not fit"):
+            HNSWIndex.load(tmp_path, ["bad.faiss"], x)
     with pytest.raises(ValueError, match="one file"): HNSWIndex.load(tmp_path, [], x)
 
 
@@ -142,7 +147,8 @@ def _written(tmp_path, factory, n=300, d=8):
     return index, v
 
 
-@pytest.mark.parametrize("at, value, says", [(4, 9, "which does not fit"), (9, 61, "which does not fit"), (14, 1, "which does not fit"), (33, 1, "by another metric"), (0, 0, "not a readable FAISS index")])
+@pytest.mark.parametrize("at, value, says", [(4, 9, "which does not fit"), (9, 61, "which does not fit"), (14, 1, "which does not fit"),
+    (33, 1, "by another metric"), (0, 0, "not a readable FAISS index")])
 def test_a_forged_header_is_refused_before_faiss_reads_it(tmp_path, monkeypatch, at, value, says):
     import faiss
     index, v = _written(tmp_path, "HNSW8")
@@ -156,7 +162,8 @@ def test_a_forged_header_is_refused_before_faiss_reads_it(tmp_path, monkeypatch,
     with pytest.raises(ValueError, match="cut short"): FaissIndex.load(tmp_path, ["i.faiss"], v)
 
 
-@pytest.mark.parametrize("factory", ["Flat", "HNSW8", "HNSW8_SQ8", "IVF4,Flat", "IVF4,PQ4x4", "PCA6,IVF2,SQ8", "IVF4_HNSW4,Flat", "IVF4,PQ4x4fs", "PQ4x4fs", "PQ4x4", "OPQ4_8,IVF2,PQ4x4"])
+@pytest.mark.parametrize("factory", ["Flat", "HNSW8", "HNSW8_SQ8", "IVF4,Flat", "IVF4,PQ4x4", "PCA6,IVF2,SQ8", "IVF4_HNSW4,Flat",
+    "IVF4,PQ4x4fs", "PQ4x4fs", "PQ4x4", "OPQ4_8,IVF2,PQ4x4"])
 def test_every_kind_that_is_whole_is_sound(tmp_path, factory):
     import faiss
     from rag_nb.store.faiss import _sound
@@ -195,7 +202,8 @@ def test_lists_with_rows_that_are_not_there(tmp_path):
         spoilt = data.replace(some, (bad.to_bytes(8, "little"))*(len(some)//8))
         assert spoilt != data
         (tmp_path/"i.faiss").write_bytes(spoilt)
-        with pytest.raises(ValueError, match="damaged"): FaissIndex.load(tmp_path, ["i.faiss"], v, nprobe=4).search(torch.from_numpy(v[:4]), 5)
+        with pytest.raises(ValueError, match="damaged"):
+            FaissIndex.load(tmp_path, ["i.faiss"], v, nprobe=4).search(torch.from_numpy(v[:4]), 5)
 
 
 @pytest.mark.parametrize("factory", ["HNSW8", "IVF4,PQ4x4"])

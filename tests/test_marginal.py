@@ -172,7 +172,8 @@ def test_half_precision_is_computed_in_float32(dtype):
     assert torch.equal(lp, exact) and torch.equal(prior, doc_log_prior(scores.float()))
     assert torch.equal(marginal_logits(logits, prior), marginal_logits(logits.float(), prior))
     for loss in LOSSES.values(): assert torch.equal(loss(logits, targets, prior, .1), loss(logits.float(), targets, prior, .1))
-    results = [lp, prior, token_marginal(lp, prior), sequence_marginal(lp, prior), marginal_logits(logits, prior), token_posterior(lp, prior),
+    results = [lp, prior, token_marginal(lp, prior), sequence_marginal(lp, prior), marginal_logits(logits, prior),
+        token_posterior(lp, prior),
                running_posterior(lp, prior), rag_token_loss(logits, targets, prior, .1), rag_sequence_loss(logits, targets, prior, .1)]
     assert all(r.dtype == torch.float32 and not r.isnan().any() for r in results)
     assert token_marginal(lp.to(dtype), prior.to(dtype)).dtype == running_posterior(lp.to(dtype), prior.to(dtype)).dtype == torch.float32
@@ -263,7 +264,8 @@ def test_what_the_posteriors_mean():
 @pytest.mark.parametrize("shape", [(2, 3, 7), (2, 3, 4, 7), (2, 3, 4, 5, 7)])
 def test_marginal_logits(shape):
     g = torch.Generator().manual_seed(0)
-    logits, prior = 2*torch.randn(shape, generator=g), doc_log_prior(torch.randn(2, 3, generator=g), torch.tensor([[True]*3, [True, True, False]]))
+    logits, prior = 2*torch.randn(shape, generator=g), doc_log_prior(torch.randn(2, 3, generator=g),
+        torch.tensor([[True]*3, [True, True, False]]))
     out = marginal_logits(logits, prior)
     assert out.shape == (2,) + shape[2:] and torch.allclose(out.exp().sum(-1), torch.ones(out.shape[:-1]), atol=1e-5)
     by_hand = sum(prior.exp()[:, k].reshape(2, *[1]*(len(shape)-2)) * logits[:, k].softmax(-1) for k in range(3))

@@ -66,7 +66,8 @@ def test_equal_contexts_are_encoded_once(kind):
     mask[0:K*4:K, -2:] = 0                                                  # the first question's first document is shorter than it looks
     ids[0:K*4:K, -2:] = torch.arange(8).view(4, 2)                          # what lies in the padding is nobody's business
     seen = []
-    hook = g.get_encoder().register_forward_pre_hook(lambda m, args, kwargs: seen.append(len(kwargs["input_ids"] if "input_ids" in kwargs else args[0])), with_kwargs=True)
+    hook = g.get_encoder().register_forward_pre_hook(lambda m, args,
+        kwargs: seen.append(len(kwargs["input_ids"] if "input_ids" in kwargs else args[0])), with_kwargs=True)
     once = torch.autograd.grad(loss(g, ids, mask, *rest, rows=B*K), list(g.parameters()), allow_unused=True)
     hook.remove()
     assert seen == [B*K // 4]

@@ -7,7 +7,8 @@ from rag_nb.hf.tokenizer import pad_rows
 from rag_nb.core.toy import toy_encoder, toy_generator
 
 B, K = 2, 3
-HEADS = dict(token=(RagTokenForGeneration, transformers.RagTokenForGeneration), sequence=(RagSequenceForGeneration, transformers.RagSequenceForGeneration))
+HEADS = dict(token=(RagTokenForGeneration, transformers.RagTokenForGeneration),
+    sequence=(RagSequenceForGeneration, transformers.RagSequenceForGeneration))
 
 
 def pair(head, kind="bart", seed=0, **config):
@@ -17,7 +18,8 @@ def pair(head, kind="bart", seed=0, **config):
     special = {k: getattr(generator.config, k, None) for k in ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")}
     cfg = dict(n_docs=K, vocab_size=generator.config.vocab_size, **special, **config)
     a = ours(RagConfig.from_question_encoder_generator_configs(encoder.config, generator.config, **cfg), encoder, generator).eval()
-    b = theirs(transformers.RagConfig.from_question_encoder_generator_configs(encoder.config, generator.config, **cfg), encoder, generator).eval()
+    b = theirs(transformers.RagConfig.from_question_encoder_generator_configs(encoder.config, generator.config, **cfg), encoder,
+        generator).eval()
     return a, b
 
 
@@ -65,8 +67,10 @@ def same_tokens(ours, theirs, pad, eos=2):
 
 
 SETTINGS = [dict(num_beams=1), dict(num_beams=2), dict(num_beams=4, length_penalty=2.0), dict(num_beams=3, early_stopping=True),
-            dict(num_beams=3, early_stopping="never", length_penalty=0.5), dict(num_beams=4, num_return_sequences=3), dict(num_beams=2, no_repeat_ngram_size=2),
-            dict(num_beams=2, min_length=6), dict(num_beams=2, bad_words_ids=[[70], [80, 81]]), dict(num_beams=2, repetition_penalty=1.5), dict(num_beams=1, forced_bos_token_id=9)]
+            dict(num_beams=3, early_stopping="never", length_penalty=0.5), dict(num_beams=4, num_return_sequences=3),
+            dict(num_beams=2, no_repeat_ngram_size=2),
+            dict(num_beams=2, min_length=6), dict(num_beams=2, bad_words_ids=[[70], [80, 81]]), dict(num_beams=2, repetition_penalty=1.5),
+            dict(num_beams=1, forced_bos_token_id=9)]
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)

@@ -16,8 +16,10 @@ from rag_nb.core.retriever import encoder_record
 from rag_nb.core.toy import toy_documents, toy_encoder
 
 ROOT = Path(__file__).resolve().parent.parent
-OPTIONS = {"RAY_TMPDIR": "", "RAY_memory_monitor_refresh_ms": "0", "RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0", "RAY_AUTH_MODE": "disabled",
-           "RAY_health_check_period_ms": "500", "RAY_health_check_failure_threshold": "4", "RAY_health_check_timeout_ms": "4000", "RAY_raylet_start_wait_time_s": "120",
+OPTIONS = {"RAY_TMPDIR": "", "RAY_memory_monitor_refresh_ms": "0", "RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0",
+    "RAY_AUTH_MODE": "disabled",
+           "RAY_health_check_period_ms": "500", "RAY_health_check_failure_threshold": "4", "RAY_health_check_timeout_ms": "4000",
+           "RAY_raylet_start_wait_time_s": "120",
            "RAY_enable_worker_prestart": "0", "RAY_prestart_worker_first_driver": "0"}
 HERE = """
 import os, sys, time
@@ -30,7 +32,8 @@ sys.path[:0] = [{root!r}, {tests!r}]
 def tied(n, seed=0):
     "Vectors of which many are equal, and questions."
     rng = np.random.default_rng(seed)
-    return rng.standard_normal((n, 8), dtype=np.float32)[rng.integers(0, n//8, n)], torch.from_numpy(rng.standard_normal((3, 8), dtype=np.float32))
+    return rng.standard_normal((n, 8), dtype=np.float32)[rng.integers(0, n//8, n)], torch.from_numpy(rng.standard_normal((3, 8),
+        dtype=np.float32))
 
 @pytest.mark.parametrize("k", [1, 7, 90])
 @pytest.mark.parametrize("seed", range(5))
@@ -112,7 +115,8 @@ def wait_for(what, seconds=300):
         time.sleep(.05)
     return found
 
-def corpus(n=8): return [{"id": f"{d['id']}{i}", "title": d["title"], "text": d["text"], "year": 1900 + i} for i in range(n) for d in toy_documents()]
+def corpus(n=8):
+    return [{"id": f"{d['id']}{i}", "title": d["title"], "text": d["text"], "year": 1900 + i} for i in range(n) for d in toy_documents()]
 
 SIZE = 64   # passages a shard
 
@@ -127,7 +131,8 @@ def alone(tmp_path_factory):
     path = tmp_path_factory.mktemp("alone")
     with open(path/"corpus.jsonl", "w") as f: f.writelines(json.dumps(d) + "\n" for d in corpus())
     encoder = toy_encoder()
-    build_folder(path/"index", Passages.from_documents(path/"corpus.jsonl", n_words=8), lambda rows: encoder.encode(rows, "passage"), encoder_record(encoder), shard_size=SIZE, progress=False)
+    build_folder(path/"index", Passages.from_documents(path/"corpus.jsonl", n_words=8), lambda rows: encoder.encode(rows, "passage"),
+        encoder_record(encoder), shard_size=SIZE, progress=False)
     return path
 
 
@@ -136,7 +141,9 @@ def alone(tmp_path_factory):
 def add_node(cluster, **kwargs):
     "A node with as few processes as can be, and several tries: Ray gives them 15 seconds to start, which is short on a busy machine."
     for tries in range(6):
-        try: return cluster.add_node(object_store_memory=80*2**20, include_dashboard=False, include_log_monitor=False, no_monitor=True, **kwargs)
+        try:
+            return cluster.add_node(object_store_memory=80*2**20, include_dashboard=False, include_log_monitor=False, no_monitor=True,
+                **kwargs)
         except Exception:
             if tries == 5: raise
 
@@ -181,17 +188,20 @@ from test_ray import by_value
 by_value()
 build_folder_with_ray({str(out)!r}, {str(alone/"corpus.jsonl")!r}, Noted({str(notes)!r}), {cluster.address!r}, workers=1, shard_size=SIZE, n_words=8, progress=False)
 """
-    first = [Passages.from_documents(alone/"corpus.jsonl", n_words=8)[n]["id"] for n in range(0, len(IndexFolder.open(alone/"index")), SIZE)]
+    first = [Passages.from_documents(alone/"corpus.jsonl", n_words=8)[n]["id"]
+        for n in range(0, len(IndexFolder.open(alone/"index")), SIZE)]
     assert len(first) >= 6
     Path(f"{notes}.hold").write_text(" ".join((first[2], first[4])))
-    def process(): return subprocess.Popen([sys.executable, "-c", job], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    def process():
+        return subprocess.Popen([sys.executable, "-c", job], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     running = process()
     try:
         held = wait_for(lambda: running.poll() is not None or next((n for n in noted(notes) if n[0] == first[2]), None))
         assert held is not True, running.stderr.read()
         Path(f"{notes}.hold").write_text(first[4])
         os.kill(int(held[1]), signal.SIGKILL)                                     # a worker
-        wait_for(lambda: running.poll() is not None or [n for n in noted(notes) if n[0] == first[4] and n[1] != held[1]])     # another one has taken its place
+        # another one has taken its place
+        wait_for(lambda: running.poll() is not None or [n for n in noted(notes) if n[0] == first[4] and n[1] != held[1]])
         wait_for(lambda: len(list((tmp_path/"index.building/shards").glob("*.npy"))) >= 2)
     finally: running.kill()                                                       # and the job
     running.wait()
@@ -262,12 +272,14 @@ def test_a_search_is_that_of_one_process(spread, quiet):
     with RayIndex(paths, shards=3, num_cpus=.1) as index:
         assert len(index) == 135 and index.dim == 8 and len(index.shards) == 3 and index.kind == "exact"
         for k in (1, 6, 200):
-            for exclude in (None, np.arange(135) % 3 == 0, np.ones(135, bool)): same(index.search(q, k, exclude=exclude, return_vectors=True), whole.search(q, k, exclude=exclude, return_vectors=True))
+            for exclude in (None, np.arange(135) % 3 == 0, np.ones(135, bool)):
+                same(index.search(q, k, exclude=exclude, return_vectors=True), whole.search(q, k, exclude=exclude, return_vectors=True))
         same(index.search(q[:0], 4), whole.search(q[:0], 4))
         same(index.search(q.numpy(), 4), whole.search(q, 4))
         assert torch.equal(index.vectors([[134, -1]]), whole.vectors([[134, -1]]))
         retriever = index.retriever(config=None)
-        assert len(retriever) == 133 and retriever.search(q, 2).passages[0][0]["text"] == [*index.passages][int(whole.search(q, 1).ids[0, 0])]["text"]
+        assert len(retriever) == 133 and retriever.search(q,
+            2).passages[0][0]["text"] == [*index.passages][int(whole.search(q, 1).ids[0, 0])]["text"]
         for wrong, says in ((q[:, :3], "another encoder"), (q[0], r"queries\[None\]"), (q*float("nan"), "NaN")):
             with pytest.raises(ValueError, match=says): index.search(wrong)
         with pytest.raises(ValueError, match="n_docs"): index.search(q, 0)
@@ -278,7 +290,8 @@ def test_a_search_is_that_of_one_process(spread, quiet):
 @pytest.mark.timeout(900)
 def test_graphs_are_searched_as_one_after_the_other(cluster, tmp_path, quiet):
     "Folders of another kind are a shard each, with their own structure; beside one that can be cut."
-    folders = [folder_of(tmp_path/"a", 60, "hnsw"), folder_of(tmp_path/"b", 60, "exact", seed=1), folder_of(tmp_path/"c", 40, "hnsw", seed=2)]
+    folders = [folder_of(tmp_path/"a", 60, "hnsw"), folder_of(tmp_path/"b", 60, "exact", seed=1),
+        folder_of(tmp_path/"c", 40, "hnsw", seed=2)]
     _, q = tied(60)
     parts = [f.index().search(q, 9, return_vectors=True) for f in folders]
     firsts = [0, 60, 120]
@@ -316,7 +329,8 @@ def test_a_search_that_loses_a_worker_a_node_and_its_files(spread, cluster, quie
         away = Path(f"{paths[1]}.away")
         os.rename(paths[1], away)
         os.kill(at(2), signal.SIGKILL)
-        with pytest.raises(IndexFolderError, match=rf"shard 2 \(rows 0 to 44 of {paths[1]}\) cannot be searched: .*no such folder"): index.search(q, 6)
+        with pytest.raises(IndexFolderError, match=rf"shard 2 \(rows 0 to 44 of {paths[1]}\) cannot be searched: .*no such folder"):
+            index.search(q, 6)
         os.rename(away, paths[1])
         same(index.search(q, 6, return_vectors=True), expected)
     with RayIndex(paths, shards=3, num_cpus=99, timeout=2) as index:
@@ -455,5 +469,6 @@ def test_a_ray_of_our_own_keeps_to_itself_and_leaves_nothing(tmp_path, alone):
     summary = json.loads(done.stdout.split("FOUND")[0])
     assert summary["kind"] == "exact" and summary["passages"] == len(IndexFolder.open(tmp_path/"own"))
     from rag_nb.cli import main
-    with redirect_stdout(io.StringIO()): assert main(["index", str(alone/"corpus.jsonl"), "--out", str(tmp_path/"plain"), "--encoder", str(tmp_path/"enc")]) == 0
+    with redirect_stdout(io.StringIO()):
+        assert main(["index", str(alone/"corpus.jsonl"), "--out", str(tmp_path/"plain"), "--encoder", str(tmp_path/"enc")]) == 0
     same_folder(tmp_path/"own", tmp_path/"plain")

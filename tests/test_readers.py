@@ -1,7 +1,6 @@
 "Everything that people and published sets keep documents and questions in: tiny files in their own form, and what may not be lost."
-import dataclasses, gzip, io, json, os, zipfile
+import dataclasses, gzip, io, json, zipfile
 from collections import namedtuple
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np, pandas as pd, pytest

@@ -51,7 +51,8 @@ def test_against_brute_force(dtype, n, d, b, k, seed, whole, leave_out):
     got, want = find(x, q, k, dtype, cuts=sorted({n//3, n//2} - {0}), exclude=out)
     if whole: assert torch.equal(got, want)
     else:                                                                   # float32 sums may swap two rows within their rounding
-        s = lambda ids: (q.double()[:, None] * (x if dtype == torch.int8 else x.to(dtype)).double()[ids.clamp(min=0)]).sum(-1).masked_fill(ids < 0, -torch.inf)
+        s = lambda ids: (q.double()[:, None] * (x if dtype == torch.int8
+            else x.to(dtype)).double()[ids.clamp(min=0)]).sum(-1).masked_fill(ids < 0, -torch.inf)
         torch.testing.assert_close(s(got), s(want), atol=1e-5, rtol=1e-5)
 
 
@@ -74,14 +75,16 @@ def test_codes_are_as_far_off_as_they_say():
     codes, scale, off = codes_of(x)
     assert codes.dtype == torch.int8
     true = (x.double() - codes.double()*scale[:, None].double()).norm(dim=1)
-    assert ((true - off).abs() <= 1e-3*true + 2**-23*x.norm(dim=1)).all()      # the second is what a sum in float32 may lose, and the promise has room for it
+    # the second is what a sum in float32 may lose, and the promise has room for it
+    assert ((true - off).abs() <= 1e-3*true + 2**-23*x.norm(dim=1)).all()
 
 
 @given(st.integers(0, 2**31), st.integers(1, 40), st.integers(1, 40))
 @settings(max_examples=60, deadline=None)
 def test_score_and_row_in_one_number(seed, c, k):
     g = torch.Generator().manual_seed(seed)
-    s = torch.stack([torch.randint(-2, 3, (c,), generator=g)/2*0.1, torch.randn(c, generator=g)*10.**torch.randint(-38, 38, (c,), generator=g)]).clamp(-3e38, 3e38)
+    s = torch.stack([torch.randint(-2, 3, (c,), generator=g)/2*0.1,
+        torch.randn(c, generator=g)*10.**torch.randint(-38, 38, (c,), generator=g)]).clamp(-3e38, 3e38)
     s[:, ::5] = -torch.inf
     ids = torch.stack([torch.randperm(c, generator=g) for _ in range(2)]) * (2**32 // 40 - 1)
     for row in range(2):
@@ -109,7 +112,8 @@ def test_rows_that_wait_elsewhere(dtype):
     exact = exact_for(x, 9)(q) if dtype == torch.int8 else None
     for kw in (dict(), dict(exclude=out)):
         want = scan_all(whole, q, 9, exact=exact, **kw)
-        for rows in (1, 256, 10**6): assert torch.equal(scan_all([*near, *[(500 + a, s) for a, s in far]], q, 9, exact=exact, rows=rows, **kw), want)
+        for rows in (1, 256, 10**6):
+            assert torch.equal(scan_all([*near, *[(500 + a, s) for a, s in far]], q, 9, exact=exact, rows=rows, **kw), want)
     assert [s.waiting for _, s in far] == [True, True] and len(list(scan.streamed(far, 256))) == 6
 
 
@@ -123,7 +127,8 @@ def test_fewer_rows_than_wanted_and_none_at_all():
 @pytest.fixture
 def interpreted(monkeypatch):
     if not scan.has_triton(): pytest.skip("Triton is not installed")
-    if not os.environ.get("TRITON_INTERPRET") and not torch.cuda.is_available(): pytest.skip("set TRITON_INTERPRET=1 to run the kernels without a GPU")
+    if not os.environ.get("TRITON_INTERPRET") and not torch.cuda.is_available():
+        pytest.skip("set TRITON_INTERPRET=1 to run the kernels without a GPU")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     monkeypatch.setattr(scan, "FUSED_ON", device)
     return device
@@ -140,8 +145,10 @@ def test_kernels_are_their_plain_twins(n, d, b, dtype, interpreted):
     blocks = torch.stack([torch.randperm(-(-n//BLOCK))[:2] for _ in range(b)]).to(interpreted)
     for exclude in (None, out.to(interpreted)):
         if interpreted == "cuda" or dtype != torch.bfloat16:                    # the interpreter multiplies bfloat16 by its bits
-            torch.testing.assert_close(scan.fused_block_best(slab.x, ask.seen, slab.scale, exclude), block_best(slab.x, ask.seen, slab.scale, exclude), **near)
-        torch.testing.assert_close(scan.fused_look(slab.x, ask.q, blocks, slab.scale, exclude), look(slab.x, ask.q, blocks, slab.scale, exclude), rtol=1e-4, atol=1e-4)
+            torch.testing.assert_close(scan.fused_block_best(slab.x, ask.seen, slab.scale, exclude),
+                block_best(slab.x, ask.seen, slab.scale, exclude), **near)
+        torch.testing.assert_close(scan.fused_look(slab.x, ask.q, blocks, slab.scale, exclude),
+            look(slab.x, ask.q, blocks, slab.scale, exclude), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.int8])

@@ -11,7 +11,8 @@ import rag_nb
 
 ROOT = Path(__file__).resolve().parent.parent
 for package in ("sphinx", "myst_nb", "sphinx_book_theme", "nbdev"):
-    if not importlib.util.find_spec(package): pytest.skip(f"{package} is not installed: there is no site without it", allow_module_level=True)
+    if not importlib.util.find_spec(package):
+        pytest.skip(f"{package} is not installed: there is no site without it", allow_module_level=True)
 
 
 def load(name):
@@ -34,7 +35,8 @@ def build(out, *arguments, **env):
 
 def notebook(path, *cells, widgets=None):
     "A notebook of (type, source, outputs)."
-    cells = [dict(cell_type=k, id=f"cell-{i:02}", source=s, metadata={}, **(dict(outputs=o, execution_count=None) if k == "code" else {})) for i, (k, s, o) in enumerate(cells)]
+    cells = [dict(cell_type=k, id=f"cell-{i:02}", source=s, metadata={}, **(dict(outputs=o, execution_count=None) if k == "code" else {}))
+        for i, (k, s, o) in enumerate(cells)]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(dict(cells=cells, metadata=widgets or {}, nbformat=4, nbformat_minor=5)))
 
@@ -52,19 +54,23 @@ def small_book(folder):
     link = w.jslink((slider, "value"), (number, "value"))
     box = w.VBox([slider, number, label, w.Text(value=EVIL, description=EVIL)])
     state = dependency_state([box, link])
-    view = {"application/vnd.jupyter.widget-view+json": {"version_major": 2, "version_minor": 0, "model_id": box.model_id}, "text/plain": "VBox(a slider)"}
-    lost = {"application/vnd.jupyter.widget-view+json": {"version_major": 2, "version_minor": 0, "model_id": "0" * 32}, "text/plain": "Lost(its state was not kept)"}
+    view = {"application/vnd.jupyter.widget-view+json": {"version_major": 2, "version_minor": 0, "model_id": box.model_id},
+        "text/plain": "VBox(a slider)"}
+    lost = {"application/vnd.jupyter.widget-view+json": {"version_major": 2, "version_minor": 0, "model_id": "0" * 32},
+        "text/plain": "Lost(its state was not kept)"}
     hits = Hits.of([[dict(id="1", title=EVIL, text=EVIL)]], [[1.]])
     notebook(folder/"index.ipynb", ("markdown", "# A small book\n\n> Of two pages.\n\n[the other](00_hostile.ipynb), [how to work](../CONTRIBUTING.md)", None))
     notebook(folder/"00_hostile.ipynb",
              ("markdown", "# Hostile\n\n> Text stays text.\n\n[![Open in Colab](https://elsewhere.example/badge.svg)](https://elsewhere.example/colab)\n\n"
                           "![far](https://elsewhere.example/far.png) <img src=\"https://elsewhere.example/tag.png\" alt=\"tag\">\n\n`<script>window.ran=4</script>` and $a<b$", None),
-             ("code", "#| default_exp hostile", []), ("code", "#| hide\nsecret = 1", []), ("code", "#| echo: false\nunseen = 1", [shown(text_plain="heard")]),
+             ("code", "#| default_exp hostile", []), ("code", "#| hide\nsecret = 1", []),
+             ("code", "#| echo: false\nunseen = 1", [shown(text_plain="heard")]),
              ("code", "print(x)", [dict(output_type="stream", name="stdout", text=EVIL)]),
              ("code", "x", [shown(text_plain=EVIL)]), ("code", "hits", [shown(text_html=hits_html(hits), text_plain="Hits")]),
              ("code", "md", [shown(text_markdown=EVIL + "{eval-rst}`x`", text_plain=EVIL)]),
              ("code", "js", [shown(application_javascript="window.ran=5", text_plain="a script")]),
-             ("code", "box", [dict(output_type="display_data", metadata={}, data=view)]), ("code", "gone", [dict(output_type="display_data", metadata={}, data=lost)]),
+             ("code", "box", [dict(output_type="display_data", metadata={}, data=view)]),
+             ("code", "gone", [dict(output_type="display_data", metadata={}, data=lost)]),
              widgets={"widgets": {"application/vnd.jupyter.widget-state+json": {"version_major": 2, "version_minor": 0, "state": state}}})
     return folder
 
@@ -106,7 +112,8 @@ def browser():
     from playwright.sync_api import sync_playwright
     path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
     with sync_playwright() as p:
-        b = p.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"])
+        b = p.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking",
+            "--no-first-run"])
         yield b
         b.close()
 
@@ -149,10 +156,12 @@ CONTRAST = """() => {
     return seen.sort((a, b) => a[0] - b[0]) }"""  # WCAG: letters against what is behind them, the faintest first
 
 
-live = pytest.mark.skipif(not shutil.which("npm") and not list(docs.cache_dir().glob("*.tgz")), reason="npm is not installed, so that widgets are not live")
+live = pytest.mark.skipif(not shutil.which("npm") and not list(docs.cache_dir().glob("*.tgz")),
+    reason="npm is not installed, so that widgets are not live")
 
 
-PAGES = ["index.html", "core/10_answer.html", "show/03_plots.html", "show/07_widgets.html", "tutorials/coming_from_transformers.html", "api/answer.html", "api/names.html", "api/modules.html", "search.html?q=posterior", "_modules/rag_nb/answer.html"]
+PAGES = ["index.html", "core/10_answer.html", "show/03_plots.html", "show/07_widgets.html", "tutorials/coming_from_transformers.html",
+    "api/answer.html", "api/names.html", "api/modules.html", "search.html?q=posterior", "_modules/rag_nb/answer.html"]
 
 
 @pytest.mark.browser
@@ -271,7 +280,8 @@ def documented():
         yield home, name, o
         for attribute, member in (vars(o).items() if inspect.isclass(o) else ()):
             f = getattr(member, "fget", None) or getattr(member, "__func__", member)
-            own = inspect.isfunction(f) and f.__module__.startswith("rag_nb.") and f.__qualname__ in (f"{name}.{attribute}", f"{name}.<lambda>")
+            own = inspect.isfunction(f) and f.__module__.startswith("rag_nb.") and f.__qualname__ in (f"{name}.{attribute}",
+                f"{name}.<lambda>")
             if own and not attribute.startswith("_"): yield f.__module__.partition(".")[2], f"{name}.{attribute}", f
 
 
@@ -283,7 +293,9 @@ def test_every_public_name_has_its_entry(site):
         text = pages.setdefault(module, (site/"api"/f"{module}.html").read_text(encoding="utf8"))
         at = text.find(f'id="rag_nb.{module}.{name}"')
         assert at >= 0, f"{name} is not on the page of {module}"
-        if not (inspect.isfunction(o) and o.__name__ != "<lambda>" and (said := {k: v for k, v in docments(o).items() if v and k not in ("return", "self", "cls")})): continue
+        if not (inspect.isfunction(o) and o.__name__ != "<lambda>"
+            and (said := {k: v for k, v in docments(o).items() if v and k not in ("return", "self", "cls")})):
+            continue
         entry = text[at:text.find("<dl class=\"py", at)]
         for parameter, meaning in said.items():
             row = re.search(rf'<tr[^>]*><td><p><code[^>]*><span class="pre">\**{parameter}</span></code></p></td>.*?</tr>', entry, re.S)
@@ -293,7 +305,8 @@ def test_every_public_name_has_its_entry(site):
             tables += 1
     assert tables > 100
     names = (site/"api"/"names.html").read_text(encoding="utf8")
-    for n in rag_nb.__all__: assert f'#rag_nb.{rag_nb._HOME[n]}.{n}"' in names or f'<span class="pre">{n}</span></code></p></td>\n<td><p>as in ' in names, n
+    for n in rag_nb.__all__:
+        assert f'#rag_nb.{rag_nb._HOME[n]}.{n}"' in names or f'<span class="pre">{n}</span></code></p></td>\n<td><p>as in ' in names, n
 
 
 def test_the_contents_are_the_notebooks(site):
@@ -301,7 +314,8 @@ def test_the_contents_are_the_notebooks(site):
     front = (site/"index.html").read_text(encoding="utf8")
     nav = front[front.index("bd-docs-nav"):front.index("</nav>", front.index("bd-docs-nav"))]
     listed = re.findall(r'href="((?:\w+/\d\d_\w+|cli|tutorials/\w+))\.html"', nav)
-    lessons, tutorials = [docs.page_of(p, ROOT/"nbs") for _, p in docs.lessons(ROOT/"nbs")], {f"tutorials/{p.stem}" for p in (ROOT/"nbs"/"tutorials").glob("*.ipynb")}
+    lessons, tutorials = [docs.page_of(p, ROOT/"nbs") for _, p in docs.lessons(ROOT/"nbs")], {f"tutorials/{p.stem}"
+        for p in (ROOT/"nbs"/"tutorials").glob("*.ipynb")}
     assert listed[:len(lessons)] == lessons and set(listed[len(lessons):]) == tutorials
     captions = re.findall(r'class="caption-text">([^<]+)<', nav)
     assert captions == [*docs.contents(ROOT/"nbs"), "Reference", "Project"]
@@ -328,10 +342,12 @@ def test_nbdev_can_make_its_own_pages(tmp_path):
     import yaml
     shutil.copytree(ROOT/"nbs", tmp_path/"nbs", ignore=shutil.ignore_patterns(".*", "_proc"))
     shutil.copy(ROOT/"pyproject.toml", tmp_path)
-    done = subprocess.run([sys.executable, "-c", "from nbdev.serve import proc_nbs; proc_nbs('nbs', n_workers=0, force=True)"], cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", "from nbdev.serve import proc_nbs; proc_nbs('nbs', n_workers=0, force=True)"],
+        cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     made = {p.relative_to(tmp_path/"_proc") for p in (tmp_path/"_proc").rglob("*.ipynb")}
-    assert made == {p.relative_to(ROOT/"nbs") for p in (ROOT/"nbs").rglob("*.ipynb") if not any(o[0] in "._" for o in p.relative_to(ROOT/"nbs").parts)}
+    assert made == {p.relative_to(ROOT/"nbs") for p in (ROOT/"nbs").rglob("*.ipynb")
+        if not any(o[0] in "._" for o in p.relative_to(ROOT/"nbs").parts)}
     assert "def ask(" in (tmp_path/"_proc"/"core"/"10_answer.ipynb").read_text(encoding="utf8")
     quarto, project = (yaml.safe_load((ROOT/"nbs"/o).read_text(encoding="utf8")) for o in ("_quarto.yml", "nbdev.yml"))
     assert quarto["project"]["type"] == "website" and quarto["metadata-files"][0] == "nbdev.yml" and project["website"]["title"] == "rag_nb"
@@ -367,7 +383,8 @@ def test_hostile_text_stays_text(book, serve, visit):
     assert page.locator("article a[href^='javascript']").count() == 0
     assert page.locator(".bd-article img").count() == 0 and page.locator("a.badge[href='https://elsewhere.example/colab']").inner_text() == "Open in Colab"
     assert page.locator("a[href='https://elsewhere.example/far.png']").inner_text() == "far"
-    assert not any(o in page.content() for o in ("secret = 1", "unseen = 1")) and "heard" in article and "Lost(its state was not kept)" in article
+    assert not any(o in page.content() for o in ("secret = 1",
+        "unseen = 1")) and "heard" in article and "Lost(its state was not kept)" in article
     assert page.locator(".math .katex-mathml").count() == 1
 
 
@@ -423,10 +440,14 @@ def test_faults_are_seen(tmp_path):
     "What a page would load from elsewhere, and where it leads nowhere, whichever way it is written."
     (tmp_path/"b.html").write_text("<p id='here'>x</p>"); (tmp_path/"p.png").touch()
     (tmp_path/"s.css").write_text("/* url(https://comment.example) */ @import 'https://a.example/f.css'; p { background: url( \"//b.example/x.png\" ) }")
-    bad = ["<img src=https://c.example/x.png>", '<script src="//d.example/x.js"></script>', '<link rel="preconnect" href="https://e.example">', '<img srcset="p.png 1x, http://f.example/x.png 2x">',
-           "<p style='background:url(http://g.example/x)'>", "<style>p{background:url(http://h.example/x)}</style>", '<iframe src="http://i.example"></iframe>', '<form action="https://j.example"></form>',
-           '<svg><use href="https://k.example/x.svg#a"/></svg>', '<a href="nowhere.html">x</a>', '<a href="b.html#there">x</a>', '<img src="q.png">']
-    (tmp_path/"a.html").write_text("".join(bad) + '<a href="https://fine.example">x</a><a href="b.html#here">y</a><img src="p.png"><a href="mailto:a@b.c">z</a>')
+    bad = ["<img src=https://c.example/x.png>", '<script src="//d.example/x.js"></script>',
+        '<link rel="preconnect" href="https://e.example">', '<img srcset="p.png 1x, http://f.example/x.png 2x">',
+           "<p style='background:url(http://g.example/x)'>", "<style>p{background:url(http://h.example/x)}</style>",
+           '<iframe src="http://i.example"></iframe>', '<form action="https://j.example"></form>',
+           '<svg><use href="https://k.example/x.svg#a"/></svg>', '<a href="nowhere.html">x</a>', '<a href="b.html#there">x</a>',
+           '<img src="q.png">']
+    (tmp_path/"a.html").write_text("".join(bad) + '<a href="https://fine.example">x</a><a href="b.html#here">y</a><img src="p.png"><a '
+        'href="mailto:a@b.c">z</a>')
     found = docs.faults(tmp_path)
     assert len(found) == len(bad) + 2 and not any(o in " ".join(found) for o in ("fine", "comment", "mailto"))
     for o in "abcdefghijk": assert any(f"{o}.example" in f for f in found), o

@@ -58,7 +58,8 @@ def test_padding_changes_nothing(kind, vocab_size):
 def test_small_vocabularies_are_interesting(kind, vocab_size):
     "Documents change the answer, and no token takes it all: over random contexts, on average."
     g, r = toy_generator(kind, vocab_size=vocab_size), torch.Generator().manual_seed(0)
-    p = torch.stack([forward(g, torch.randint(4, vocab_size, (5,), generator=r).tolist(), [4, 5, 4]).softmax(-1) for _ in range(12)])  # (K, T, V)
+    # (K, T, V)
+    p = torch.stack([forward(g, torch.randint(4, vocab_size, (5,), generator=r).tolist(), [4, 5, 4]).softmax(-1) for _ in range(12)])
     entropy = lambda q: -(q * q.clamp(min=1e-30).log()).sum(-1)
     apart = entropy(p.mean(0)) - entropy(p).mean(0)  # (T,)
     assert apart.mean() > .05 and entropy(p).mean() > .25 and p.max(-1).values.mean() > 1.5/vocab_size

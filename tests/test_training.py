@@ -1,5 +1,5 @@
 "Training that goes wrong or is asked for oddly: the best weights, checkpoints that were cut off, Ctrl-C, tied weights, and every field of `TrainingArguments`."
-import dataclasses, errno, json, shutil, warnings
+import dataclasses, errno, warnings
 from pathlib import Path
 import pytest, torch, transformers
 from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainingArguments

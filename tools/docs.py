@@ -18,19 +18,23 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT/"tools"))
 
 # The rooms of the package in reading order, each a folder of lessons, and what the table of contents calls them.
-ROOMS = {"core": "The book", "hf": "Published code and checkpoints", "store": "Make it last", "fast": "Make it fast", "scale": "Make it big",
+ROOMS = {"core": "The book", "hf": "Published code and checkpoints", "store": "Make it last", "fast": "Make it fast",
+    "scale": "Make it big",
          "show": "Look at it", "demo": "The default, and the command line"}
 AT_THE_END = {"cli": "demo"}  # lessons beside the rooms, and the room that they close
 TUTORIALS = "Tutorials"
 # The order of the tutorials: by the first of these words that is in the file's name; the others follow by name.
 WORDS = ["start", "minute", "figure", "document", "sequence", "index", "gpu", "tun", "scal"]
-PAGES = {"GLOSSARY.md": "Glossary", "CONTRIBUTING.md": "Contributing", "SECURITY.md": "Security", "CHANGELOG.md": "Changes", "LICENSE": "Licence"}  # from the root of the project
+# from the root of the project
+PAGES = {"GLOSSARY.md": "Glossary", "CONTRIBUTING.md": "Contributing", "SECURITY.md": "Security", "CHANGELOG.md": "Changes",
+    "LICENSE": "Licence"}
 
 # npm package: version, hash of the package, and which files go where in the site's _static folder
 PACKAGES = {
     "@jupyter-widgets/html-manager": ("1.0.15", "sha512-5thBIV6ymNgmPVOHvzx+gGy8ZSKmSazhtGw4/c4xJDVzRhG9PTeQsRjF3FUTopvFi//SABeNz1yp47bCrJ3CQA==",
         {r"dist/(embed-amd\.js|\w+\.woff2)": "widgets/"}),
-    "requirejs": ("2.3.8", "sha512-7/cTSLOdYkNBNJcDMWf+luFvMriVm7eYxp4BcFCsAX0wF421Vyce5SXP17c+Jd5otXKGNehIonFlyQXSowL6Mw==", {r"(require\.js)": "widgets/"}),
+    "requirejs": ("2.3.8", "sha512-7/cTSLOdYkNBNJcDMWf+luFvMriVm7eYxp4BcFCsAX0wF421Vyce5SXP17c+Jd5otXKGNehIonFlyQXSowL6Mw==",
+    {r"(require\.js)": "widgets/"}),
     "katex": ("0.19.1", "sha512-jG8uKntjSEcm2EpQOh0XturpPuuC9r3Sq5HLHdsFdWZT27E672SF19QEi+of0/YeOy15lDgRhKvr5614uRrEfA==",
         {r"dist/(katex\.min\.(?:js|css))": "katex/", r"dist/(fonts/\w+-\w+\.woff2)": "katex/"}),
 }
@@ -55,7 +59,8 @@ def facts(root=ROOT):
 def lessons(nbs):
     "The lessons as (room, path), in reading order; from the files that are there."
     numbered = [(room, p) for room in ROOMS for p in sorted((nbs/room).glob("[0-9]*_*.ipynb"))]
-    return sorted(numbered + [(room, nbs/f"{n}.ipynb") for n, room in AT_THE_END.items() if (nbs/f"{n}.ipynb").exists()], key=lambda o: list(ROOMS).index(o[0]))
+    return sorted(numbered + [(room, nbs/f"{n}.ipynb") for n, room in AT_THE_END.items() if (nbs/f"{n}.ipynb").exists()],
+        key=lambda o: list(ROOMS).index(o[0]))
 
 
 def page_of(path, nbs):
@@ -101,7 +106,8 @@ def fetch(package):
         done = subprocess.run([npm, "pack", f"{package}@{version}", "--silent", "--ignore-scripts", "--pack-destination", tmp],
                               capture_output=True, text=True, cwd=tmp, stdin=subprocess.DEVNULL)
         got = next(Path(tmp).glob("*.tgz"), None)
-        if done.returncode or not got: return f"`npm pack {package}@{version}` failed: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}"
+        if done.returncode or not got:
+            return f"`npm pack {package}@{version}` failed: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}"
         data = got.read_bytes()
         if integrity(data) != want: return f"{package} {version} from npm is not the file that it should be: {integrity(data)}, not {want}"
         kept.parent.mkdir(parents=True, exist_ok=True)
@@ -138,7 +144,8 @@ def scripts(static):
 CODE = re.compile(r"(^(?P<ticks>`{3,}|~{3,})[^\n]*\n.*?^(?P=ticks)[^\n]*$)", re.M | re.S)
 IMAGE = r"!\[([^\]]*)\]\(((?:https?:)?//[^)\s]+)[^)]*\)"
 BADGE = re.compile(r"\[" + IMAGE + r"\]\(([^)\s]+)\)")
-TAG = re.compile(r"""(?:<a\b[^>]*?href=["']([^"']+)["'][^>]*>\s*)?<img\b([^>]*?)src=["']((?:https?:)?//[^"']+)["']([^>]*)>(?:\s*</a>)?""", re.I)
+TAG = re.compile(r"""(?:<a\b[^>]*?href=["']([^"']+)["'][^>]*>\s*)?<img\b([^>]*?)src=["']((?:https?:)?//[^"']+)["']([^>]*)>(?:\s*</a>)?""",
+    re.I)
 LINK = re.compile(r"(!?\[(?:[^\[\]]|\[[^\]]*\])*\]\()(?![a-z][a-z0-9+.-]*:|//|#)([^)\s#]+)(#[^)\s]*)?(\))")
 SPAN = re.compile(r"(?<![`\[\w])(`[^`\n]+`)(?![`\]\w])")
 
@@ -168,7 +175,8 @@ def relink(text, page, nbs, repository):
         if target.is_relative_to(ROOT) or target.is_relative_to(nbs.parent):
             name = target.relative_to(nbs.parent if target.is_relative_to(nbs.parent) else ROOT)
             if str(name) in PAGES: return f"{m[1]}{os.path.relpath(nbs/'project'/(name.stem + '.md'), home)}{m[3] or ''}{m[4]}"
-            if name.parts and (ROOT/name).exists(): return f"{m[1]}{repository}/blob/main/{name}{m[3] or ''}{m[4]}" if repository else m[1][1:-2]
+            if name.parts and (ROOT/name).exists():
+                return f"{m[1]}{repository}/blob/main/{name}{m[3] or ''}{m[4]}" if repository else m[1][1:-2]
         return m[0]  # leads nowhere: Sphinx says so
     return outside_code(text, lambda t: LINK.sub(there, t))
 
@@ -222,7 +230,8 @@ class Site:
         if repository:
             parts.append(f"[in the repository]({repository}/blob/main/nbs/{page})")
             if module: parts.append(f"[its module]({repository}/blob/main/{self.package}/{module.replace('.', '/')}.py)")
-            if "github.com/" in repository: parts.append(f"[open in Colab](https://colab.research.google.com/github/{repository.split('github.com/')[1]}/blob/main/nbs/{page})")
+            if "github.com/" in repository:
+                parts.append(f"[open in Colab](https://colab.research.google.com/github/{repository.split('github.com/')[1]}/blob/main/nbs/{page})")
         return ":::{container} about\n" + " · ".join([*([f"lesson {page.removesuffix('.ipynb')}"] if module else []), *parts]) + "\n:::"
 
 
@@ -285,10 +294,12 @@ def processor(site):
             if exported and _only_imports(c.source) or said("code-fold", "true"): tags.append("hide-input")
             if exported: tags.append("exported")
             if not c.source and not c.outputs: return []
-            c.metadata = {"tags": tags, "mystnb": {"code_prompt_show": "What this lesson imports", "code_prompt_hide": "What this lesson imports"}}
+            c.metadata = {"tags": tags, "mystnb": {"code_prompt_show": "What this lesson imports",
+                "code_prompt_hide": "What this lesson imports"}}
             pictures = [o for o in c.outputs if any(k.startswith("image/") for k in o.get("data", {}))]
             if pictures: c.metadata["mystnb"]["image"] = {"alt": caption(pictures[0])}
-            after = [mk_cell(":::{container} saved\n" + SAVED + "\n:::", "markdown")] if any(VIEW in o.get("data", {}) for o in c.outputs) else []
+            after = [mk_cell(":::{container} saved\n" + SAVED + "\n:::", "markdown")] if any(VIEW in o.get("data", {})
+                for o in c.outputs) else []
             entries = [e for (m, _), e in site.entries.items() if m == self.module and e.cell == c.id] if exported else []
             if not entries: return [c, *after]
             target = mk_cell(f"({label(self.module, c.id)})=\n<span></span>", "markdown")
@@ -313,7 +324,8 @@ def process(site, work):
     "nbdev's processing of a copy of the notebooks; the folder of pages that it makes."
     import nbdev.processors as steps, nbdev.serve
     shutil.copytree(site.nbs, work/"nbs", ignore=shutil.ignore_patterns(".*", "_proc", "_docs", "_site", "*.yml", "*.css"))
-    (work/"pyproject.toml").write_text(re.sub(r'^nbs_path *=.*$', 'nbs_path = "nbs"', (site.root/"pyproject.toml").read_text(encoding="utf8"), flags=re.M), encoding="utf8")
+    (work/"pyproject.toml").write_text(re.sub(r'^nbs_path *=.*$', 'nbs_path = "nbs"',
+        (site.root/"pyproject.toml").read_text(encoding="utf8"), flags=re.M), encoding="utf8")
     site.nbs = work/"nbs"
 
     class Steps(steps.FilterDefaults):
@@ -372,13 +384,16 @@ def reference_pages(site, src):
         lesson = site.lessons.get(m)
         title, sentence = title_of(site.root/"nbs"/f"{lesson}.ipynb") if lesson else (m, "")
         written = f"Written in lesson [{title}](/{lesson}.ipynb)." if lesson else ""
-        body = [f"# `{package}.{m}`", inline(sentence), written, f"```{{py:module}} {package}.{m}\n```", *(entry_page(site, e) for e in entries)]
+        body = [f"# `{package}.{m}`", inline(sentence), written, f"```{{py:module}} {package}.{m}\n```",
+            *(entry_page(site, e) for e in entries)]
         (api/f"{m}.md").write_text("\n\n".join(filter(None, body)) + "\n", encoding="utf8")
-        rows.append(f"| [`{package}.{m}`](/api/{m}.md) | {inline(sentence, cell=True)} | {f'[{title}](/{lesson}.ipynb)' if lesson else ''} |")
+        rows.append(f"| [`{package}.{m}`](/api/{m}.md) | {inline(sentence, cell=True)} | "
+            f"{f'[{title}](/{lesson}.ipynb)' if lesson else ''} |")
         pages.append(m)
     head = f"# Modules\n\nIn reading order, room by room. What is imported from `{package}` itself stands under [names](/api/names.md).\n\n"
     tree = "\n\n```{toctree}\n:hidden:\n\n" + "\n".join(f"{package}.{m} <{m}>" for m in pages) + "\n```\n"
-    (api/"modules.md").write_text(head + "\n".join(["| module | what it is about | lesson |", "| --- | --- | --- |", *rows]) + tree, encoding="utf8")
+    (api/"modules.md").write_text(head + "\n".join(["| module | what it is about | lesson |", "| --- | --- | --- |", *rows]) + tree,
+        encoding="utf8")
     def row(n, m):
         e = site.entries.get((m, n))
         if e: return f"| {site.ref(e)} | {inline(e.summary, cell=True)} | {site.link(m)} |"
@@ -387,7 +402,8 @@ def reference_pages(site, src):
     rows = [row(n, m) for n, m in site.public.items()]
     methods = [f"| {site.ref(e)} | {inline(e.summary, cell=True)} | {site.link(e.module)} |" for e in site.known.values()
                if e.owner and not any(e in c.members for c in site.modules[e.module])]
-    text = [f"# Names you import from {package}", f"`from {package} import Rag` brings the name and its module the first time it is used; `import {package}` alone imports nothing else.",
+    text = [f"# Names you import from {package}", f"`from {package} import Rag` brings the name and its module the first time it is used; "
+        f"`import {package}` alone imports nothing else.",
             "\n".join(["| name | what it is | module |", "| --- | --- | --- |", *rows])]
     if methods: text += ["## Methods that come along", "Added to these classes by later modules, and there as soon as a class is.",
                          "\n".join(["| name | what it is | module |", "| --- | --- | --- |", *methods])]
@@ -403,12 +419,14 @@ def setup(app):
 
     def math(self, node, display):
         tag, text = ("div", node.astext()) if display else ("span", node.astext())
-        self.body.append(self.starttag(node, tag, "", CLASS=f"math notranslate nohighlight{' display' if display else ''}") + self.encode(text) + f"</{tag}>")
+        self.body.append(self.starttag(node, tag, "", CLASS=f"math notranslate nohighlight{' display' if display else ''}")
+            + self.encode(text) + f"</{tag}>")
         raise nodes.SkipNode
 
     def page(app, pagename, templatename, context, doctree):
         context["metatags"] = context.get("metatags", "") + f'\n<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n<meta name="color-scheme" content="light dark">'
-        if app.config.rag_nb_formulas and doctree is not None and next(doctree.findall(lambda n: isinstance(n, (nodes.math, nodes.math_block))), None):
+        if app.config.rag_nb_formulas and doctree is not None and next(doctree.findall(lambda n: isinstance(n,
+            (nodes.math, nodes.math_block))), None):
             app.add_css_file("katex/katex.min.css")
             app.add_js_file("katex/katex.min.js", priority=100)  # before require.js, which would take it for a module of its own
             app.add_js_file("formulas.js", priority=101)
@@ -441,13 +459,20 @@ def config(site, static):
     return dict(
         project=f["lib_name"], author=f["author"], version=f["version"], release=f["version"], language="en", smartquotes=False,
         extensions=["myst_nb", "sphinx.ext.viewcode", "docs"], rag_nb_site=site, rag_nb_formulas=site.live["formulas"],
-        exclude_patterns=["downloads"], myst_enable_extensions=["dollarmath", "amsmath", "colon_fence", "attrs_inline"], myst_heading_anchors=4, myst_update_mathjax=False,
-        nb_execution_mode="off", nb_ipywidgets_js=WIDGETS if site.live["widgets"] else {}, nb_render_markdown_format="commonmark", nb_merge_streams=True,
-        html_theme="sphinx_book_theme", html_title=f["lib_name"], html_static_path=[str(static)], html_css_files=["site.css"], html_favicon=str(static/"favicon.svg"),
-        html_logo=str(static/"favicon.svg"), html_math_renderer="katex", html_context={"default_mode": "auto"}, html_copy_source=False, html_show_sourcelink=False, html_show_copyright=False, html_permalinks_icon="#",
-        html_theme_options=dict(home_page_in_toc=False, use_download_button=False, use_fullscreen_button=False, show_toc_level=2, navigation_with_keys=False, logo={"text": f["lib_name"], "alt_text": ""},
-                                footer_content_items=[], pygments_light_style="a11y-high-contrast-light", pygments_dark_style="a11y-high-contrast-dark"),
-        toc_object_entries_show_parents="hide", python_maximum_signature_line_length=88, add_module_names=False, python_use_unqualified_type_names=True,
+        exclude_patterns=["downloads"], myst_enable_extensions=["dollarmath", "amsmath", "colon_fence", "attrs_inline"],
+        myst_heading_anchors=4, myst_update_mathjax=False,
+        nb_execution_mode="off", nb_ipywidgets_js=WIDGETS if site.live["widgets"] else {}, nb_render_markdown_format="commonmark",
+        nb_merge_streams=True,
+        html_theme="sphinx_book_theme", html_title=f["lib_name"], html_static_path=[str(static)], html_css_files=["site.css"],
+        html_favicon=str(static/"favicon.svg"),
+        html_logo=str(static/"favicon.svg"), html_math_renderer="katex", html_context={"default_mode": "auto"}, html_copy_source=False,
+        html_show_sourcelink=False, html_show_copyright=False, html_permalinks_icon="#",
+        html_theme_options=dict(home_page_in_toc=False, use_download_button=False, use_fullscreen_button=False, show_toc_level=2,
+        navigation_with_keys=False, logo={"text": f["lib_name"], "alt_text": ""},
+                                footer_content_items=[], pygments_light_style="a11y-high-contrast-light",
+                                pygments_dark_style="a11y-high-contrast-dark"),
+        toc_object_entries_show_parents="hide", python_maximum_signature_line_length=88, add_module_names=False,
+        python_use_unqualified_type_names=True,
         viewcode_follow_imported_members=False, keep_warnings=False)
 
 
@@ -465,10 +490,12 @@ def build(out=ROOT/"_site", root=ROOT, nbs=None, reference=True, quiet=True):
         shutil.copytree(ROOT/"tools"/"site", static)
         site.live = scripts(static)
         src = process(site, tmp/"work")
-        shutil.copytree(tmp/"work"/"nbs", src/"downloads", ignore=lambda d, names: [n for n in names if not (n.endswith(".ipynb") or (Path(d)/n).is_dir())])
+        shutil.copytree(tmp/"work"/"nbs", src/"downloads", ignore=lambda d,
+            names: [n for n in names if not (n.endswith(".ipynb") or (Path(d)/n).is_dir())])
         if site.modules: reference_pages(site, src)
         project_pages(site, src)
-        app = Sphinx(str(src), None, str(tmp/"html"), str(tmp/"doctrees"), "html", confoverrides=config(site, static), status=None if quiet else sys.stdout,
+        app = Sphinx(str(src), None, str(tmp/"html"), str(tmp/"doctrees"), "html", confoverrides=config(site, static),
+            status=None if quiet else sys.stdout,
                      warning=warnings, freshenv=True)
         app.build()
         wrong = [re.sub(r"\x1b\[[0-9;]*m", "", o).replace(str(src), "") for o in warnings.getvalue().splitlines() if o.strip()]
@@ -485,7 +512,8 @@ def build(out=ROOT/"_site", root=ROOT, nbs=None, reference=True, quiet=True):
 
 # ---- what must not be in a page
 
-LOADS = {"img": "src srcset", "script": "src", "iframe": "src", "source": "src srcset", "video": "src poster", "audio": "src", "embed": "src", "object": "data",
+LOADS = {"img": "src srcset", "script": "src", "iframe": "src", "source": "src srcset", "video": "src poster", "audio": "src",
+    "embed": "src", "object": "data",
          "track": "src", "input": "src", "use": "href xlink:href", "image": "href xlink:href", "link": "href", "form": "action"}
 REMOTE = re.compile(r"\s*(?:https?:)?//", re.I)
 
@@ -504,7 +532,8 @@ class Seen(HTMLParser):
         if "style" in a: self.styles.append(a["style"])
         if tag == "a" and "href" in a: self.links.append(a["href"])
         names = "" if tag == "link" and a.get("rel") in ("next", "prev", "index", "search", "author", "canonical") else LOADS.get(tag, "")
-        self.loads += [u for n in names.split() if n in a for u in ([o.split()[0] for o in a[n].split(",") if o.strip()] if n == "srcset" else [a[n]])]
+        self.loads += [u for n in names.split() if n in a for u in ([o.split()[0] for o in a[n].split(",") if o.strip()] if n == "srcset"
+            else [a[n]])]
 
     def handle_data(self, data):
         if self._style: self.styles.append(data)
@@ -529,7 +558,8 @@ def faults(folder):
             if parts.scheme: continue
             target = os.path.normpath(os.path.join(os.path.dirname(name), unquote(parts.path))).replace(os.sep, "/") if parts.path else name
             if not (folder/target).is_file(): out.append(f"{name} leads to {u}, which is not there")
-            elif parts.fragment and target in pages and unquote(parts.fragment) not in pages[target].ids: out.append(f"{name} leads to {u}: no such place in {target}")
+            elif parts.fragment and target in pages and unquote(parts.fragment) not in pages[target].ids:
+                out.append(f"{name} leads to {u}: no such place in {target}")
     for css in sorted(folder.rglob("*.css")):
         for u in _addresses(css.read_text(encoding="utf8")):
             if REMOTE.match(u): out.append(f"{css.relative_to(folder)} would load {u}")
@@ -553,7 +583,8 @@ def main():
     a.add_argument("--notebooks", type=Path, help="pages from this folder instead, without the reference")
     o = a.parse_args()
     if o.do == "serve": return serve(o.out, o.port) if (o.out/"index.html").exists() else sys.exit(f"{o.out} has no site: run `make docs`")
-    if wrong := build(o.out, nbs=o.notebooks and o.notebooks.absolute(), reference=not o.notebooks, quiet=not o.verbose): sys.exit("\n".join(wrong) + f"\n>> the site was not built: {len(wrong)} fault{'s' * (len(wrong) > 1)}")
+    if wrong := build(o.out, nbs=o.notebooks and o.notebooks.absolute(), reference=not o.notebooks, quiet=not o.verbose):
+        sys.exit("\n".join(wrong) + f"\n>> the site was not built: {len(wrong)} fault{'s' * (len(wrong) > 1)}")
 
 
 if __name__ == "__main__": main()

@@ -65,6 +65,7 @@ def breaks(text, number):
         col = note[2][1]
         said, code = line[col:].lstrip("# "), line[:col].rstrip()
         if not line[col:].startswith(("#|", "# %%", "# noqa", "# error")):
+            if code: yield [f"{code}  # {said}"]   # without the blanks that align it
             wrapped = textwrap.wrap(said, WIDTH - indent - 2, break_long_words=False, break_on_hyphens=False)
             yield [*(" "*indent + "# " + o for o in wrapped), *([code] if code else [])]
     for at, new in sorted(statements(text).get(number, []), reverse=True):
@@ -106,7 +107,8 @@ def wrapped(text):
         if len(lines[n-1]) > WIDTH:
             for new in breaks(text, n):
                 other = "\n".join([*lines[:n-1], *new, *lines[n:]])
-                if tree(other) == whole and max(map(len, new)) < len(lines[n-1]): text = other; break
+                if tree(other) == whole and max(map(len, new)) < len(lines[n-1]) and (len(new) > 1 or len(new[0]) <= WIDTH):
+                    text = other; break
             else: n += 1
         else: n += 1
     return text if tree(text) == whole else "\n".join(given)

@@ -45,7 +45,8 @@ def paragraphs(path):
     import pyarrow.parquet as pq
     rows = pq.read_table(path, columns=["id", "title", "text"], filters=[("split", "=", "dev")]).to_pylist()
     found = len({r["title"] for r in rows}), len(rows)
-    if found != (ARTICLES, PARAGRAPHS): raise SystemExit(f"{path} has {found[1]} paragraphs of {found[0]} articles, not {PARAGRAPHS} of {ARTICLES}: is it the right file?")
+    if found != (ARTICLES, PARAGRAPHS):
+        raise SystemExit(f"{path} has {found[1]} paragraphs of {found[0]} articles, not {PARAGRAPHS} of {ARTICLES}: is it the right file?")
     return rows
 
 
@@ -79,7 +80,9 @@ def recall(path, folder, n=500, seed=0):
 
 def main():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    a.add_argument("documents", type=Path); a.add_argument("--out", type=Path, default=ROOT/"rag_nb/knowledge/squad48"); a.add_argument("--questions", type=Path); a.add_argument("--threads", type=int)
+    a.add_argument("documents", type=Path); a.add_argument("--out", type=Path, default=ROOT/"rag_nb/knowledge/squad48")
+    a.add_argument("--questions", type=Path)
+    a.add_argument("--threads", type=int)
     o = a.parse_args()
     if o.threads:
         import torch

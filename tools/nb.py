@@ -154,10 +154,12 @@ def exported():
         copy = Path(tmp)/"project"
         shutil.copytree(ROOT/"nbs", copy/"nbs", ignore=shutil.ignore_patterns(".*", "_proc"))
         shutil.copy(ROOT/"pyproject.toml", copy)
-        for p in lib.rglob("__init__.py"): (copy/p.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True); shutil.copy(p, copy/p.relative_to(ROOT))
+        for p in lib.rglob("__init__.py"):
+            (copy/p.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True); shutil.copy(p, copy/p.relative_to(ROOT))
         subprocess.run([sys.executable, "-c", "from nbdev.doclinks import nbdev_export; nbdev_export()"], cwd=copy, check=True)
         names = {p.relative_to(d).as_posix() for d in (lib, copy/"rag_nb") for p in d.rglob("*.py") if p.name not in keep}
-        return sorted(n for n in names if not all((d/n).exists() for d in (lib, copy/"rag_nb")) or not filecmp.cmp(lib/n, copy/"rag_nb"/n, shallow=False))
+        return sorted(n for n in names if not all((d/n).exists() for d in (lib, copy/"rag_nb"))
+            or not filecmp.cmp(lib/n, copy/"rag_nb"/n, shallow=False))
 
 
 def main():

@@ -52,7 +52,8 @@ def _type(o):
     "How an annotation reads."
     if o is empty or o is None: return ""
     text = o if isinstance(o, str) else o.__name__ if isinstance(o, type) and not getattr(o, "__args__", None) else str(o)
-    return re.sub(r"\b(?:rag_nb|torch|typing|collections\.abc|os|pathlib|transformers|numpy)(?:\.\w+)*\.(?=\w)", "", text).replace("NoneType", "None")
+    return re.sub(r"\b(?:rag_nb|torch|typing|collections\.abc|os|pathlib|transformers|numpy)(?:\.\w+)*\.(?=\w)", "",
+        text).replace("NoneType", "None")
 
 
 def _default(o):
@@ -68,7 +69,8 @@ def table(obj):
     names = [o for o in t.params if not o.startswith("_")]
     if not any(t.dm[o]["docment"] is not empty for o in names): return ""
     stars = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
-    rows = [[code(stars.get(d.get("kind"), "") + o), code("" if d["anno"] is type(None) else _type(d["anno"])), code(_default(d["default"])), _said(d)]
+    rows = [[code(stars.get(d.get("kind"), "") + o), code("" if d["anno"] is type(None) else _type(d["anno"])),
+        code(_default(d["default"])), _said(d)]
             for o in names for d in [t.dm[o]]]
     if t.has_return: rows.append(["**returns**", code(_type(t.dm["return"]["anno"])), "", _said(t.dm["return"])])
     head = ["parameter", "type", "default", "meaning"]
@@ -89,7 +91,8 @@ def _owners(f):
         elif head == "patch" and f.args.args: at = f.args.args[0].annotation
         else: continue
         how = {k.arg for k in (call.keywords if call else []) if getattr(k.value, "value", None) is True}
-        names = [n.id if isinstance(n, ast.Name) else n.value for n in ast.walk(at) if isinstance(n, ast.Name) or isinstance(n, ast.Constant) and isinstance(n.value, str)]
+        names = [n.id if isinstance(n, ast.Name) else n.value for n in ast.walk(at)
+            if isinstance(n, ast.Name) or isinstance(n, ast.Constant) and isinstance(n.value, str)]
         return names, "property" if "as_prop" in how else "method", "classmethod" if "cls_method" in how else ""
     return [], "", ""
 
@@ -153,13 +156,15 @@ def read_module(path, module, package="rag_nb"):
     for n in tree.body:
         if isinstance(n, ast.ClassDef) and n.name in public:
             cls, start = getattr(live, n.name), next((f for f in n.body if isinstance(f, ast.FunctionDef) and f.name == "__init__"), None)
-            patched = next((f for f in tree.body if isinstance(f, ast.FunctionDef) and f.name == "__init__" and n.name in _owners(f)[0]), None)
+            patched = next((f for f in tree.body if isinstance(f, ast.FunctionDef) and f.name == "__init__" and n.name in _owners(f)[0]),
+                None)
             is_data = any("dataclass" in ast.unparse(d) for d in n.decorator_list)
             made = _arguments(start or patched, True) if start or patched else _fields(n) if is_data else ""
             kind = "exception" if issubclass(cls, BaseException) else "class"
             out[n.name] = entry(kind, n.name, n, cls if start or patched or is_data else None, made)
             for f in n.body:
-                if isinstance(f, ast.Assign) and _is_property(f): out[n.name].members.append(entry("property", f"{n.name}.{f.targets[0].id}", f, None, doc=_said_beside(f, lines)))
+                if isinstance(f, ast.Assign) and _is_property(f):
+                    out[n.name].members.append(entry("property", f"{n.name}.{f.targets[0].id}", f, None, doc=_said_beside(f, lines)))
                 if not isinstance(f, ast.FunctionDef) or not _public(f.name): continue
                 marks = {ast.unparse(d).split("(")[0] for d in f.decorator_list}
                 if any(m.endswith(".setter") for m in marks): continue

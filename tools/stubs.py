@@ -73,7 +73,8 @@ def owners(f):
         if head(d) == "patch_to": at = d.args[0]
         elif head(d) == "patch" and f.args.args: at = f.args.args[0].annotation
         else: continue
-        return [o.id if isinstance(o, ast.Name) else o.value for o in ast.walk(at) if isinstance(o, ast.Name) or isinstance(getattr(o, "value", None), str)]
+        return [o.id if isinstance(o, ast.Name) else o.value for o in ast.walk(at)
+            if isinstance(o, ast.Name) or isinstance(getattr(o, "value", None), str)]
     return []
 
 
@@ -103,7 +104,8 @@ def document(doc, meanings):
     "A docstring with its parameters listed below, in one form for stubs and notebooks."
     if not meanings: return doc or ""
     lines = [f"    {o}: {m}" for o, m in meanings.items() if o != "return"]
-    parts = [doc or "", "\n".join(["Parameters:", *lines]) if lines else "", f"Returns: {meanings['return']}" if "return" in meanings else ""]
+    parts = [doc or "", "\n".join(["Parameters:", *lines]) if lines else "",
+        f"Returns: {meanings['return']}" if "return" in meanings else ""]
     return "\n\n".join(filter(None, parts))
 
 
@@ -140,7 +142,8 @@ def signature(f):
     "The arguments of a function with tidy annotations and plain defaults."
     a = copy.deepcopy(f.args)
     both = [*a.posonlyargs, *a.args]
-    for o, d in [*zip(both[::-1], [*a.defaults[::-1], *[None]*len(both)]), *zip(a.kwonlyargs, a.kw_defaults)]: o.annotation = annotation(o.annotation, d)
+    for o, d in [*zip(both[::-1], [*a.defaults[::-1], *[None]*len(both)]), *zip(a.kwonlyargs, a.kw_defaults)]:
+        o.annotation = annotation(o.annotation, d)
     for o in filter(None, [a.vararg, a.kwarg]): o.annotation = annotation(o.annotation)
     a.defaults, a.kw_defaults = [plain(d) for d in a.defaults], [plain(d) for d in a.kw_defaults]
     return a
@@ -174,7 +177,8 @@ def guess(value, m, known, local=None):
     if isinstance(value, ast.Constant) and type(value.value) in (str, int, float, bool, bytes): return ast.Name(type(value.value).__name__)
     if type(value) in kinds: return ast.Name(kinds[type(value)])
     if isinstance(value, ast.Name) and (local or {}).get(value.id): return (local or {})[value.id]
-    if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and home(value.func.id, m, known, ast.ClassDef): return ast.Name(value.func.id)
+    if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and home(value.func.id, m, known, ast.ClassDef):
+        return ast.Name(value.func.id)
     return ast.Name("Any")
 
 
@@ -198,11 +202,13 @@ def attributes(fs, m, known):
         if not (f.args.posonlyargs or f.args.args): continue
         me = (f.args.posonlyargs or f.args.args)[0].arg
         both = [*f.args.posonlyargs, *f.args.args]
-        notes = {o.arg: annotation(o.annotation, d) for o, d in [*zip(both[::-1], [*f.args.defaults[::-1], *[None]*len(both)]), *zip(f.args.kwonlyargs, f.args.kw_defaults)]}
+        notes = {o.arg: annotation(o.annotation, d) for o, d in [*zip(both[::-1], [*f.args.defaults[::-1], *[None]*len(both)]),
+            *zip(f.args.kwonlyargs, f.args.kw_defaults)]}
         for n in ast.walk(f):
             if not isinstance(n, (ast.Assign, ast.AnnAssign)): continue
             for t in n.targets if isinstance(n, ast.Assign) else [n.target]:
-                pairs = zip(t.elts, n.value.elts) if isinstance(t, ast.Tuple) and isinstance(n.value, ast.Tuple) and len(t.elts) == len(n.value.elts) else \
+                pairs = zip(t.elts, n.value.elts) if isinstance(t, ast.Tuple) and isinstance(n.value,
+                    ast.Tuple) and len(t.elts) == len(n.value.elts) else \
                         [(o, None) for o in t.elts] if isinstance(t, ast.Tuple) else [(t, n.value)]
                 for o, v in pairs:
                     if not (isinstance(o, ast.Attribute) and isinstance(o.value, ast.Name) and o.value.id == me): continue
@@ -225,9 +231,11 @@ def class_stub(c, m, known, patches):
         if isinstance(n, DEFS): put(n, m)
         elif isinstance(n, ast.ClassDef): tail.append(class_stub(n, m, known, {})[0])
         elif isinstance(n, ast.AnnAssign):
-            keep = n.value if isinstance(n.value, ast.Call) and any(k.arg in ("init", "kw_only") for k in n.value.keywords) else plain(n.value) and ast.Constant(...)
+            keep = n.value if isinstance(n.value, ast.Call) and any(k.arg in ("init", "kw_only")
+                for k in n.value.keywords) else plain(n.value) and ast.Constant(...)
             fields[n.target.id] = field_of(n.target.id, annotation(n.annotation, n.value), keep)
-            if is_data and not n.target.id.startswith("_") and trailing(m.comments, n.end_lineno): meanings[n.target.id] = trailing(m.comments, n.end_lineno)
+            if is_data and not n.target.id.startswith("_") and trailing(m.comments, n.end_lineno):
+                meanings[n.target.id] = trailing(m.comments, n.end_lineno)
         elif isinstance(n, ast.Assign):
             for t in n.targets:
                 if isinstance(t, ast.Name) and isinstance(n.value, ast.Name) and home(n.value.id, m, known, ast.ClassDef):
@@ -244,7 +252,8 @@ def class_stub(c, m, known, patches):
     named = {k for k, _ in methods} | {t.targets[0].id for t in tail if isinstance(t, ast.Assign)}
     for name, note in attributes(own, m, known).items():
         late = ast.parse("field(init=False)", mode="eval").body if is_data else None
-        if name not in fields and name not in named: fields[name] = field_of(name, note, late); parts += [(fields[name], o) for _, o in patches.get((m.name, c.name), [])]
+        if name not in fields and name not in named:
+            fields[name] = field_of(name, note, late); parts += [(fields[name], o) for _, o in patches.get((m.name, c.name), [])]
     fields = {k: v for k, v in fields.items() if k not in named}
     doc = document(ast.get_docstring(c), meanings)
     tail = [t for t in tail if not isinstance(t, ast.Assign) or t.value.id in named]
@@ -268,7 +277,8 @@ def patched(known):
             for owner in owners(n):
                 at = home(owner, m, known, ast.ClassDef)
                 if at: out.setdefault((at, owner), []).append((n, m))
-            if not isinstance(n, ast.Assign) or not isinstance(n.targets[0], ast.Attribute) or not isinstance(n.targets[0].value, ast.Name): continue
+            if not isinstance(n, ast.Assign) or not isinstance(n.targets[0], ast.Attribute) or not isinstance(n.targets[0].value, ast.Name):
+                continue
             owner, name = n.targets[0].value.id, n.targets[0].attr
             at, made = home(owner, m, known, ast.ClassDef), m.defined.get(getattr(n.value, "id", None))
             if at: out.setdefault((at, owner), []).append((made if isinstance(made, DEFS) else name, m))
@@ -280,8 +290,10 @@ def data(n, m, known):
     if isinstance(n, ast.AnnAssign): return [field_of(n.target.id, annotation(n.annotation))] if isinstance(n.target, ast.Name) else []
     names = [o.id for t in n.targets for o in ast.walk(t) if isinstance(o, ast.Name) and isinstance(o.ctx, ast.Store)]
     if len(names) == 1 and isinstance(n.value, ast.Lambda):
-        return [ast.FunctionDef(name=names[0], args=signature(n.value), body=[ast.Expr(ast.Constant(...))], decorator_list=[], returns=None, type_params=[])]
-    if len(names) == 1 and isinstance(n.value, ast.Name) and isinstance(m.defined.get(n.value.id), (*DEFS, ast.ClassDef)): return [ast.Assign([ast.Name(names[0])], n.value, lineno=1)]
+        return [ast.FunctionDef(name=names[0], args=signature(n.value), body=[ast.Expr(ast.Constant(...))], decorator_list=[],
+            returns=None, type_params=[])]
+    if len(names) == 1 and isinstance(n.value, ast.Name) and isinstance(m.defined.get(n.value.id), (*DEFS, ast.ClassDef)):
+        return [ast.Assign([ast.Name(names[0])], n.value, lineno=1)]
     return [field_of(o, guess(n.value, m, known) if len(names) == 1 else ast.Name("Any")) for o in names if o != "__all__"]
 
 
@@ -305,7 +317,8 @@ def stub(m, known, patches, wanted, package="rag_nb"):
             elif name in origin.defined: needs.setdefault(name, (f"{package}.{origin.name}", name))
     for name in wanted & set(m.imports): needs[name] = m.imports[name]
     mentioned = set().union(*(used(o) for o in body)) if body else set()
-    needs |= {o: ("typing", "Any") for o in ["Any"] if o in mentioned and o not in needs} | {o: ("collections.abc", o) for o in ["Callable"] if o in mentioned and o not in needs}
+    needs |= {o: ("typing", "Any") for o in ["Any"] if o in mentioned and o not in needs} | {o: ("collections.abc", o)
+        for o in ["Callable"] if o in mentioned and o not in needs}
     if "field" in mentioned: needs.setdefault("field", ("dataclasses", "field"))
     lines = []
     for name, (where, what) in sorted(needs.items(), key=lambda o: (o[1][0].startswith(package), o[1][0], o[0])):
@@ -313,7 +326,8 @@ def stub(m, known, patches, wanted, package="rag_nb"):
         lines.append(f"from {where} import {what}{alias}" if what else f"import {where}{alias}")
     listed = next((ast.unparse(n) for n in m.tree.body if isinstance(n, ast.Assign) and getattr(n.targets[0], "id", "") == "__all__"), "")
     doc = ast.get_docstring(m.tree)
-    parts = [f'"""{doc}"""' if doc else "", "# Written by tools/stubs.py: do not edit.", "\n".join(lines), listed, *(written(o) for o in body)]
+    parts = [f'"""{doc}"""' if doc else "", "# Written by tools/stubs.py: do not edit.", "\n".join(lines), listed,
+        *(written(o) for o in body)]
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
@@ -331,7 +345,8 @@ def broken(line):
         depth += (line[i] in "([{") - (line[i] in ")]}")
         if depth == 0 or depth == 1 and line[i] == ",": pieces.append(line[last:i].strip()); last = i + 1
         if depth == 0: break
-    inside = textwrap.fill(", ".join(p.replace(" ", "\0") for p in pieces), 132 - len(indent), break_long_words=False, break_on_hyphens=False).replace("\0", " ")
+    inside = textwrap.fill(", ".join(p.replace(" ", "\0") for p in pieces), 132 - len(indent), break_long_words=False,
+        break_on_hyphens=False).replace("\0", " ")
     return "\n".join([line[:start], textwrap.indent(inside, indent + "    "), indent + line[last - 1:]])
 
 
@@ -339,7 +354,8 @@ def sources(root=ROOT, package="rag_nb"):
     "The modules that notebooks make, by name."
     lib = root/package
     paths = sorted(p for p in lib.rglob("*.py") if not p.name.startswith("_"))
-    return {n: read(n, p.read_text(encoding="utf8"), package) for p in paths for n in [p.relative_to(lib).with_suffix("").as_posix().replace("/", ".")]}
+    return {n: read(n, p.read_text(encoding="utf8"), package) for p in paths
+        for n in [p.relative_to(lib).with_suffix("").as_posix().replace("/", ".")]}
 
 
 def public(text):
@@ -352,7 +368,9 @@ def block(names):
     "The imports under TYPE_CHECKING."
     lines = [f"from . import {o} as {o}" for o in dict.fromkeys(m.partition(".")[0] for m in names)]
     for module, offered in names.items():
-        if offered: lines += textwrap.wrap(f"from .{module} import ({', '.join(f'{o} as {o}' for o in offered)})", 136, break_long_words=False, break_on_hyphens=False, subsequent_indent="    ")
+        if offered:
+            lines += textwrap.wrap(f"from .{module} import ({', '.join(f'{o} as {o}' for o in offered)})", 136, break_long_words=False,
+                break_on_hyphens=False, subsequent_indent="    ")
     return "\n".join([BEGIN, "if _typing.TYPE_CHECKING:", "    __version__: str", *(f"    {o}" for o in lines), END])
 
 
@@ -367,7 +385,8 @@ def outputs(root=ROOT, package="rag_nb"):
             at = where.removeprefix(package + ".")
             if what and at in known: wanted[at].add(what)
     out = {lib/f"{n.replace('.', '/')}.pyi": stub(m, known, patches, wanted[n], package) for n, m in known.items()}
-    if BEGIN in init: out[lib/"__init__.py"] = init[:init.index(BEGIN)] + block(names) + init[init.index(END, init.index(BEGIN)) + len(END):]
+    if BEGIN in init:
+        out[lib/"__init__.py"] = init[:init.index(BEGIN)] + block(names) + init[init.index(END, init.index(BEGIN)) + len(END):]
     return out | {lib/"py.typed": ""}
 
 
@@ -375,7 +394,8 @@ def stale(root=ROOT, package="rag_nb"):
     "The files that are not what the modules say, those of modules that are gone included."
     out = outputs(root, package)
     gone = [p for p in (root/package).rglob("*.pyi") if p not in out]
-    return [p.relative_to(root).as_posix() for p in [*gone, *(p for p, t in out.items() if not p.exists() or p.read_text(encoding="utf8") != t)]]
+    return [p.relative_to(root).as_posix() for p in [*gone, *(p for p, t in out.items()
+        if not p.exists() or p.read_text(encoding="utf8") != t)]]
 
 
 def write(root=ROOT, package="rag_nb"):

@@ -32,12 +32,14 @@ ENCODER, ALL = ("question_encoder", "passage_encoder"), ("generator", "question_
 STAGES = dict(
     retriever=dict(seed=0, train=ENCODER, likelihood=0.0, contrast=1.0, n_docs=2, batch=512, learning_rate=1e-3, refreshes=4, steps=340),
     reader=dict(seed=0, train=("generator",), n_docs=1, batch=128, learning_rate=1e-3, rows=128, steps=340),
-    rag=dict(seed=0, train=ALL, kind="token", contrast=0.5, n_docs=4, batch=64, learning_rate=dict(generator=5e-4, question_encoder=3e-4), rows=128, refreshes=4, steps=520),
+    rag=dict(seed=0, train=ALL, kind="token", contrast=0.5, n_docs=4, batch=64, learning_rate=dict(generator=5e-4, question_encoder=3e-4),
+    rows=128, refreshes=4, steps=520),
     sharper=dict(seed=3, train=ENCODER + ("score_scale",), likelihood=0.0, contrast=1.0, n_docs=3, batch=384,
                  learning_rate=dict(question_encoder=5e-4, score_scale=1e-2), refreshes=3, steps=200),
     both=dict(seed=4, train=ALL + ("score_scale",), kind="both", contrast=0.5, n_docs=3, batch=96,
               learning_rate=dict(generator=5e-4, question_encoder=2e-4, score_scale=5e-3), rows=144, refreshes=3, steps=440))
-CONFIG = dict(context_template="{title}\n{text}\n\nQuestion: {question}\nAnswer:", answer_prefix=" ", max_combined_length=448, n_docs=5, score_scale=20.0)
+CONFIG = dict(context_template="{title}\n{text}\n\nQuestion: {question}\nAnswer:", answer_prefix=" ", max_combined_length=448, n_docs=5,
+    score_scale=20.0)
 AFTERWARDS = dict(lexical_weight=0.03)  # the training searches by vectors alone; with this the finished model is better (bench/LOG.md)
 
 
@@ -62,7 +64,8 @@ def build(docs, device, start=(), score_scale=None):
     over = lambda rows, encoder: RagRetriever.from_documents(Passages.from_documents(rows, n_words=None), encoder)
     model.rag_config = {}
     config = {**CONFIG, **({"score_scale": score_scale} if score_scale else {})}
-    rag = Rag.from_parts(over(rows[:1] if start else rows, encoder), encoder, (model, tokenizer), eos_token_id=tokenizer.eos_token_id, **config)
+    rag = Rag.from_parts(over(rows[:1] if start else rows, encoder), encoder, (model, tokenizer), eos_token_id=tokenizer.eos_token_id,
+        **config)
     if not start: return rag
     for part in RANKS: setattr(rag.model.rag, part, _with_adapters(getattr(rag.model.rag, part), part, start))
     rag.model.eval()
@@ -95,7 +98,8 @@ def stage(rag, name, train, out, steps, seed, **more):
     s.pop("steps")
     began = time.time()
     common = dict(adapters=RANKS, include_gold=True, merge=False, max_steps=steps, seed=seed,
-                  per_device_train_batch_size=max(1, min(batch, len(train))//PROCESSES), refresh_every=math.ceil(steps/refreshes) if refreshes else None,
+                  per_device_train_batch_size=max(1, min(batch, len(train))//PROCESSES),
+                  refresh_every=math.ceil(steps/refreshes) if refreshes else None,
                   lr_scheduler_type="cosine", warmup_steps=min(100, steps//10), max_grad_norm=1.0, logging_steps=10,
                   bf16=rag.model.device.type == "cuda", use_cpu=rag.model.device.type == "cpu")
     done = finetune(rag, train, out/name, callbacks=[clock(began)], progress=FIRST, **{**common, **s})
@@ -111,7 +115,8 @@ def ship(out):
         to, of = out/"trained"/part, out/"adapters"/part
         if not of.is_dir(): continue
         to.mkdir(parents=True, exist_ok=True)
-        save_file({k: v.half() for k, v in load_file(of/"adapter_model.safetensors").items()}, to/"adapter_model.safetensors", metadata={"format": "pt"})
+        save_file({k: v.half() for k, v in load_file(of/"adapter_model.safetensors").items()}, to/"adapter_model.safetensors",
+            metadata={"format": "pt"})
         facts = json.loads((of/"adapter_config.json").read_text())
         facts.update(base_model_name_or_path=name, target_modules=sorted(facts["target_modules"]))
         (to/"adapter_config.json").write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n")
@@ -143,18 +148,21 @@ def main():
     a.add_argument("data", type=Path); a.add_argument("--out", type=Path, required=True); a.add_argument("--device", default="cpu")
     a.add_argument("--steps", default=""); a.add_argument("--limit", type=int); a.add_argument("--seed", type=int, default=0)
     a.add_argument("--only", action="store_true", help="no stages but those of --steps")
-    a.add_argument("--begin", type=Path, nargs="+", default=(), help="folders of adapters to go on from"); a.add_argument("--score-scale", type=float)
+    a.add_argument("--begin", type=Path, nargs="+", default=(), help="folders of adapters to go on from")
+    a.add_argument("--score-scale", type=float)
     a.add_argument("--set", nargs="+", default=[], metavar="FIELD=VALUE", help="fields of the stages, such as kind=sequence")
     o = a.parse_args()
     import torch
     if PROCESSES > 1 and o.device == "cuda": o.device = f"cuda:{os.environ['LOCAL_RANK']}"; torch.cuda.set_device(o.device)
-    steps = {n: 0 if o.only else s["steps"] for n, s in STAGES.items()} | {k: int(v) for k, v in (x.split("=") for x in o.steps.split(",") if x)}
+    steps = {n: 0 if o.only else s["steps"] for n, s in STAGES.items()} | {k: int(v)
+        for k, v in (x.split("=") for x in o.steps.split(",") if x)}
     changed = {k: value(v) for k, v in (x.split("=", 1) for x in o.set)}
     torch.manual_seed(o.seed)
     docs, train = tables(o.data, o.limit)
     rag = build(docs, o.device, o.begin, o.score_scale)
     if FIRST: print(f"{len(docs):,} paragraphs, {len(train):,} questions, {PROCESSES} processes, {rag}", flush=True)
-    facts = dict(stages=STAGES, steps=steps, changed=changed, ranks=RANKS, seed=o.seed, limit=o.limit, processes=PROCESSES, start=[str(s) for s in o.begin],
+    facts = dict(stages=STAGES, steps=steps, changed=changed, ranks=RANKS, seed=o.seed, limit=o.limit, processes=PROCESSES,
+        start=[str(s) for s in o.begin],
                  machine=torch.cuda.get_device_name() if o.device != "cpu" else "CPU")
     log = []
     for name in STAGES:

@@ -68,7 +68,8 @@ def _tensor(piece, device=None, dtype=torch.float32):
 
 def _release(segment, i, j):
     "Give back the pages of rows i to j of a read-only memory map that is larger than 64 MB."
-    if isinstance(segment, np.memmap) and segment.mode == "r" and segment.nbytes > 2**26 and segment.flags.c_contiguous and hasattr(mmap, "MADV_DONTNEED"):
+    if isinstance(segment, np.memmap) and segment.mode == "r" and segment.nbytes > 2**26 and segment.flags.c_contiguous and hasattr(mmap,
+        "MADV_DONTNEED"):
         first = segment.ctypes.data - np.frombuffer(segment._mmap, np.uint8).ctypes.data
         start, end = (int(first + x*segment.strides[0]) for x in (i, j))
         start -= start % mmap.PAGESIZE
@@ -91,7 +92,8 @@ def take(self:Vectors,
     "The vectors of some rows, read in the order in which they lie."
     ids = torch.as_tensor(ids)
     flat = ids.reshape(-1).cpu().numpy()
-    if len(flat) and (flat.max() >= len(self) or flat.min() < -1): raise IndexError(f"row {flat.max() if flat.max() >= len(self) else flat.min()} is outside the {len(self)} vectors")
+    if len(flat) and (flat.max() >= len(self) or flat.min() < -1):
+        raise IndexError(f"row {flat.max() if flat.max() >= len(self) else flat.min()} is outside the {len(self)} vectors")
     device = device or self.device
     out, where = torch.zeros(len(flat), self.dim, device=device), np.searchsorted(self.ends, flat, side="right")
     for n in np.unique(where[flat >= 0]):
@@ -133,7 +135,9 @@ class Index:
     @property
     def dataset(self): raise AttributeError(f"an index of kind {self.kind!r} has no dataset")
     @dataset.setter
-    def dataset(self, new): raise AttributeError(f"an index of kind {self.kind!r} has no dataset that could be exchanged: RagRetriever(config, index=dataset) searches one")
+    def dataset(self, new):
+        raise AttributeError(f"an index of kind {self.kind!r} has no dataset that could be exchanged: RagRetriever(config, index=dataset) "
+            f"searches one")
 
     def _candidates(self, queries, k, exclude):
         "For (B, D) queries the numbers (B, C) of rows worth ranking, -1 for none; `exclude` is a bool mask (N,) or None."
@@ -144,8 +148,11 @@ class Index:
 def _queries(self:Index, queries):
     "Queries as a (B, D) float32 tensor, or a ValueError that says what is wrong."
     q = torch.as_tensor(queries).detach()
-    if q.ndim != 2: raise ValueError(f"queries have the shape (questions, numbers), not {tuple(q.shape)}; for one question give queries[None]")
-    if q.shape[1] != self.dim: raise ValueError(f"queries have {q.shape[1]} numbers, and the index holds vectors of {self.dim}: was it built with another encoder?")
+    if q.ndim != 2:
+        raise ValueError(f"queries have the shape (questions, numbers), not {tuple(q.shape)}; for one question give queries[None]")
+    if q.shape[1] != self.dim:
+        raise ValueError(f"queries have {q.shape[1]} numbers, and the index holds vectors of {self.dim}: was it built with another "
+            f"encoder?")
     if not torch.isfinite(q).all(): raise ValueError(f"query {int((~torch.isfinite(q).all(1)).nonzero()[0])} holds NaN or infinity")
     return q.float()
 
@@ -200,7 +207,8 @@ def search(self:Index,
     for i in range(0, len(q), size):
         r = self._found(q[i:i+size], c, exclude, n_docs)
         out.append([x.to(q.device) for x in (r if return_vectors else r[:2])])
-    if not out: out = [[torch.zeros(0, n_docs, dtype=torch.long), torch.zeros(0, n_docs), torch.zeros(0, n_docs, self.dim)][:2 + return_vectors]]
+    if not out:
+        out = [[torch.zeros(0, n_docs, dtype=torch.long), torch.zeros(0, n_docs), torch.zeros(0, n_docs, self.dim)][:2 + return_vectors]]
     ids, scores, *v = (torch.cat(x) for x in zip(*out))
     return Hits(ids, scores, vectors=v[0] if v else None)
 
@@ -299,7 +307,8 @@ class ExactIndex(Index):
     "Inner products with every vector, piece by piece, on the CPU or a GPU: the slow truth, and often fast enough."
     def __init__(self,
         vectors,              # `(N, D)` array, memory map or tensor, or a list of them
-        device="cpu",         # On a GPU the vectors are copied there, on a list of GPUs each takes a share; on the CPU they stay where they are, on disk too
+        # On a GPU the vectors are copied there, on a list of GPUs each takes a share; on the CPU they stay where they are, on disk too
+        device="cpu",
         dtype=None,           # `torch.float16` halves a GPU's memory, `torch.int8` quarters it (see below); None keeps what is there
         chunk_size:int=None,  # Rows multiplied at a time; None: 8 MB of them, on a GPU as many as give 1 GB of scores
         check:bool=True,      # Look for NaN and infinity
@@ -319,7 +328,8 @@ def _free(device):
 @patch
 def _move(self:ExactIndex, segments, first):
     "Segments as they are kept: copied to the device, or to the dtype, where they are not there yet, one piece at a time."
-    if self.scanned: return [x for s, n in zip(segments, np.cumsum([0] + [len(s) for s in segments])) for x in self._shelved(s, first + int(n))]
+    if self.scanned:
+        return [x for s, n in zip(segments, np.cumsum([0] + [len(s) for s in segments])) for x in self._shelved(s, first + int(n))]
     def moved(s):
         dtype = self.dtype or _dtype(s)
         if self.device.type == "cpu" and (self.dtype is None or (isinstance(s, torch.Tensor) and s.dtype == dtype)): return s
@@ -346,7 +356,8 @@ def _by_pieces(self:ExactIndex, queries, k, exclude):
     best, ids = q.new_zeros(len(q), 0), torch.zeros(len(q), 0, dtype=torch.long, device=self.device)
     exclude = None if exclude is None else exclude.to(self.device)
     size = self.chunk_size or max(1, 2**21//self.dim if q.device.type == "cpu" else 2**27//len(q))
-    pieces = tqdm(self.stored.chunks(size, dtype=None), desc="searching", delay=2, leave=False, total=-(-len(self)//size), disable=len(self) < 2**20)
+    pieces = tqdm(self.stored.chunks(size, dtype=None), desc="searching", delay=2, leave=False, total=-(-len(self)//size),
+        disable=len(self) < 2**20)
     for first, piece in pieces:
         scores = _products(q, piece)                                          # (B, C)
         if exclude is not None: scores.masked_fill_(exclude[first:first+len(piece)], -torch.inf)
@@ -375,7 +386,8 @@ def scanned(self:ExactIndex):
 def _candidates(self:ExactIndex, queries, k, exclude):
     if not self.slabs: return self._by_pieces(queries, k, exclude)
     exact = (lambda ids: self._exactly(queries, ids, k)) if self.dtype == torch.int8 else None
-    return scan.scan_all(self.slabs, queries, k, exclude, exact, self.chunk_size or max(1, 2**28 // (self.dim*self.slabs[0][1].x.element_size())))
+    return scan.scan_all(self.slabs, queries, k, exclude, exact,
+        self.chunk_size or max(1, 2**28 // (self.dim*self.slabs[0][1].x.element_size())))
 
 # %% ../../nbs/core/04_index.ipynb #cell-44
 @patch
@@ -409,7 +421,8 @@ def _shelved(self:ExactIndex, segment, first):
 def _shares(self:ExactIndex, segment, dtype):
     "Which rows of a segment go where: from, to, the device, and whether they wait in the host's memory."
     n, size, each = len(segment), segment.shape[1]*dtype.itemsize, -(-len(segment) // len(self.devices))
-    if isinstance(segment, torch.Tensor) and segment.device.type == self.device.type and segment.dtype == dtype: return [(0, n, segment.device, False)]
+    if isinstance(segment, torch.Tensor) and segment.device.type == self.device.type and segment.dtype == dtype:
+        return [(0, n, segment.device, False)]
     out = []
     for i, device in enumerate(self.devices):
         a, b = min(i*each, n), min(i*each + each, n)
@@ -437,7 +450,8 @@ def _exactly(self:ExactIndex, q, ids, k, size=2**12):
 def vectors(self:ExactIndex, ids):
     "The vectors of some rows, (..., D) float32; zeros for -1."
     ids, s = torch.as_tensor(ids), self.stored.segments
-    if len(s) > 1 or not isinstance(s[0], torch.Tensor) or not s[0].is_cuda or ids.device != s[0].device or not ids.numel(): return self.stored.take(ids)
+    if len(s) > 1 or not isinstance(s[0], torch.Tensor) or not s[0].is_cuda or ids.device != s[0].device or not ids.numel():
+        return self.stored.take(ids)
     least, most = torch.stack(ids.aminmax()).tolist()
     if most >= len(self) or least < -1: raise IndexError(f"row {most if most >= len(self) else least} is outside the {len(self)} vectors")
     return s[0][ids.clamp(min=0)].float().masked_fill_((ids < 0)[..., None], 0.)

@@ -41,7 +41,8 @@ def token_logprobs(
 def _joint(token_lp, log_prior):
     "log p(z|x) + log p(y_i|x,z,…), (B, K, T)."
     if token_lp.shape[:2] != log_prior.shape:
-        raise ValueError(f"token_lp {tuple(token_lp.shape)} and log_prior {tuple(log_prior.shape)} must agree on questions and documents (B, K)")
+        raise ValueError(f"token_lp {tuple(token_lp.shape)} and log_prior {tuple(log_prior.shape)} must agree on questions and documents "
+            f"(B, K)")
     return token_lp.float() + log_prior.float()[..., None]
 
 def token_marginal(

@@ -116,20 +116,24 @@ def _as_it_is():
 
 class _lean(TorchFunctionMode):
     "While inside, linear layers and layer norms over many rows go back by few kernels."
-    def __init__(self, least=2**10, on=lambda x: x.is_cuda and x.dtype != torch.float64 and has_triton()): super().__init__(); self.least, self.on = least, on
+    def __init__(self, least=2**10, on=lambda x: x.is_cuda and x.dtype != torch.float64 and has_triton()):
+        super().__init__(); self.least, self.on = least, on
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         if func is F.linear and len(args) == 3 and (found := self._given(args, torch.get_autocast_dtype)): return _Line.apply(*found)
         if func is F.layer_norm:
             given = {**dict(zip(("input", "normalized_shape", "weight", "bias", "eps"), args)), **(kwargs or {})}
-            x, shape, w, b, eps = (given.get(k, v) for k, v in dict(input=None, normalized_shape=(), weight=None, bias=None, eps=1e-5).items())
+            x, shape, w, b, eps = (given.get(k, v) for k, v in dict(input=None, normalized_shape=(), weight=None, bias=None,
+                eps=1e-5).items())
             if len(shape) == 1 and (found := self._given((x, w, b), lambda kind: torch.float32)): return _Norm.apply(*found, eps)
         return func(*args, **(kwargs or {}))
 
     def _given(self, given, cast):
         "Input, weight and bias of one dtype; None where they do not fit."
         x, w, b = given
-        if getattr(_own, "plain", False) or w is None or b is None or not (torch.is_grad_enabled() and w.requires_grad and b.requires_grad and self.on(x)) or x.numel()//x.shape[-1] < self.least: return None
+        if getattr(_own, "plain", False) or w is None or b is None or not (torch.is_grad_enabled() and w.requires_grad and b.requires_grad
+            and self.on(x)) or x.numel()//x.shape[-1] < self.least:
+            return None
         kind = x.device.type
         if torch.is_autocast_enabled(kind): return [v.to(cast(kind)) for v in given]
         return given if x.dtype == w.dtype == b.dtype else None
@@ -152,7 +156,8 @@ class Graphs(Again):
         with _stand_ins(module) as of, torch.set_grad_enabled(bool(wanted)):
             weights = [of(p) for p in wanted]
             self._warm(run, weights, notes)
-            with _masks(notes, True), _lean(), torch.cuda.graph(self.there, pool=pool, capture_error_mode="thread_local"): out = run().contiguous()
+            with _masks(notes, True), _lean(), torch.cuda.graph(self.there, pool=pool, capture_error_mode="thread_local"):
+                out = run().contiguous()
             self.slope = torch.zeros_like(out, requires_grad=False)
             grads = self._record_back(out, weights, pool) if wanted else []
             self.out, self.grads = _window(out.detach()), [_window(g) for g in grads]
@@ -200,7 +205,9 @@ class _Played(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, slope):
-        if ctx.ticket.used: raise RuntimeError("a recorded pass can go back once, for its numbers have been overwritten since: where retain_graph is wanted, do not record")
+        if ctx.ticket.used:
+            raise RuntimeError("a recorded pass can go back once, for its numbers have been overwritten since: where retain_graph is "
+                "wanted, do not record")
         ctx.tape.slope.copy_(slope)
         ctx.tape.backward()
         ctx.ticket.used = True
@@ -223,7 +230,8 @@ def cannot_record(
 
 def _altered(module, parts):
     "What of a network's modules stands against it."
-    if module.training and any(getattr(m, "gradient_checkpointing", False) for m in parts): return "it recomputes its layers (gradient checkpointing)"
+    if module.training and any(getattr(m, "gradient_checkpointing", False) for m in parts):
+        return "it recomputes its layers (gradient checkpointing)"
     if any(_hooks(m) or hasattr(m, "_hf_hook") for m in parts): return "a hook is attached to it"
     if any("FullySharded" in type(m).__name__ for m in parts): return "its weights are spread over processes"
     if module.training and any(getattr(m, "layerdrop", 0) for m in parts): return "it leaves out layers at random (layerdrop)"
@@ -257,7 +265,8 @@ def _key(self: Recorder, run, state, inputs):
     kind = self.weights[0].device.type
     around = (torch.is_grad_enabled(), torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind))
     shapes = tuple((n, x.shape, x.dtype, x.device) for n, x in inputs.items())
-    mode = tuple(m.training for m in self.parts), tuple(m.__dict__.get("gradient_checkpointing") for m in self.parts), sum(map(_hooks, self.parts))
+    mode = tuple(m.training for m in self.parts), tuple(m.__dict__.get("gradient_checkpointing")
+        for m in self.parts), sum(map(_hooks, self.parts))
     return run, state, around, shapes, mode, tuple(p.requires_grad for p in self.weights)
 
 @patch
@@ -298,7 +307,8 @@ def _record(self: Recorder, key, run, inputs):
     kind, places = self.weights[0].device.type, {n: x.clone() for n, x in inputs.items()}
     wanted = [p for p in self.weights if p.requires_grad] if torch.is_grad_enabled() else []
     def again():
-        with torch.autocast(kind, torch.get_autocast_dtype(kind), torch.is_autocast_enabled(kind), cache_enabled=False): return run(self.module, **places)
+        with torch.autocast(kind, torch.get_autocast_dtype(kind), torch.is_autocast_enabled(kind), cache_enabled=False):
+            return run(self.module, **places)
     if len(self.tapes) >= self.keep: self.tapes.popitem(last=False)
     if self.pool is None and self.tape is Graphs: self.pool = torch.cuda.graph_pool_handle()
     try: tape = self.tape(self.module, again, wanted, self.pool)

@@ -49,7 +49,8 @@ def _logits(generator, hidden):
     matrix, extra = _plain(generator).get_output_embeddings(), getattr(_plain(generator), "final_logits_bias", None)  # (1, V)
     if not _narrow(hidden) or type(matrix) is not torch.nn.Linear or matrix.out_features % 8 == 0 or matrix._forward_hooks:
         return matrix(hidden) if extra is None else matrix(hidden) + extra[0]
-    known = [b for b in (matrix.bias, None if extra is None else extra[0]) if b is not None] or [matrix.weight.new_zeros(matrix.out_features)]
+    known = [b for b in (matrix.bias, None if extra is None else extra[0])
+        if b is not None] or [matrix.weight.new_zeros(matrix.out_features)]
     more = -matrix.out_features % 64
     return torch.nn.functional.linear(hidden, pad(matrix.weight, (0, 0, 0, more)), pad(sum(known), (0, more), value=-torch.inf))
 

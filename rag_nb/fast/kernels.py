@@ -71,7 +71,8 @@ def fused_add_norm(x, delta, weight, bias, eps):
     n, D = x.shape
     h, y = x if delta is None else torch.empty_like(x), torch.empty_like(x)
     block = triton.next_power_of_2(D)
-    _add_norm[(n,)](x, x if delta is None else delta, weight, weight if bias is None else bias, h, y, n, D, eps, 0 if delta is None else 1 if delta.ndim == 2 else len(delta), bias is not None, block,
+    _add_norm[(n,)](x, x if delta is None else delta, weight, weight if bias is None else bias, h, y, n, D, eps,
+        0 if delta is None else 1 if delta.ndim == 2 else len(delta), bias is not None, block,
                     num_warps=4 if block <= 2048 else 8, **_early(x.device))
     return h, y
 
@@ -120,7 +121,8 @@ def _ask(W, col, N, D, LINES: tl.constexpr):
     "Ask for rows of a matrix, to be brought near: a line is 128 bytes."
     line = tl.minimum(tl.arange(0, LINES)*64, D - 1)
     at = W + tl.minimum(col, N - 1).to(tl.int64)[:, None]*D + line[None]
-    tl.inline_asm_elementwise("{ prefetch.global.L2 [$1]; mov.b32 $0, 0; }", "=r,l", [at.to(tl.int64)], dtype=tl.int32, is_pure=False, pack=1)
+    tl.inline_asm_elementwise("{ prefetch.global.L2 [$1]; mov.b32 $0, 0; }", "=r,l", [at.to(tl.int64)], dtype=tl.int32, is_pure=False,
+        pack=1)
 
 @triton.jit
 def _times(X, W, m, n, col, N, D, begin, end, IEEE: tl.constexpr, BM: tl.constexpr, BN: tl.constexpr, BK: tl.constexpr):
@@ -135,7 +137,8 @@ def _times(X, W, m, n, col, N, D, begin, end, IEEE: tl.constexpr, BM: tl.constex
 
 # %% ../../nbs/fast/07_kernels.ipynb #cell-20
 @triton.jit(do_not_specialize=["n"])
-def _few(X, W0, W1, W2, C0, C1, C2, Y, n, D, N0, N1, N2, stride, step, NAME: tl.constexpr, GATED: tl.constexpr, BIAS: tl.constexpr, PARTS: tl.constexpr, IEEE: tl.constexpr,
+def _few(X, W0, W1, W2, C0, C1, C2, Y, n, D, N0, N1, N2, stride, step, NAME: tl.constexpr, GATED: tl.constexpr, BIAS: tl.constexpr,
+    PARTS: tl.constexpr, IEEE: tl.constexpr,
          BM: tl.constexpr, BN: tl.constexpr, BK: tl.constexpr, LINES: tl.constexpr, EARLY: tl.constexpr):
     p, m, piece = tl.program_id(0), tl.program_id(1)*BM + tl.arange(0, BM), tl.program_id(2)
     begin, end = piece*step, tl.minimum(piece*step + step, D)                # the part of the sum that this block makes
@@ -170,7 +173,8 @@ def _few_tile(n, N, D):
 
 def fused_linear(x, weights, biases, name=None, gated=False, out=None, most=None, split=False):
     (n, D), sizes, alike = x.shape, [len(w) for w in weights], len({b is None for b in biases}) == 1
-    if n > (most or (256 if x.element_size() == 2 else 0)) or not alike or not all(w.is_contiguous() for w in weights): return _many(x, weights, biases, name, gated, out)
+    if n > (most or (256 if x.element_size() == 2 else 0)) or not alike or not all(w.is_contiguous() for w in weights):
+        return _many(x, weights, biases, name, gated, out)
     width, some, blank, early = sizes[0] if gated else sum(sizes), 3 - len(sizes), weights[0], _early(x.device)
     BM, BN, BK, warps, stages, pieces = _few_tile(n, width, D)
     pieces, stages = pieces if split else 1, max(1, min(stages, _shared(x.device) // ((BM + BN)*BK*x.element_size())))
@@ -178,14 +182,17 @@ def fused_linear(x, weights, biases, name=None, gated=False, out=None, most=None
     elif out is None: out = torch.empty(n, width, dtype=x.dtype, device=x.device)
     w, c, N = [*weights, *[blank]*some], [blank if b is None else b for b in biases] + [blank]*some, [*sizes, *[0]*some]
     _few[(sum(triton.cdiv(k, BN) for k in (sizes[:1] if gated else sizes)), triton.cdiv(n, BM), pieces)](
-        x.contiguous(), *w, *c, out, n, D, *N, out.stride(-2), triton.cdiv(triton.cdiv(D, pieces), 64)*64, name or "", gated, biases[0] is not None, 1 if gated else len(sizes), x.dtype == torch.float32,
-        BM, BN, BK, triton.next_power_of_2(triton.cdiv(D, 64)) if early["EARLY"] and n <= BM else 0, num_warps=warps, num_stages=stages, **early)
+        x.contiguous(), *w, *c, out, n, D, *N, out.stride(-2), triton.cdiv(triton.cdiv(D, pieces), 64)*64, name or "", gated,
+        biases[0] is not None, 1 if gated else len(sizes), x.dtype == torch.float32,
+        BM, BN, BK, triton.next_power_of_2(triton.cdiv(D, 64)) if early["EARLY"] and n <= BM else 0, num_warps=warps, num_stages=stages,
+        **early)
     return out
 
 def _many(x, weights, biases, name, gated, out):
     n, ends = len(x), torch.tensor([len(w) for w in weights]).cumsum(0).tolist()
     y = torch.empty(n, ends[-1], dtype=x.dtype, device=x.device) if out is None else out
-    for a, e, w, b in zip([0] + ends, ends, weights, biases): torch.mm(x, w.T, out=y[:, a:e]) if b is None else torch.addmm(b, x, w.T, out=y[:, a:e])
+    for a, e, w, b in zip([0] + ends, ends, weights, biases):
+        torch.mm(x, w.T, out=y[:, a:e]) if b is None else torch.addmm(b, x, w.T, out=y[:, a:e])
     return y if name is None else fused_act(y, name, gated)
 
 # %% ../../nbs/fast/07_kernels.ipynb #cell-24
@@ -224,7 +231,8 @@ def _embed(TOKENS, TABLE, PLACES, AT, X, K, M, D, scale, lag, PLACED: tl.constex
 def fused_embedded(tokens, docs, table, scale=1.0, places=None, at=None, lag=0):
     (B, M), D = tokens.shape, table.shape[1]
     x = torch.empty(B*docs*M, D, dtype=table.dtype, device=table.device)
-    _embed[(len(x),)](tokens, table, table if places is None else places, tokens if at is None else at, x, docs, M, D, scale, lag, places is not None,
+    _embed[(len(x),)](tokens, table, table if places is None else places, tokens if at is None else at, x, docs, M, D, scale, lag,
+        places is not None,
                       triton.next_power_of_2(D), **_early(x.device))
     return x
 
@@ -239,7 +247,8 @@ def _columns(X, OUT, n, D, stride, part, ROWS: tl.constexpr, COLS: tl.constexpr)
     last, acc = tl.minimum(p*part + part, n), tl.zeros([ROWS, COLS], tl.float32)
     for i in range(p*part, last, ROWS):
         row = i + tl.arange(0, ROWS)
-        acc += tl.load(X + row[:, None].to(tl.int64)*stride + col[None], mask=(row < last)[:, None] & (col < D)[None], other=0.0).to(tl.float32)
+        acc += tl.load(X + row[:, None].to(tl.int64)*stride + col[None], mask=(row < last)[:, None] & (col < D)[None],
+            other=0.0).to(tl.float32)
     tl.store(OUT + p*D + col, tl.sum(acc, 0), mask=col < D)
 
 def _total(parts, dtype):
@@ -270,7 +279,8 @@ def _norm_back(DY, X, W, MEAN, RSTD, DX, PARTS, n, D, part, ROWS: tl.constexpr, 
     for i in range(p*part, last, ROWS):
         row = i + tl.arange(0, ROWS)
         here, at = (row < last)[:, None] & ok[None], row[:, None].to(tl.int64)*D + col[None]
-        mean, rstd = tl.load(MEAN + row, mask=row < last, other=0.0).to(tl.float32)[:, None], tl.load(RSTD + row, mask=row < last, other=0.0).to(tl.float32)[:, None]
+        mean, rstd = tl.load(MEAN + row, mask=row < last, other=0.0).to(tl.float32)[:, None], tl.load(RSTD + row, mask=row < last,
+            other=0.0).to(tl.float32)[:, None]
         dy = tl.load(DY + at, mask=here, other=0.0).to(tl.float32)
         h = tl.where(here, (tl.load(X + at, mask=here, other=0.0).to(tl.float32) - mean)*rstd, 0.0)
         g = dy*w[None]
@@ -298,7 +308,8 @@ def cross_attend(q, K, V, mask, scale, width=None):
 
 # %% ../../nbs/fast/07_kernels.ipynb #cell-33
 @triton.jit(do_not_specialize=["M"])
-def _cross(Q, K, V, MASK, WIDTH, OUT, stride, H, M, d, scale, IEEE: tl.constexpr, BM: tl.constexpr, BN: tl.constexpr, BD: tl.constexpr, EARLY: tl.constexpr):
+def _cross(Q, K, V, MASK, WIDTH, OUT, stride, H, M, d, scale, IEEE: tl.constexpr, BM: tl.constexpr, BN: tl.constexpr, BD: tl.constexpr,
+    EARLY: tl.constexpr):
     r, h, S = tl.program_id(0).to(tl.int64), tl.program_id(1), tl.load(WIDTH).to(tl.int32)
     m, col, n = tl.arange(0, BM), tl.arange(0, BD), tl.arange(0, BN)
     base = (r*H + h)*S*d
@@ -334,7 +345,8 @@ def fused_cross_attend(q, K, V, mask, scale, width):
     (R, H, _, d), n = K.shape, len(q)
     (slots, warps, stages), M, out = _cross_tile(R*H), n // R, torch.empty(n, H*d, dtype=q.dtype, device=q.device)
     slots = _slots(slots, triton.next_power_of_2(d), stages, q)
-    _cross[(R, H)](q, K, V, mask.view(torch.uint8), width, out, q.stride(0), H, M, d, scale, q.dtype == torch.float32, max(16, triton.next_power_of_2(M)), slots,
+    _cross[(R, H)](q, K, V, mask.view(torch.uint8), width, out, q.stride(0), H, M, d, scale, q.dtype == torch.float32,
+        max(16, triton.next_power_of_2(M)), slots,
                    max(16, triton.next_power_of_2(d)), num_warps=warps, num_stages=stages, **_early(q.device))
     return out
 
@@ -369,7 +381,8 @@ def _self(Q, KN, VN, K, V, MASK, WIDTH, SEEN, AT, COS, SIN, LEN, BIAS, QW, KW, O
     cos, sin = tl.zeros([BD], tl.float32), tl.zeros([BD], tl.float32)
     if ROTARY:
         place = tl.load(LEN + r) + t
-        cos, sin = (tl.load(COS + place*d + col, mask=col < d, other=0.0).to(tl.float32), tl.load(SIN + place*d + col, mask=col < d, other=0.0).to(tl.float32))
+        cos, sin = (tl.load(COS + place*d + col, mask=col < d, other=0.0).to(tl.float32),
+            tl.load(SIN + place*d + col, mask=col < d, other=0.0).to(tl.float32))
     q = _turn(Q, row*stride + h*d, cos, sin, QW, eps, col, d, ok, NORM, ROTARY)
     k = _turn(KN, row*stride + g*d, cos, sin, KW, eps, col, d, ok, NORM, ROTARY)
     v = tl.load(VN + (row*stride + g*d)[:, None] + col[None], mask=ok, other=0.0)
@@ -397,16 +410,20 @@ def _self(Q, KN, VN, K, V, MASK, WIDTH, SEEN, AT, COS, SIN, LEN, BIAS, QW, KW, O
     tl.store(OUT + (row*H*d + h*d)[:, None] + col[None], (acc / low[:, None]).to(q.dtype), mask=ok)
 
 # %% ../../nbs/fast/07_kernels.ipynb #cell-38
-def fused_self_attend(q, k, v, K, V, seen, at, lag, scale, H, width=None, mask=None, cos=None, sin=None, lengths=None, bias=None, norms=None):
+def fused_self_attend(q, k, v, K, V, seen, at, lag, scale, H, width=None, mask=None, cos=None, sin=None, lengths=None, bias=None,
+    norms=None):
     "q (R·M, H·d), k, v (R·M, G·d), all views of rows with one stride."
     (R, G, _, d), (B, M, TM) = K.shape, seen.shape
     rep, out = H // G, torch.empty(len(q), H*d, dtype=q.dtype, device=q.device)
     some = q
     qw, kw, eps = norms or (some, some, 0.0)
-    _self[(R, G)](q, k, v, K, V, some if mask is None else mask.view(torch.uint8), some if width is None else width, seen.view(torch.uint8), at, some if cos is None else cos, some if sin is None else sin,
-                  some if lengths is None else lengths, some if bias is None else bias, qw, kw, out, q.stride(0), TM // M, H, G, M, R // B, d, scale, eps, lag,
+    _self[(R, G)](q, k, v, K, V, some if mask is None else mask.view(torch.uint8), some if width is None else width,
+        seen.view(torch.uint8), at, some if cos is None else cos, some if sin is None else sin,
+                  some if lengths is None else lengths, some if bias is None else bias, qw, kw, out, q.stride(0), TM // M, H, G, M, R // B,
+                  d, scale, eps, lag,
                   norms is not None, cos is not None, bias is not None, mask is not None, q.dtype == torch.float32,
-                  max(16, triton.next_power_of_2(rep*M)), _slots(64, triton.next_power_of_2(d), 2, q), max(16, triton.next_power_of_2(d)), num_warps=4, num_stages=2, **_early(q.device))
+                  max(16, triton.next_power_of_2(rep*M)), _slots(64, triton.next_power_of_2(d), 2, q), max(16, triton.next_power_of_2(d)),
+                  num_warps=4, num_stages=2, **_early(q.device))
     return out
 
 # %% ../../nbs/fast/07_kernels.ipynb #cell-40
@@ -500,13 +517,14 @@ def _sums(x, parts=16):
 def fused_candidates(logits, prior, scores, keep, rules=None, at=None, block=1024, parts=16):
     "The best of every block of the vocabulary: values and places (B, n), and log Σ exp of the logits (B, K, M)."
     (B, K, M, V), dev = logits.shape, logits.device
-    x = logits.reshape(-1, V)                                                                       # (B·K·M, V), copied only where rows are repeated
+    x = logits.reshape(-1, V)  # (B·K·M, V), copied only where rows are repeated
     (top, low), lse = _sums(x, parts), torch.empty(B, K, M, dtype=torch.float32, device=dev)
     blocks, few = triton.cdiv(V, block), triton.next_power_of_2(keep)
     value, place = torch.empty(B, M*blocks*few, dtype=torch.float32, device=dev), torch.empty(B, M*blocks*few, dtype=torch.long, device=dev)
     some = prior
     table, forced, which = (some, some, some) if rules is None else (rules[0], rules[1].view(torch.uint8), rules[2])
-    _top[(B*M, blocks)](x, top, low, prior, scores, table, forced, which, some if at is None else at, lse, value, place, x.stride(0), V, K, M, blocks,
+    _top[(B*M, blocks)](x, top, low, prior, scores, table, forced, which, some if at is None else at, lse, value, place, x.stride(0), V, K,
+        M, blocks,
                         rules is not None, few, parts, block, **_early(dev))
     return value, place, lse
 
@@ -545,7 +563,8 @@ def _best(v, n, keep, PLACE, KEEP: tl.constexpr):
 
 # %% ../../nbs/fast/07_kernels.ipynb #cell-52
 @triton.jit
-def _read(VALUE, PLACE, LOGITS, LSE, EOS, last, b, n, keep, stride, V, K, M, ENDS: tl.constexpr, KEEP: tl.constexpr, BK: tl.constexpr, BN: tl.constexpr):
+def _read(VALUE, PLACE, LOGITS, LSE, EOS, last, b, n, keep, stride, V, K, M, ENDS: tl.constexpr, KEEP: tl.constexpr, BK: tl.constexpr,
+    BN: tl.constexpr):
     i, k = tl.arange(0, BN), tl.arange(0, BK)
     score, place = _best(tl.load(VALUE + b*n + i, mask=i < n, other=-float("inf")), i, keep, PLACE + b*n, KEEP)
     beam, token, real = place // V, place % V, tl.arange(0, KEEP) < keep
@@ -557,7 +576,8 @@ def _read(VALUE, PLACE, LOGITS, LSE, EOS, last, b, n, keep, stride, V, K, M, END
 
 # %% ../../nbs/fast/07_kernels.ipynb #cell-54
 @triton.jit
-def _go_on(NEXT, PARENT, SCORE, TOKENS, PARENTS, SAID, score, beam, token, said, ended, real, at, b, B, K, M, NONE: tl.constexpr, KEEP: tl.constexpr, BM: tl.constexpr, BK: tl.constexpr):
+def _go_on(NEXT, PARENT, SCORE, TOKENS, PARENTS, SAID, score, beam, token, said, ended, real, at, b, B, K, M, NONE: tl.constexpr,
+    KEEP: tl.constexpr, BM: tl.constexpr, BK: tl.constexpr):
     j, k = tl.arange(0, KEEP), tl.arange(0, BK)
     left, parents, first = tl.where(real, score + tl.where(ended, NONE, 0.0), -float("inf")), tl.zeros([BM], tl.int64), 0.0
     for r in range(M):
@@ -603,12 +623,15 @@ def _inherit(SEEN, parents, step, b, M, room, BM: tl.constexpr):
 @triton.jit(do_not_specialize=["n", "keep", "K", "M", "room", "lag"])
 def _choose(VALUE, PLACE, LOGITS, LSE, EOS, LIMIT, AT, DONE, POWER, LONGEST, CAN, NEXT, PARENT, SCORE, TOKENS, PARENTS, SAID, OVER,
             E_SCORE, E_FLAG, E_AT, E_PARENT, E_TOKEN, E_SAID, SEEN, n, keep, stride, V, K, M, room, lag,
-            STOP: tl.constexpr, ENDS: tl.constexpr, NONE: tl.constexpr, KEEP: tl.constexpr, BM: tl.constexpr, BK: tl.constexpr, BN: tl.constexpr, EARLY: tl.constexpr):
+            STOP: tl.constexpr, ENDS: tl.constexpr, NONE: tl.constexpr, KEEP: tl.constexpr, BM: tl.constexpr, BK: tl.constexpr,
+            BN: tl.constexpr, EARLY: tl.constexpr):
     _turn_comes(EARLY)
     b, B, at = tl.program_id(0).to(tl.int64), tl.num_programs(0), tl.load(AT)
     j, m, k, power = tl.arange(0, KEEP), tl.arange(0, BM), tl.arange(0, BK), tl.load(POWER + at)
-    score, beam, token, said, ended, real = _read(VALUE, PLACE, LOGITS, LSE, EOS, at + 1 >= tl.load(LIMIT), b, n, keep, stride, V, K, M, ENDS, KEEP, BK, BN)
-    parents, first = _go_on(NEXT, PARENT, SCORE, TOKENS, PARENTS, SAID, score, beam, token, said, ended, real, at, b, B, K, M, NONE, KEEP, BM, BK)
+    score, beam, token, said, ended, real = _read(VALUE, PLACE, LOGITS, LSE, EOS, at + 1 >= tl.load(LIMIT), b, n, keep, stride, V, K, M,
+        ENDS, KEEP, BK, BN)
+    parents, first = _go_on(NEXT, PARENT, SCORE, TOKENS, PARENTS, SAID, score, beam, token, said, ended, real, at, b, B, K, M, NONE, KEEP,
+        BM, BK)
     on, old, can = m < M, b*M + m, tl.load(CAN + b) != 0
     page = (b*M + m)[:, None]*K + k[None], on[:, None] & (k < K)[None]
     e_flag = tl.load(E_FLAG + old, mask=on, other=0).to(tl.int64)
@@ -616,12 +639,15 @@ def _choose(VALUE, PLACE, LOGITS, LSE, EOS, LIMIT, AT, DONE, POWER, LONGEST, CAN
     against = tl.where(can, 0.0, 1.0) + tl.where(new != 0, 0.0, 1.0)
     if STOP == 1: against += tl.where(tl.sum(e_flag, 0) == M, 1.0, 0.0)
     e_score, e_flag, e_at, e_beam, e_token, e_said = _merge(
-        tl.load(E_SCORE + old, mask=on, other=-float("inf")), e_flag, tl.load(E_AT + old, mask=on, other=0), tl.load(E_PARENT + old, mask=on, other=0),
+        tl.load(E_SCORE + old, mask=on, other=-float("inf")), e_flag, tl.load(E_AT + old, mask=on, other=0),
+        tl.load(E_PARENT + old, mask=on, other=0),
         tl.load(E_TOKEN + old, mask=on, other=0), tl.load(E_SAID + page[0], mask=page[1], other=0.0),
         tl.where(real, score/power + NONE*against, -float("inf")), new, at, beam, token, said, M, KEEP, BM)
     write = m < tl.where(tl.load(DONE) == 0, M, 0)                           # what is done stays as it is
-    tl.store(E_SCORE + old, e_score, mask=write); tl.store(E_FLAG + old, e_flag.to(tl.uint8), mask=write); tl.store(E_AT + old, e_at, mask=write)
-    tl.store(E_PARENT + old, e_beam, mask=write); tl.store(E_TOKEN + old, e_token, mask=write); tl.store(E_SAID + page[0], e_said, mask=page[1] & write[:, None])
+    tl.store(E_SCORE + old, e_score, mask=write); tl.store(E_FLAG + old, e_flag.to(tl.uint8), mask=write)
+    tl.store(E_AT + old, e_at, mask=write)
+    tl.store(E_PARENT + old, e_beam, mask=write); tl.store(E_TOKEN + old, e_token, mask=write)
+    tl.store(E_SAID + page[0], e_said, mask=page[1] & write[:, None])
     worst = tl.where(e_flag != 0, tl.min(tl.where(on, e_score, float("inf")), 0), NONE)
     hope = first / (tl.load(LONGEST) if STOP == 2 else power)
     can = can & (tl.max(tl.where(on & (hope > worst), 1, 0), 0) != 0)        # something better can still come
@@ -632,7 +658,8 @@ def _choose(VALUE, PLACE, LOGITS, LSE, EOS, LIMIT, AT, DONE, POWER, LONGEST, CAN
 
 # %% ../../nbs/fast/07_kernels.ipynb #cell-61
 @triton.jit(do_not_specialize=["n", "K", "pad"])
-def _follow(VALUE, PLACE, LOGITS, LSE, EOS, LIMIT, AT, DONE, ENDED, LENGTHS, NEXT, TOKENS, SAID, OVER, n, stride, K, pad, ENDS: tl.constexpr, BK: tl.constexpr, BN: tl.constexpr, EARLY: tl.constexpr):
+def _follow(VALUE, PLACE, LOGITS, LSE, EOS, LIMIT, AT, DONE, ENDED, LENGTHS, NEXT, TOKENS, SAID, OVER, n, stride, K, pad,
+    ENDS: tl.constexpr, BK: tl.constexpr, BN: tl.constexpr, EARLY: tl.constexpr):
     _turn_comes(EARLY)
     b, B, i, k = tl.program_id(0).to(tl.int64), tl.num_programs(0), tl.arange(0, BN), tl.arange(0, BK)
     at, was = tl.load(AT), tl.load(ENDED + b) != 0
@@ -650,7 +677,8 @@ def _follow(VALUE, PLACE, LOGITS, LSE, EOS, LIMIT, AT, DONE, ENDED, LENGTHS, NEX
 def _tick(OVER, AT, DONE, B, STOP: tl.constexpr, BB: tl.constexpr, EARLY: tl.constexpr):
     _turn_comes(EARLY)
     b, done = tl.arange(0, BB), tl.load(DONE) != 0
-    can, ended, full = tl.load(OVER + b*3, mask=b < B, other=0), tl.load(OVER + b*3 + 1, mask=b < B, other=1), tl.load(OVER + b*3 + 2, mask=b < B, other=1)
+    can, ended, full = tl.load(OVER + b*3, mask=b < B, other=0), tl.load(OVER + b*3 + 1, mask=b < B, other=1), tl.load(OVER + b*3 + 2,
+        mask=b < B, other=1)
     over = (tl.max(can, 0) == 0) | (tl.min(ended, 0) != 0)
     if STOP == 1: over = over | (tl.min(full, 0) != 0)
     tl.store(AT, tl.load(AT) + tl.where(done, 0, 1)); tl.store(DONE, (done | over).to(tl.uint8))
@@ -672,9 +700,15 @@ def fused_choose(
     over, two = torch.empty(B, 3, dtype=torch.uint8, device=value.device), triton.next_power_of_2
     stop, e, warps = _STOP.get(s.gc.early_stopping, 0), s.end, 1 if n <= 2048 else 4  # one warp needs no barriers
     if stop == 2 and not s.gc.length_penalty > 0: stop = 0
-    if s.beams: _choose[(B,)](value, place, x, lse, s.eos, s.limit, s.at, flat(s.done), s.power, s.longest, flat(s.can), s.next, s.parents, s.scores, *s.diary, over,
-                              e["score"], flat(e["flag"]), e["at"], e["parent"], e["token"], e["said"], flat(seen), n, s.keep, x.stride(0), s.V, s.K, s.M, seen.shape[2] // s.M, lag,
-                              stop, len(s.eos), s.none, two(s.keep), max(2, two(s.M)), two(s.K), two(n), num_warps=warps, **_early(x.device))
-    else: _follow[(B,)](value, place, x, lse, s.eos, s.limit, s.at, flat(s.done), flat(s.ended), s.lengths, s.next, s.diary[0], s.diary[2], over, n, x.stride(0), s.K, s.gc.pad_token_id,
+    if s.beams:
+        _choose[(B,)](value, place, x, lse, s.eos, s.limit, s.at, flat(s.done), s.power, s.longest, flat(s.can), s.next, s.parents,
+            s.scores, *s.diary, over,
+                              e["score"], flat(e["flag"]), e["at"], e["parent"], e["token"], e["said"], flat(seen), n, s.keep, x.stride(0),
+                              s.V, s.K, s.M, seen.shape[2] // s.M, lag,
+                              stop, len(s.eos), s.none, two(s.keep), max(2, two(s.M)), two(s.K), two(n), num_warps=warps,
+                              **_early(x.device))
+    else:
+        _follow[(B,)](value, place, x, lse, s.eos, s.limit, s.at, flat(s.done), flat(s.ended), s.lengths, s.next, s.diary[0], s.diary[2],
+            over, n, x.stride(0), s.K, s.gc.pad_token_id,
                         len(s.eos), two(s.K), two(n), num_warps=warps, **_early(x.device))
     _tick[(1,)](over, s.at, flat(s.done), B, stop if s.beams else 0, two(B), num_warps=1, **_early(x.device))

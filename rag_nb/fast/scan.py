@@ -80,7 +80,8 @@ def _room(n, D, dtype, device, waiting):
     if not waiting: return torch.empty(n, D, dtype=dtype, device=device)
     try: return torch.empty(n, D, dtype=dtype, pin_memory=torch.device(device).type == "cuda")
     except RuntimeError as e:
-        raise MemoryError(f"{n*D*dtype.itemsize/1e9:.0f} GB of vectors have to wait in the host's memory and do not fit there: keep them as float16 or int8, or take the index ivfpq ({e})") from None
+        raise MemoryError(f"{n*D*dtype.itemsize/1e9:.0f} GB of vectors have to wait in the host's memory and do not fit there: keep them "
+            f"as float16 or int8, or take the index ivfpq ({e})") from None
 
 # %% ../../nbs/fast/04_scan.ipynb #cell-14
 @dataclass
@@ -145,7 +146,8 @@ def _block_best(X, Q, SCALE, OUT_OF, BEST, n, tiles, D: tl.constexpr, CODES: tl.
     tl.store(BEST + block.to(tl.int64)*tiles*WIDE + who, tl.max(acc, 0))
 
 # %% ../../nbs/fast/04_scan.ipynb #cell-19
-_TILES = {16: (64, 4, 5), 32: (64, 4, 4), 64: (64, 8, 3), 128: (64, 8, 4), 256: (64, 8, 4)}  # questions: numbers of a row at a time, warps, stages
+# questions: numbers of a row at a time, warps, stages
+_TILES = {16: (64, 4, 5), 32: (64, 4, 4), 64: (64, 8, 3), 128: (64, 8, 4), 256: (64, 8, 4)}
 
 def fused_block_best(x, seen, scale=None, exclude=None):
     (n, D), B = x.shape, len(seen)
@@ -154,8 +156,10 @@ def fused_block_best(x, seen, scale=None, exclude=None):
     tiles, blocks = triton.cdiv(B, wide), triton.cdiv(n, BLOCK)
     seen = F.pad(seen, (0, 0, 0, tiles*wide - B)).contiguous()
     best = torch.empty(blocks, tiles*wide, dtype=torch.float32, device=x.device)
-    _block_best[(blocks*tiles,)](x, seen, seen if scale is None else scale, seen if exclude is None else exclude.view(torch.uint8), best, n, tiles, D,
-                                 scale is not None, exclude is not None, BLOCK, wide, step // (2 if x.dtype == torch.float32 else 1), num_warps=warps, num_stages=stages)
+    _block_best[(blocks*tiles,)](x, seen, seen if scale is None else scale, seen if exclude is None else exclude.view(torch.uint8), best,
+        n, tiles, D,
+                                 scale is not None, exclude is not None, BLOCK, wide, step // (2 if x.dtype == torch.float32 else 1),
+                                 num_warps=warps, num_stages=stages)
     return best[:, :B].T.contiguous()
 
 # %% ../../nbs/fast/04_scan.ipynb #cell-21
@@ -186,7 +190,8 @@ def look(x, q, blocks, scale=None, exclude=None):
 
 # %% ../../nbs/fast/04_scan.ipynb #cell-25
 @triton.jit(do_not_specialize=["n", "m"])
-def _look(X, Q, SCALE, OUT_OF, BLOCKS, OUT, n, m, D: tl.constexpr, CODES: tl.constexpr, MASKED: tl.constexpr, ROWS: tl.constexpr, STEP: tl.constexpr):
+def _look(X, Q, SCALE, OUT_OF, BLOCKS, OUT, n, m, D: tl.constexpr, CODES: tl.constexpr, MASKED: tl.constexpr, ROWS: tl.constexpr,
+    STEP: tl.constexpr):
     i = tl.program_id(0).to(tl.int64)
     row, col = tl.load(BLOCKS + i)*ROWS + tl.arange(0, ROWS), tl.arange(0, STEP)
     there, acc = row < n, tl.zeros([ROWS], tl.float32)
@@ -202,7 +207,8 @@ def _look(X, Q, SCALE, OUT_OF, BLOCKS, OUT, n, m, D: tl.constexpr, CODES: tl.con
 def fused_look(x, q, blocks, scale=None, exclude=None):
     (B, m), (n, D) = blocks.shape, x.shape
     blocks, q, out = blocks.contiguous(), q.contiguous(), torch.empty(B, m*BLOCK, dtype=torch.float32, device=x.device)
-    _look[(B*m,)](x, q, q if scale is None else scale, q if exclude is None else exclude.view(torch.uint8), blocks, out, n, m, D, scale is not None,
+    _look[(B*m,)](x, q, q if scale is None else scale, q if exclude is None else exclude.view(torch.uint8), blocks, out, n, m, D,
+        scale is not None,
                   exclude is not None, BLOCK, 64, num_warps=4)
     return out
 
@@ -240,7 +246,8 @@ def add(self:Finds, ids, low, high):
     "More rows; those that are out of the question by now are dropped."
     both = lambda a, b: torch.cat([a, b.to(a.device)], 1)
     self.ids, self.low, self.high = both(self.ids, ids), both(self.low, low), both(self.high, high)
-    keep = min(self.k, self.ids.shape[1]) if self.exact is None else int(((self.high >= self.least[:, None]) & (self.high > -torch.inf)).sum(1).max())
+    keep = min(self.k, self.ids.shape[1]) if self.exact is None else int(((self.high >= self.least[:, None])
+        & (self.high > -torch.inf)).sum(1).max())
     at = best_of(self.high, self.ids, keep)
     self.ids, self.low, self.high = (x.gather(1, at) for x in (self.ids, self.low, self.high))
     if keep > self.most: self.settle()
@@ -283,7 +290,8 @@ def round(self:Scan) -> torch.Tensor: # () bool
     s = (fused_look if _fused(slab.x) else look)(slab.x, ask.q, blocks, slab.scale, self.exclude)
     s = s.masked_fill((best == -torch.inf).repeat_interleave(BLOCK, 1), -torch.inf)
     ids = (blocks[..., None]*BLOCK + torch.arange(BLOCK, device=s.device)).flatten(1)               # (B, m·BLOCK)
-    e = None if slab.off is None else ask.length[:, None] * (slab.off[ids.clamp(max=len(slab) - 1)] + ask.q.shape[1]*2**-24*slab.length.max())
+    e = None if slab.off is None else ask.length[:, None] * (slab.off[ids.clamp(max=len(slab) - 1)] + ask.q.shape[1]*2**-24
+        *slab.length.max())
     self.finds.add(ids + self.first, s if e is None else s - e, s if e is None else s + e)
     most_left, self.m = self.left.amax(1), 4*self.m
     return ((most_left >= self.finds.least.to(s.device)) & (most_left > -torch.inf)).any()
@@ -300,7 +308,8 @@ def streamed(
 ): # yields (number of the first row, slab) with its rows on the device
     "Slabs as they are, and those that wait piece by piece, the next piece travelling while one is worked on."
     rows, device = max(1, rows // BLOCK) * BLOCK, slabs[0][1].device
-    parts = [(first + a, _part(s, a, rows if s.waiting else len(s))) for first, s in slabs for a in range(0, len(s), rows if s.waiting else len(s))]
+    parts = [(first + a, _part(s, a, rows if s.waiting else len(s))) for first, s in slabs
+        for a in range(0, len(s), rows if s.waiting else len(s))]
     fetch = _Fetcher([p for _, p in parts if p.waiting], device)
     for first, part in parts:
         if not part.waiting: yield first, part; continue
@@ -357,7 +366,8 @@ def scan_all(
             mine, finds = [(f, s) for f, s in slabs if s.device == device], Finds(len(q), k, device, exact and _on(device, exact))
             asks = {t: asked(q.to(device), t) for t in {s.dtype for _, s in mine}}
             out = None if exclude is None else exclude.to(device)
-            for first, part in streamed(mine, rows): scan(part, asks[part.dtype], finds, first, None if out is None else out[first:first+len(part)])
+            for first, part in streamed(mine, rows):
+                scan(part, asks[part.dtype], finds, first, None if out is None else out[first:first+len(part)])
             return finds
     if len(devices) == 1: return search(devices[0]).result()
     with ThreadPoolExecutor(len(devices)) as pool: found = list(pool.map(torch.no_grad()(search), devices))

@@ -53,9 +53,11 @@ def _open_piece(folder, start, stop, first, numbering, device):
     "The index of rows `start` to `stop` of a folder; IndexFolderError if it is damaged, or its rows have other numbers now."
     opened = IndexFolder.open(folder, verify=False)
     if opened.manifest["numbering"] != numbering or len(opened) < stop:
-        raise IndexFolderError(f"{opened.path}: was rewritten since this index was opened, so that its rows have other numbers; open it again")
+        raise IndexFolderError(f"{opened.path}: was rewritten since this index was opened, so that its rows have other numbers; open it "
+            f"again")
     about, gone = opened.manifest["index"], opened.deleted
-    if about["kind"] == "exact": index = index_class("exact")(_between(opened.vectors, start, stop), check=False, device=device, **about["params"])
+    if about["kind"] == "exact":
+        index = index_class("exact")(_between(opened.vectors, start, stop), check=False, device=device, **about["params"])
     else:
         index, gone = opened.index(), np.zeros(len(opened), bool) if gone is None else gone
         start, gone = 0, gone | (np.arange(len(opened)) >= stop)
@@ -76,14 +78,17 @@ def _pieces(folders, shards, device):
     for f in folders:
         n = 1 if f.manifest["index"]["kind"] != "exact" else min(len(f), max(1, round(shards*len(f)/total)))
         ends = [len(f)*i//n for i in range(n+1)]
-        out += [dict(folder=str(f.path), start=a, stop=b, first=first+a, numbering=f.manifest["numbering"], device=device) for a, b in zip(ends, ends[1:])]
+        out += [dict(folder=str(f.path), start=a, stop=b, first=first+a, numbering=f.manifest["numbering"], device=device)
+            for a, b in zip(ends, ends[1:])]
         first += len(f)
     return out
 
 # %% ../../nbs/scale/01_ray.ipynb #cell-20
-_OURS = {"users": 0, "home": None, "env": {}}  # how many use the connection that was made here; the files of our own Ray; the environment before it
-_QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",          # the second makes it use 127.0.0.1, on every system
-          "RAY_raylet_start_wait_time_s": "120", "RAY_agent_register_timeout_ms": "120000", "RAY_worker_niceness": "0",  # for machines that are busy
+# how many use the connection that was made here; the files of our own Ray; the environment before it
+_OURS = {"users": 0, "home": None, "env": {}}
+_QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # the second makes it use 127.0.0.1, on every system
+          # for machines that are busy
+          "RAY_raylet_start_wait_time_s": "120", "RAY_agent_register_timeout_ms": "120000", "RAY_worker_niceness": "0",
           "RAY_enable_worker_prestart": "0", "RAY_prestart_worker_first_driver": "0"}
 
 _PASSWORD = secrets.token_hex(32)      # one for the process: Ray reads it once, however often it is started
@@ -91,7 +96,8 @@ _PASSWORD = secrets.token_hex(32)      # one for the process: Ray reads it once,
 def _ray():
     "The module `ray`; ImportError says how to install it."
     try: import ray
-    except ImportError: raise ImportError("Ray is not installed, and an index on several machines needs it: pip install rag_nb[ray]") from None
+    except ImportError:
+        raise ImportError("Ray is not installed, and an index on several machines needs it: pip install rag_nb[ray]") from None
     return ray
 
 def _patiently(start, tries=3):
@@ -108,8 +114,11 @@ def _start(**options):
     os.environ.update({k: v for k, v in {**_QUIET, "RAY_AUTH_TOKEN": _PASSWORD}.items() if kept[k] is None})
     constants = __import__("ray._private.ray_constants")._private.ray_constants
     cluster, constants.ENABLE_RAY_CLUSTER = constants.ENABLE_RAY_CLUSTER, False     # as the second of them, where `ray` was imported before
-    _OURS.update(home=tempfile.mkdtemp(prefix="rn", dir="/tmp" if os.path.isdir("/tmp") else None), env={k: kept.pop(k) for k in [*kept][-2:]})
-    try: _patiently(lambda: _ray().init("local", **{**dict(include_dashboard=False, log_to_driver=False, logging_level="ERROR", _temp_dir=_OURS["home"]), **options}))
+    _OURS.update(home=tempfile.mkdtemp(prefix="rn", dir="/tmp" if os.path.isdir("/tmp") else None),
+        env={k: kept.pop(k) for k in [*kept][-2:]})
+    try:
+        _patiently(lambda: _ray().init("local", **{**dict(include_dashboard=False, log_to_driver=False, logging_level="ERROR",
+            _temp_dir=_OURS["home"]), **options}))
     except BaseException: _put_away(); raise
     finally: constants.ENABLE_RAY_CLUSTER = cluster; _restore(kept)
 
@@ -126,7 +135,9 @@ def _put_away():
 def _connect(address=None, options=None):
     "Join the cluster at an address, or start a Ray of our own; True asks for one `_leave`, False says that the program has a connection of its own, which is used and left alone."
     address = address or os.environ.get("RAY_ADDRESS") or "local"
-    if "://" in address: raise ValueError(f"{address}: run this on a machine of the cluster, with address='auto' or 'host:port'; a Ray Client cannot hold an index")
+    if "://" in address:
+        raise ValueError(f"{address}: run this on a machine of the cluster, with address='auto' or 'host:port'; a Ray Client cannot hold "
+            f"an index")
     ray, there = _ray(), "ray" in sys.modules and sys.modules["ray"].is_initialized()
     if there and address not in ("auto", "local") and _resolved(address) != _resolved(there := ray.get_runtime_context().gcs_address):
         raise ValueError(f"this process is connected to the Ray at {there}, and cannot join the one at {address} as well")
@@ -178,8 +189,10 @@ class RayIndex(Index):
         self.connected = _connect(address, ray_options)
         self.shards = _pieces(self.folders, shards or _nodes(), device)
 
-    def __repr__(self): return f"RayIndex({len(self):,} × {self.dim}, {len(self.shards)} shard{'s'*(len(self.shards)>1)} of kind {self.kind})"
-    def __reduce__(self): return partial(RayIndex, **{**self.given, "address": _ray().get_runtime_context().gcs_address, "ray_options": None}), ()
+    def __repr__(self):
+        return f"RayIndex({len(self):,} × {self.dim}, {len(self.shards)} shard{'s'*(len(self.shards)>1)} of kind {self.kind})"
+    def __reduce__(self):
+        return partial(RayIndex, **{**self.given, "address": _ray().get_runtime_context().gcs_address, "ray_options": None}), ()
     def __enter__(self): return self
     def __exit__(self, *error): self.close()
 
@@ -192,7 +205,8 @@ def _opened(folders):
     for f in opened[1:]:
         one, other = opened[0].manifest, f.manifest
         if one["dim"] != other["dim"] or not same_encoder(one["encoder"], other["encoder"]):
-            raise ValueError(f"{opened[0].path} was built by the encoder {one['encoder']['name']!r}, and {f.path} by {other['encoder']['name']!r}"
+            raise ValueError(f"{opened[0].path} was built by the encoder {one['encoder']['name']!r}, and {f.path} by "
+                f"{other['encoder']['name']!r}"
                              f" ({one['dim']} and {other['dim']} numbers): the folders of one index need one encoder")
     return opened
 
@@ -219,7 +233,8 @@ def _actor(self:RayIndex, i):
     try: self.actors[i] = ray.get_actor(name, namespace="rag_nb")
     except ValueError:
         place = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False) if o["per_node"] else "SPREAD"
-        options = dict(name=name, namespace="rag_nb", get_if_exists=True, lifetime="detached" if o["detached"] else None, num_cpus=o["num_cpus"], num_gpus=o["num_gpus"],
+        options = dict(name=name, namespace="rag_nb", get_if_exists=True, lifetime="detached" if o["detached"] else None,
+            num_cpus=o["num_cpus"], num_gpus=o["num_gpus"],
                        max_restarts=-1, max_task_retries=2, scheduling_strategy=place)
         self.actors[i] = ray.remote(_Shard).options(**options).remote(self.shards[i], max(1, int(o["num_cpus"])))
         self.mine.add(i)
@@ -235,14 +250,17 @@ def search(self:RayIndex,
 )->Hits:                        # (B, K) always; places for which nothing was found are masked
     "What one process would find, from all shards at once; IndexFolderError names a shard that does not answer."
     if not isinstance(n_docs, (int, np.integer)) or n_docs < 1: raise ValueError(f"n_docs must be a whole number from 1 on, not {n_docs!r}")
-    if os.getpid() != self.pid: raise RuntimeError("this process was forked from one that is connected to Ray, and cannot use its connection: start it with 'spawn'")
+    if os.getpid() != self.pid:
+        raise RuntimeError("this process was forked from one that is connected to Ray, and cannot use its connection: start it with "
+            "'spawn'")
     q, extra = self._queries(queries), None if exclude is None else self._excluded(exclude)
     if extra is not None and self.deleted is not None: extra = extra & ~self.deleted
     at = _ray().put(q.cpu().numpy())
     asked = [(at, n_docs, self._mask_of(s, extra), return_vectors) for s in self.shards]
     refs = [self._send(i, a) for i, a in enumerate(asked)]
     parts = [self._answer(i, r, a) for i, (r, a) in enumerate(zip(refs, asked))]
-    return merge_hits([Hits(*(torch.tensor(x, device=q.device) for x in p[:2]), vectors=torch.tensor(p[2], device=q.device) if return_vectors else None) for p in parts], n_docs)
+    return merge_hits([Hits(*(torch.tensor(x, device=q.device) for x in p[:2]),
+        vectors=torch.tensor(p[2], device=q.device) if return_vectors else None) for p in parts], n_docs)
 
 @patch
 def _mask_of(self:RayIndex, shard, exclude):
@@ -266,8 +284,10 @@ def _answer(self:RayIndex, i, ref, asked, again=3):
     try: return ray.get(ref, timeout=self.timeout)
     except ray.exceptions.RayTaskError as e: raise IndexFolderError(f"{name} cannot be searched: {e.cause}") from None
     except ray.exceptions.GetTimeoutError:
-        raise IndexFolderError(f"{name} did not answer for {self.timeout:g} seconds: it asks for {self.given['num_cpus']:g} cores and {self.given['num_gpus']:g} GPUs, "
-                               f"and of the cluster's {ray.cluster_resources().get('CPU', 0):g} and {ray.cluster_resources().get('GPU', 0):g} there may be none left") from None
+        raise IndexFolderError(f"{name} did not answer for {self.timeout:g} seconds: it asks for {self.given['num_cpus']:g} cores and "
+            f"{self.given['num_gpus']:g} GPUs, "
+                               f"and of the cluster's {ray.cluster_resources().get('CPU', 0):g} and "
+                               f"{ray.cluster_resources().get('GPU', 0):g} there may be none left") from None
     except ray.exceptions.RayError as e:
         if not again: raise IndexFolderError(f"{name} was lost again and again: {e}") from None
         self.actors.pop(i, None); time.sleep(.5)
@@ -347,9 +367,12 @@ class _Embedder:
     def __call__(self, batch):
         import pyarrow as pa
         v, wrong = np.zeros((0, 1), np.float32), self.wrong
-        try: v = v if wrong else _encoded(lambda rows: self.encoder.encode(rows, "passage"), json.loads(batch["rows"][0].as_py()), tqdm(disable=True))
+        try:
+            v = v if wrong else _encoded(lambda rows: self.encoder.encode(rows, "passage"), json.loads(batch["rows"][0].as_py()),
+                tqdm(disable=True))
         except Exception as e: wrong = f"{type(e).__name__}: {e}"
-        return pa.table({"number": batch["number"], "vectors": pa.array([v.tobytes()], pa.large_binary()), "dim": [v.shape[1]], "wrong": pa.array([wrong], pa.string())})
+        return pa.table({"number": batch["number"], "vectors": pa.array([v.tobytes()], pa.large_binary()), "dim": [v.shape[1]],
+            "wrong": pa.array([wrong], pa.string())})
 
 # %% ../../nbs/scale/01_ray.ipynb #cell-50
 def _round(missing, files, size, encoder, workers, gpu):
@@ -362,7 +385,8 @@ def _round(missing, files, size, encoder, workers, gpu):
     with _undisturbed(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         made = (ray.data.from_items(missing, override_num_blocks=len(missing))
-            .map_batches(_Reader, batch_size=1, batch_format="pyarrow", compute=ray.data.ActorPoolStrategy(size=1), num_cpus=0, scheduling_strategy=here,
+            .map_batches(_Reader, batch_size=1, batch_format="pyarrow", compute=ray.data.ActorPoolStrategy(size=1), num_cpus=0,
+            scheduling_strategy=here,
                          fn_constructor_args=(files, size))
             .map_batches(_Embedder, batch_size=1, batch_format="pyarrow", compute=pool, num_cpus=1, num_gpus=1 if gpu else None,
                          fn_constructor_args=([encoder], gpu), max_task_retries=0))
@@ -393,7 +417,8 @@ def _embed_missing(keys, work, passages, encoder, workers, dtype, size, progress
     gpu = ray.cluster_resources().get("GPU", 0) >= 1
     sent = ray.put(copy.deepcopy(encoder).to("cpu"))
     files = [p.path for p in passages.parts]
-    with tqdm(total=len(passages), initial=len(passages) - sum(sizes[n] for n in missing), desc="embedding", unit=" passages", disable=not progress) as bar:
+    with tqdm(total=len(passages), initial=len(passages) - sum(sizes[n] for n in missing), desc="embedding", unit=" passages",
+        disable=not progress) as bar:
         while missing and idle < 3:
             before, lost = len(missing), ""
             try:
@@ -402,7 +427,9 @@ def _embed_missing(keys, work, passages, encoder, workers, dtype, size, progress
                     missing.remove(n); bar.update(sizes[n])
             except ray.exceptions.RayError as e: lost = f": {e}"
             idle = idle + 1 if len(missing) == before else 0
-    if missing: raise RuntimeError(f"three rounds in a row have finished no shard, and {len(missing)} of {len(keys)} are missing; what is finished is kept in {work}{lost}")
+    if missing:
+        raise RuntimeError(f"three rounds in a row have finished no shard, and {len(missing)} of {len(keys)} are missing; what is "
+            f"finished is kept in {work}{lost}")
 
 # %% ../../nbs/scale/01_ray.ipynb #cell-53
 @contextmanager
@@ -440,8 +467,11 @@ def build_folder_with_ray(
     _ray(); encoder = encoder_of(question_encoder)
     kind, dtype, params = _asked(index_kind, dtype, params, encoder.dim, build_folder_with_ray)
     record = encoder_record(encoder)
-    whole = partial(build_folder, path, encode=lambda rows: encoder.encode(rows, "passage"), encoder=record, shard_size=shard_size, index_kind=kind, dtype=dtype, progress=progress, overwrite=overwrite, **params)
-    if (Path(path)/MANIFEST).exists() and not overwrite: return whole(docs if isinstance(docs, Passages) else Passages.from_documents(docs, n_words, overlap, columns=columns, errors=errors))
+    whole = partial(build_folder, path, encode=lambda rows: encoder.encode(rows, "passage"), encoder=record, shard_size=shard_size,
+        index_kind=kind, dtype=dtype, progress=progress, overwrite=overwrite, **params)
+    if (Path(path)/MANIFEST).exists() and not overwrite:
+        return whole(docs if isinstance(docs, Passages) else Passages.from_documents(docs, n_words, overlap, columns=columns,
+            errors=errors))
     with _borrowed(path, overwrite) as work:
         passages = _split(docs, work/"passages", n_words, overlap, columns, errors)
         keys = [_shard_key(rows, _plain_record(record), dtype) for rows in passages.batches(shard_size)]

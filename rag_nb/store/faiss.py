@@ -40,13 +40,15 @@ def _trained(self:FaissIndex):
     "The factory string and an empty index of that kind, trained if it needs to be; ValueError if the vectors are too few."
     if not self.factory: raise ValueError("an index of kind 'faiss' needs a factory string, for instance factory='HNSW32'")
     try: index = faiss.index_factory(self.dim, self.factory, faiss.METRIC_INNER_PRODUCT)
-    except RuntimeError as e: raise ValueError(f"FAISS makes no index {self.factory!r} for vectors of {self.dim} numbers: {_short(e)}") from None
+    except RuntimeError as e:
+        raise ValueError(f"FAISS makes no index {self.factory!r} for vectors of {self.dim} numbers: {_short(e)}") from None
     if not index.is_trained:
         _plainly(index)
         lists = max([int(n) for n in re.findall(r"IVF(\d+)", self.factory)], default=256)
         rows = np.random.default_rng(0).permutation(len(self))[:256*max(lists, 256)]
         try: index.train(self.stored.take(np.sort(rows)).cpu().numpy())
-        except RuntimeError as e: raise ValueError(f"{len(self):,} vectors are too few to train {self.factory!r}; take fewer lists, or 'exact' ({_short(e)})") from None
+        except RuntimeError as e:
+            raise ValueError(f"{len(self):,} vectors are too few to train {self.factory!r}; take fewer lists, or 'exact' ({_short(e)})") from None
     return self.factory, index
 
 def _short(error): return str(error).split("Error: ")[-1].split("failed: ")[-1][:200]
@@ -82,7 +84,8 @@ def add(self:FaissIndex, vectors):
 def _how(self:FaissIndex, index, effort, selector):
     "FAISS's search parameters for this kind of index."
     index, more = faiss.downcast_index(index), dict(sel=selector) if selector is not None else {}
-    if isinstance(index, faiss.IndexPreTransform): return faiss.SearchParametersPreTransform(index_params=self._how(index.index, effort, selector))
+    if isinstance(index, faiss.IndexPreTransform):
+        return faiss.SearchParametersPreTransform(index_params=self._how(index.index, effort, selector))
     if isinstance(index, faiss.IndexHNSW): return faiss.SearchParametersHNSW(efSearch=max(self.ef_search or 128, 16)*effort, **more)
     if isinstance(index, faiss.IndexIVF):
         nprobe = (self.nprobe or max(8, index.nlist//16))*effort
@@ -98,8 +101,12 @@ def _candidates(self:FaissIndex, queries, k, exclude):
     ids = torch.full((len(q), min(widest, n)), -1)
     for effort in (1, 8):
         short = (ids >= 0).sum(1) < min(k, free)                              # (B,)
-        if short.any(): ids[short] = torch.from_numpy(self.index.search(np.ascontiguousarray(q[short]), ids.shape[1], params=self._how(self.index, effort, selector))[1])
-    if ids.numel() and (ids.max() >= n or ids.min() < -1): raise ValueError(f"the FAISS index finds vectors {int(ids.min())} to {int(ids.max())} of {n}: its file is damaged; build the index again")
+        if short.any():
+            ids[short] = torch.from_numpy(self.index.search(np.ascontiguousarray(q[short]), ids.shape[1],
+                params=self._how(self.index, effort, selector))[1])
+    if ids.numel() and (ids.max() >= n or ids.min() < -1):
+        raise ValueError(f"the FAISS index finds vectors {int(ids.min())} to {int(ids.max())} of {n}: its file is damaged; build the "
+            f"index again")
     short = (ids >= 0).sum(1) < min(k, free)
     if short.any(): ids = _beside(ids, _exactly(self.stored, q[short], k, exclude), short)
     tail = self.stored.since(n)
@@ -153,7 +160,8 @@ def _check_header(path, vectors):
     if len(head) < 37 or not head[:4].isalnum(): raise ValueError(f"{path}: not a readable FAISS index (its header is none, or cut short)")
     dim, n, metric = *struct.unpack("<iq", head[4:16]), int.from_bytes(head[33:37], "little")
     if dim != vectors.dim or not 0 <= n <= len(vectors) or metric != faiss.METRIC_INNER_PRODUCT:
-        raise ValueError(f"{path} holds {n:,} vectors of {dim} numbers{' by another metric'*(metric != 0)}, which does not fit {len(vectors):,} of {vectors.dim}; build the index again")
+        raise ValueError(f"{path} holds {n:,} vectors of {dim} numbers{' by another metric'*(metric != 0)}, which does not fit "
+            f"{len(vectors):,} of {vectors.dim}; build the index again")
 
 # %% ../../nbs/store/07_faiss.ipynb #cell-28
 def _sound(given, path, whole=True):
@@ -162,30 +170,38 @@ def _sound(given, path, whole=True):
     index = faiss.downcast_index(given)                        # a view: what was given has to stay
     if isinstance(index, faiss.IndexPreTransform):
         dims = [(t.d_in, t.d_out) for t in (index.chain.at(i) for i in range(index.chain.size()))]
-        need([index.d, *(o for _, o in dims)] == [*(i for i, _ in dims), index.index.d] and index.index.ntotal == index.ntotal, "its transforms do not fit")
+        need([index.d, *(o for _, o in dims)] == [*(i for i, _ in dims), index.index.d] and index.index.ntotal == index.ntotal,
+            "its transforms do not fit")
         _sound(index.index, path, whole)
     elif isinstance(index, faiss.IndexHNSW):
-        need(index.storage is not None and (index.storage.ntotal, index.storage.d) == (index.ntotal, index.d), "its graph and vectors differ")
+        need(index.storage is not None and (index.storage.ntotal, index.storage.d) == (index.ntotal, index.d),
+            "its graph and vectors differ")
         _sound_graph(index.hnsw, index.ntotal, need, whole)
         _sound(index.storage, path, whole)
     elif isinstance(index, faiss.IndexIVF):
         lists = index.invlists
         packed = isinstance(index, faiss.IndexIVFFastScan)                   # whose codes lie in blocks of several vectors
-        need(index.quantizer is not None and (index.quantizer.ntotal, index.quantizer.d, lists.nlist) == (index.nlist, index.d, index.nlist) and (packed or lists.code_size == index.code_size), "its lists do not fit")
+        need(index.quantizer is not None and (index.quantizer.ntotal, index.quantizer.d, lists.nlist)
+            == (index.nlist, index.d, index.nlist) and (packed or lists.code_size == index.code_size), "its lists do not fit")
         need(lists.compute_ntotal() == index.ntotal, "its lists do not hold as many vectors as it says")
         _sound(index.quantizer, path, whole)
-    elif isinstance(index, faiss.IndexFlatCodes): need(index.codes.size() == index.ntotal*index.code_size, "its codes are not as many as its vectors")
-    if pq := getattr(index, "pq", None): need(pq.d == index.d == pq.M*pq.dsub and pq.centroids.size() == pq.d*pq.ksub, "its codebook does not fit")
+    elif isinstance(index, faiss.IndexFlatCodes):
+        need(index.codes.size() == index.ntotal*index.code_size, "its codes are not as many as its vectors")
+    if pq := getattr(index, "pq", None):
+        need(pq.d == index.d == pq.M*pq.dsub and pq.centroids.size() == pq.d*pq.ksub, "its codebook does not fit")
 
 def _damaged(path, what): raise ValueError(f"{path}: damaged FAISS index ({what}); build it again")
 
 def _sound_graph(g, n, need, whole):
     "The same for a graph over `n` rows."
-    need((g.levels.size(), g.offsets.size()) == (n, n + 1) and -1 <= g.entry_point < max(n, 1) and g.max_level + 1 < g.cum_nneighbor_per_level.size(), "its graph has not a row for each vector")
+    need((g.levels.size(), g.offsets.size()) == (n, n + 1) and -1 <= g.entry_point < max(n, 1)
+        and g.max_level + 1 < g.cum_nneighbor_per_level.size(), "its graph has not a row for each vector")
     if not whole or not n: return
     levels, offsets, links, room = (faiss.vector_to_array(v) for v in (g.levels, g.offsets, g.neighbors, g.cum_nneighbor_per_level))
-    need(levels.min() >= 1 and levels.max() <= g.max_level + 1 and g.entry_point >= 0 and levels[g.entry_point] == levels.max(), "the levels of its graph do not fit")
-    need(offsets[0] == 0 and (np.diff(offsets.astype(np.int64)) == room[levels]).all() and offsets[-1] == len(links), "the rows of its graph do not fit")
+    need(levels.min() >= 1 and levels.max() <= g.max_level + 1 and g.entry_point >= 0 and levels[g.entry_point] == levels.max(),
+        "the levels of its graph do not fit")
+    need(offsets[0] == 0 and (np.diff(offsets.astype(np.int64)) == room[levels]).all() and offsets[-1] == len(links),
+        "the rows of its graph do not fit")
     need(links.min(initial=-1) >= -1 and links.max(initial=-1) < n, "its graph leads to vectors that are not there")
 
 # %% ../../nbs/store/07_faiss.ipynb #cell-29
@@ -221,7 +237,8 @@ def load(cls:FaissIndex, folder, names, vectors, **params):
     index = _read(path, mapped=not small)
     _sound(index, path, small)
     if index.d != vectors.dim or index.ntotal > len(vectors) or index.metric_type != faiss.METRIC_INNER_PRODUCT:
-        raise ValueError(f"{path} holds {index.ntotal:,} vectors of {index.d} numbers, which does not fit {len(vectors):,} of {vectors.dim}; build the index again")
+        raise ValueError(f"{path} holds {index.ntotal:,} vectors of {index.d} numbers, which does not fit {len(vectors):,} of "
+            f"{vectors.dim}; build the index again")
     self = cls(vectors, index=index, **params)
     self.path = path
     return self

@@ -73,7 +73,8 @@ def _unreachable(self:HubFiles, what, error):
     "The error to raise when something was not read before and cannot be read now."
     from huggingface_hub import constants
     why = "HF_HUB_OFFLINE is set" if constants.is_offline_mode() else f"{type(error).__name__}: {error}"
-    return FileNotFoundError(f"{what + ' of ' if what else ''}{self.repo} was not read before, and the Hub cannot be reached now ({why[:300]})")
+    return FileNotFoundError(f"{what + ' of ' if what else ''}{self.repo} was not read before, and the Hub cannot be reached now "
+        f"({why[:300]})")
 
 def _whole(path, write):
     "Let `write` make a file beside `path`, and move it into place when it is whole."
@@ -205,9 +206,11 @@ def _values_in_first_group(path, column):
         f.seek(-8 - min(size, f.tell() - 8), os.SEEK_END)
         table = f.read(size)
     try:
-        columns = [c[3] for c in _thrift_struct(table, 0, 0, until=4)[0][4][0][1]]        # of the first row group, what each column says of itself
+        # of the first row group, what each column says of itself
+        columns = [c[3] for c in _thrift_struct(table, 0, 0, until=4)[0][4][0][1]]
         return next(c[5] for c in columns if c[3][0] == column.encode() and isinstance(c[5], int) and c[5] >= 0)
-    except (ValueError, IndexError, KeyError, TypeError, StopIteration) as e: raise ValueError(f"{path}: damaged Parquet file (nothing is said of its column {column!r}: {type(e).__name__})") from None
+    except (ValueError, IndexError, KeyError, TypeError, StopIteration) as e:
+        raise ValueError(f"{path}: damaged Parquet file (nothing is said of its column {column!r}: {type(e).__name__})") from None
 
 # %% ../../nbs/store/08_hub.ipynb #cell-29
 _COLUMNS_OF = {"text": ["id", "title", "text"], "vectors": ["embeddings"]}
@@ -225,8 +228,10 @@ class _Shard:
             raise ValueError(f"{self.name}: damaged Parquet file (its row counts disagree)")
         try: lists = [c for c in range(footer.num_columns) if footer.schema.column(c).path.split(".")[0] == "embeddings"]
         except UnicodeDecodeError: raise ValueError(f"{self.name}: damaged Parquet file (the name of a column is not UTF-8)") from None
-        self.dim = _values_in_first_group(self.local or self.files.kept(self.name, "footer"), "embeddings") // self.sizes[0] if lists and self.sizes else None
-        if self.dim is not None and not 0 < self.dim <= 2**16: raise ValueError(f"{self.name}: damaged Parquet file (vectors of {self.dim:,} numbers)")
+        self.dim = _values_in_first_group(self.local or self.files.kept(self.name, "footer"),
+            "embeddings") // self.sizes[0] if lists and self.sizes else None
+        if self.dim is not None and not 0 < self.dim <= 2**16:
+            raise ValueError(f"{self.name}: damaged Parquet file (vectors of {self.dim:,} numbers)")
         return self
 
 # %% ../../nbs/store/08_hub.ipynb #cell-30
@@ -262,7 +267,8 @@ def fetch(self:_Shard, group, what):
         with self.files.open(self.name, self.size) as f:
             file = pq.ParquetFile(f, metadata=self.footer(), pre_buffer=True)
             table = self._remote(lambda: _decoded(file, group, _COLUMNS_OF[what], self.name))
-        write = lambda p: pq.write_table(table, p, compression="zstd" if what == "text" else "none", use_dictionary=False, write_page_checksum=True)
+        write = lambda p: pq.write_table(table, p, compression="zstd" if what == "text" else "none", use_dictionary=False,
+            write_page_checksum=True)
         _whole(path, write)
     return str(path), 0
 
@@ -292,7 +298,8 @@ def vectors(self:_Shard, group):
     "The vectors of a group of rows: (n, D) float32."
     (path, g), (pa, pq) = self.fetch(group, "vectors"), _arrow()
     try: return _matrix(_decoded(pq.ParquetFile(path, page_checksum_verification=True), g, ["embeddings"], path)["embeddings"], path)
-    except (pa.ArrowException, OSError) as e: raise ValueError(f"{path}: damaged Parquet file; delete it, and it is read again ({e})") from None
+    except (pa.ArrowException, OSError) as e:
+        raise ValueError(f"{path}: damaged Parquet file; delete it, and it is read again ({e})") from None
 
 @patch
 def column(self:_Shard, name):
@@ -306,7 +313,8 @@ def column(self:_Shard, name):
 def _matrix(column, where):
     "A column of lists of numbers as an array (n, D); not copied where it lies in one piece."
     pa, kind = _arrow()[0], column.type
-    if not (pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)) or not pa.types.is_floating(kind.value_type):
+    if not (pa.types.is_list(kind) or pa.types.is_large_list(kind)
+        or pa.types.is_fixed_size_list(kind)) or not pa.types.is_floating(kind.value_type):
         raise ValueError(f"{where}: 'embeddings' must be lists of numbers, not {kind}")
     pieces = []
     for a in column.chunks:
@@ -329,7 +337,8 @@ def _shards(listing, split, where):
     if not found:
         raise ValueError(f"{where} has no files of passages; only repositories laid out like facebook/wiki_dpr are read by their name "
                          "(give a dataset of your own as indexed_dataset)")
-    if split not in found: raise ValueError(f"{where} has no passages for the split {split!r}; it has {', '.join(map(repr, sorted(found)))}")
+    if split not in found:
+        raise ValueError(f"{where} has no passages for the split {split!r}; it has {', '.join(map(repr, sorted(found)))}")
     if of != {len(found[split])}:
         raise ValueError(f"{where}: there are {len(found[split])} files of {'/'.join(map(str, sorted(of)))}; "
                          "with some missing, row numbers would be wrong")
@@ -354,11 +363,13 @@ class HubPassages(Passages):
             raise ValueError(f"{files.repo}/{folder}: vectors of different lengths {sorted({s.dim for s in shards}, key=str)}")
         self.dim = shards[0].dim
 
-    def __repr__(self): return f"HubPassages({len(self):,} in {len(self.parts)} file{'s'*(len(self.parts) > 1)} of {self.files.name}/{self.folder})"
+    def __repr__(self):
+        return f"HubPassages({len(self):,} in {len(self.parts)} file{'s'*(len(self.parts) > 1)} of {self.files.name}/{self.folder})"
 
     def _side_by_side(self, f, items, what):
         "Call `f` on each item, several at a time."
-        with ThreadPoolExecutor(self.threads) as pool: return list(tqdm(pool.map(f, items), desc=what, total=len(items), delay=2, leave=False))
+        with ThreadPoolExecutor(self.threads) as pool:
+            return list(tqdm(pool.map(f, items), desc=what, total=len(items), delay=2, leave=False))
 
 # %% ../../nbs/store/08_hub.ipynb #cell-39
 @patch
@@ -427,7 +438,8 @@ class RowsIndex(Index):
     def dim(self): return self.passages.dim
     def vectors(self, ids): return self.passages.vectors(ids)
     def add(self, vectors):
-        raise ValueError(f"an index of kind {self.kind!r} is finished and cannot be added to; build one of your own with RagRetriever.from_documents")
+        raise ValueError(f"an index of kind {self.kind!r} is finished and cannot be added to; build one of your own with "
+            f"RagRetriever.from_documents")
     def is_initialized(self): return self.proposer is not None
 
     def init_index(self):
@@ -441,14 +453,16 @@ def _candidates(self:RowsIndex, queries, k, exclude):
     self.init_index()
     if isinstance(self.proposer, Index): return self.proposer._candidates(queries, k, exclude)
     if k < len(self): k = max(k - SPARE, self.candidates or 0)
-    return torch.from_numpy(self.proposer.search(np.ascontiguousarray(queries.cpu().numpy()), min(k, len(self)), params=self._how(self.proposer, exclude))[1])
+    return torch.from_numpy(self.proposer.search(np.ascontiguousarray(queries.cpu().numpy()), min(k, len(self)),
+        params=self._how(self.proposer, exclude))[1])
 
 @patch
 def _how(self:RowsIndex, index, exclude):
     "FAISS's search parameters, where something differs from what the index file says."
     import faiss
     if exclude is None and not self.nprobe and not self.ef_search: return None
-    index, more = faiss.downcast_index(index), {} if exclude is None else dict(sel=faiss.IDSelectorBitmap(np.packbits(~exclude.numpy(), bitorder="little")))
+    index, more = faiss.downcast_index(index), {} if exclude is None else dict(sel=faiss.IDSelectorBitmap(np.packbits(~exclude.numpy(),
+        bitorder="little")))
     if isinstance(index, faiss.IndexPreTransform): return faiss.SearchParametersPreTransform(index_params=self._how(index.index, exclude))
     if isinstance(index, faiss.IndexHNSW): return faiss.SearchParametersHNSW(efSearch=self.ef_search or index.hnsw.efSearch, **more)
     if isinstance(index, faiss.IndexIVF): return faiss.SearchParametersIVF(nprobe=self.nprobe or index.nprobe, **more)
@@ -496,7 +510,8 @@ def columns_of(self:RowsIndex,
 )->dict:        # Lists by the names of the columns; `embeddings` is an array
     "The columns of some rows."
     texts = Hits([rows], np.zeros((1, len(rows)))).with_passages(self.passages).passages[0] if rows else []
-    return {**{c: [(p or {}).get(c, "") for p in texts] for c in ("id", "title", "text")}, "embeddings": self.vectors(torch.tensor(rows, dtype=torch.long)).numpy()}
+    return {**{c: [(p or {}).get(c, "") for p in texts] for c in ("id", "title", "text")},
+        "embeddings": self.vectors(torch.tensor(rows, dtype=torch.long)).numpy()}
 
 # %% ../../nbs/store/08_hub.ipynb #cell-51
 def _without(thing, **instead):
@@ -539,7 +554,8 @@ class WikiDPRIndex(RowsIndex):
         if m := re.fullmatch(r"(?:psgs_w100\.)?(nq|multiset)\.(\w+)", index_name): which, index_name = m.groups()
         if index_name not in _FAISS: raise ValueError(f"{dataset} has no index {index_name!r}; there are {', '.join(map(repr, _FAISS))}")
         if which not in ("nq", "multiset"): raise ValueError(f"the vectors are 'nq' or 'multiset', not {which!r}")
-        self.settings = dict(dataset=str(dataset), dataset_split=split, dataset_revision=revision, use_dummy_dataset=dummy,   # as in `RagConfig`
+        # as in `RagConfig`
+        self.settings = dict(dataset=str(dataset), dataset_split=split, dataset_revision=revision, use_dummy_dataset=dummy,
                              index_name=index_name if which == "nq" else f"{which}.{index_name}", index_path=index_path and str(index_path))
         self.index_name, self.index_path, self.dummy, self.files = index_name, index_path, dummy, HubFiles(dataset, revision)
         self.index_file = f"index/psgs_w100.{which}.{_FAISS[index_name][0]}-IP-{split}.faiss"
@@ -568,7 +584,8 @@ def announce(
     here = next(p for p in (cache, *cache.parents) if p.exists())
     if wanted and constants.is_offline_mode(): raise files._unreachable(", ".join(wanted), None)
     if wanted and (free := shutil.disk_usage(here).free) < size:
-        raise OSError(f"{files.name}: {', '.join(wanted)} is {_size(size)}, and {here} has room for {_size(free)}; set HF_HOME to a folder on another disk")
+        raise OSError(f"{files.name}: {', '.join(wanted)} is {_size(size)}, and {here} has room for {_size(free)}; set HF_HOME to a "
+            f"folder on another disk")
     first = f"{files.name}: downloading {', '.join(wanted)}, {_size(size)}, once{what and f' ({what})'}." if wanted else ""
     if first or more: (say or _stderr)(f"{first} {more}".strip())
 
@@ -581,7 +598,8 @@ def _announce(self:WikiDPRIndex, folder, say):
     sizes = self.files.listing(folder)
     if self.dummy: return announce(self.files, sizes, say)
     away = {n: s for n, s in sizes.items() if not self.files.local(n)}
-    more = (f"The passages and their vectors ({_size(sum(away.values()))} in {len(away)} files) stay on the Hub: what is found is read from there, "
+    more = (f"The passages and their vectors ({_size(sum(away.values()))} in {len(away)} files) stay on the Hub: what is found is read "
+        f"from there, "
             f"a few MB a passage, and kept in {self.files.cache()}.") if away and not self.files.known(folder) else ""
     size = None if self.index_path else self.files.listing("index").get(self.index_file)
     if size is None and not self.index_path: raise ValueError(f"{self.files.name} has no file {self.index_file}")

@@ -37,10 +37,13 @@ def vector(text):
     return (v/np.linalg.norm(v)).astype(np.float32)
 
 def encode(rows): return np.stack([vector(r["text"]) for r in rows])
-def some(n, start=0): return Passages.from_documents([{"id": f"d{i}", "title": f"T{i}", "text": f"document number {i}"} for i in range(start, start+n)])
-def create(path, n=12, start=0, **kw): return IndexFolder.create(path, some(n, start), encode(some(n, start)), ENCODER, **{"index_kind": "hnsw", **kw})
+def some(n, start=0):
+    return Passages.from_documents([{"id": f"d{i}", "title": f"T{i}", "text": f"document number {i}"} for i in range(start, start+n)])
+def create(path, n=12, start=0, **kw):
+    return IndexFolder.create(path, some(n, start), encode(some(n, start)), ENCODER, **{"index_kind": "hnsw", **kw})
 def add(path, n=3, start=100): return IndexFolder.open(path).append(some(n, start), encode(some(n, start)))
-def build(path, n=12, **kw): return build_folder(path, some(n), encode, ENCODER, **{"shard_size": 4, "index_kind": "hnsw", "progress": False, **kw})
+def build(path, n=12, **kw):
+    return build_folder(path, some(n), encode, ENCODER, **{"shard_size": 4, "index_kind": "hnsw", "progress": False, **kw})
 
 
 def contents(folder):
@@ -49,7 +52,8 @@ def contents(folder):
     alive = [i for i in range(len(folder)) if folder.deleted is None or not folder.deleted[i]]
     for i in alive:
         n = rows[i]["document"][1:]
-        assert (rows[i]["title"], rows[i]["text"], rows[i]["id"]) == (f"T{n}", f"document number {n}", f"d{n}#0"), f"row {i} holds {rows[i]}"
+        assert (rows[i]["title"], rows[i]["text"], rows[i]["id"]) == (f"T{n}", f"document number {n}",
+            f"d{n}#0"), f"row {i} holds {rows[i]}"
     assert len(rows) == len(vectors) == len(folder) and np.array_equal(vectors, encode(rows)), "vectors are not those that were written"
     hits = folder.index().search(vectors[alive], 1)
     assert hits.ids[:, 0].tolist() == alive, "not every passage is found by its own vector"
@@ -141,19 +145,26 @@ def _cut_off(path):
 def _kept(n, n_docs): return n_docs, tuple(sorted(f"{n_docs}-{d['id']}" for d in toy_documents()[:n]))
 
 CHANGES = {
-    "build":    Change(build, ids((0, 12)), again=lambda p: build(p) if not (p/"manifest.json").exists() or p.with_name(p.name + ".building").exists() else None),
+    "build":    Change(build, ids((0, 12)), again=lambda p: build(p)
+    if not (p/"manifest.json").exists() or p.with_name(p.name + ".building").exists() else None),
     "rebuild":  Change(lambda p: build(p, 5, overwrite=True), ids((0, 5)), _life, ids((0, 1), (2, 12), (100, 101), (102, 103))),
     "create":   Change(create, ids((0, 12)), again=lambda p: create(p, overwrite=True)),
     "add":      Change(add, ids((0, 12), (100, 103)), create, ids((0, 12))),
     "add, graph grows": Change(_absorbing, ids((0, 12), (200, 204)), create, ids((0, 12))),
     "delete":   Change(lambda p: IndexFolder.open(p).delete([0, 5]), ids((1, 5), (6, 12)), create, ids((0, 12))),
-    "compact":  Change(lambda p: IndexFolder.open(p).compact(), ids((0, 1), (2, 12), (100, 101), (102, 103)), _life, ids((0, 1), (2, 12), (100, 101), (102, 103))),
-    "save":     Change(lambda p: _retriever(6, 3).save_pretrained(p), _kept(6, 3), state=_saved, again=lambda p: _retriever(6, 3).save_pretrained(p, overwrite=True)),
-    "save over": Change(lambda p: _retriever(4, 2).save_pretrained(p, overwrite=True), _kept(4, 2), lambda p: _retriever(6, 3).save_pretrained(p), _kept(6, 3), state=_saved),
+    "compact":  Change(lambda p: IndexFolder.open(p).compact(), ids((0, 1), (2, 12), (100, 101), (102, 103)), _life,
+    ids((0, 1), (2, 12), (100, 101), (102, 103))),
+    "save":     Change(lambda p: _retriever(6, 3).save_pretrained(p), _kept(6, 3), state=_saved,
+    again=lambda p: _retriever(6, 3).save_pretrained(p, overwrite=True)),
+    "save over": Change(lambda p: _retriever(4, 2).save_pretrained(p, overwrite=True), _kept(4, 2),
+    lambda p: _retriever(6, 3).save_pretrained(p), _kept(6, 3), state=_saved),
     "save a rag": Change(lambda p: _rag(6, 3).save_pretrained(p), _kept(6, 3), state=_saved_rag),
-    "save a rag over": Change(lambda p: _rag(4, 2).save_pretrained(p), _kept(4, 2), lambda p: _rag(6, 3).save_pretrained(p), _kept(6, 3), state=_saved_index),
-    "open, a save having been killed": Change(lambda p: IndexFolder.open(p/"index"), _kept(4, 2), _cut_off, _kept(4, 2), state=_saved_index),
-    "save a model over": Change(lambda p: _rag(4, 2).model.save_pretrained(p), (2, ()), lambda p: _rag(6, 3).model.save_pretrained(p), (3, ()), state=_saved_model),
+    "save a rag over": Change(lambda p: _rag(4, 2).save_pretrained(p), _kept(4, 2), lambda p: _rag(6, 3).save_pretrained(p), _kept(6, 3),
+    state=_saved_index),
+    "open, a save having been killed": Change(lambda p: IndexFolder.open(p/"index"), _kept(4, 2), _cut_off, _kept(4, 2),
+    state=_saved_index),
+    "save a model over": Change(lambda p: _rag(4, 2).model.save_pretrained(p), (2, ()), lambda p: _rag(6, 3).model.save_pretrained(p),
+    (3, ()), state=_saved_model),
 }
 
 
@@ -179,7 +190,8 @@ def must(outcome):
 
 def explains(outcome, *names):
     "Whether an outcome is an error of a kind that explains itself, and names one of these."
-    return outcome.ended == "raised" and any(k in outcome.value[1] for k in KINDS) and (not names or any(n in outcome.value[2] for n in names))
+    return outcome.ended == "raised" and any(k in outcome.value[1]
+        for k in KINDS) and (not names or any(n in outcome.value[2] for n in names))
 
 def judge(change, path, what):
     "'old', 'new' or 'error' (only where nothing was there); otherwise a complaint that begins with '!'. Looked at in one child."
@@ -205,7 +217,8 @@ def _judged(change, path, ended):
     for home in (path, path/"index"):
         if again and (home/"manifest.json").exists():
             files = json.loads((home/"manifest.json").read_text())["files"]
-            left += [n for n in os.listdir(home) if n.split(".")[0] in ("passages", "embeddings", "index", "deleted") and n not in files and (home/n).is_file() or n == mod.SAVING and change.old != change.new]
+            left += [n for n in os.listdir(home) if n.split(".")[0] in ("passages", "embeddings", "index", "deleted") and n not in files
+                and (home/n).is_file() or n == mod.SAVING and change.old != change.new]
     if left: return f"! left lying about: {left}"
     return word
 
@@ -222,7 +235,8 @@ def at_point(place, n, how):
     if how == "power cut":
         for lost in out.unsynced:
             if os.path.isfile(lost): os.truncate(lost, 0)
-    if how in ("full disk", "sync fails") and hit and not (out.ended == "returned" or explains(out)): word = f"! ended with {out.ended} {out.value}\n{out.traceback}"
+    if how in ("full disk", "sync fails") and hit and not (out.ended == "returned" or explains(out)):
+        word = f"! ended with {out.ended} {out.value}\n{out.traceback}"
     else: word = judge(change, path, out)
     place.gone(path)
     return word, hit[0] if hit else None
@@ -275,7 +289,8 @@ def two_writers(share, seed, report):
         place = Place(change)
         try:
             calls = points(place)
-            for n in ([*range(1, len(calls) + 1)] if share >= 1 else sorted(rng.sample(range(1, len(calls) + 1), max(1, round(share*len(calls)))))):
+            for n in ([*range(1, len(calls) + 1)] if share >= 1
+                else sorted(rng.sample(range(1, len(calls) + 1), max(1, round(share*len(calls)))))):
                 path, seen = place.fresh(), {}
                 def decide(i, call, n=n, path=path, seen=seen):
                     if i == n: seen["reader"], seen["writer"] = trace.forked(lambda: state(path)), trace.forked(lambda: _second(path))
@@ -288,24 +303,30 @@ def two_writers(share, seed, report):
         report.row("writers", (name,), sum(tally.values()), tally)
 
 def _both(change, path, out, reader, writer):
-    if reader.ended != "returned" or set(reader.value) not in (set(change.old), set(change.new)): return f"! a reader found {reader.ended} {reader.value}\n{reader.traceback}"
+    if reader.ended != "returned" or set(reader.value) not in (set(change.old), set(change.new)):
+        return f"! a reader found {reader.ended} {reader.value}\n{reader.traceback}"
     more = set(range(300, 302)) if writer.ended == "returned" else set()
-    if not more and not explains(writer, "is writing to it", "changed it meanwhile"): return f"! the second writer: {writer.ended} {writer.value}\n{writer.traceback}"
-    if out.ended != "returned" and not (more and explains(out, "rewritten since", "changed it meanwhile")): return f"! the first writer: {out.ended} {out.value}\n{out.traceback}"
+    if not more and not explains(writer, "is writing to it", "changed it meanwhile"):
+        return f"! the second writer: {writer.ended} {writer.value}\n{writer.traceback}"
+    if out.ended != "returned" and not (more and explains(out, "rewritten since", "changed it meanwhile")):
+        return f"! the first writer: {out.ended} {out.value}\n{out.traceback}"
     now = set(must(trace.forked(lambda: state(path))))
     wanted = [set(change.new) | more] if out.ended == "returned" else [set(change.old) | more]
     if more and change is CHANGES["rebuild"]: wanted += [set(change.new)]              # overwriting comes last and replaces what was added
-    return ("second refused" if not more else "both done" if out.ended == "returned" else "first refused") if now in wanted else f"! holds {sorted(now)}"
+    return ("second refused" if not more else "both done" if out.ended == "returned"
+        else "first refused") if now in wanted else f"! holds {sorted(now)}"
 
 def readers(report):
     "A reader is held before each file that it opens, and when all is open, while a writer adds, compacts, overwrites and saves."
     def busy(path): add(path); IndexFolder.open(path).delete([0]).compact()
     def passages(path): f = IndexFolder.open(path, verify=True); f.passages[0]; f.index(); return lambda: contents(f)
-    def retriever(path): r = RagRetriever.from_pretrained(path, verify=True); r._encoder = toy_encoder(); return lambda: _whole(*_of_retriever(r))
+    def retriever(path):
+        r = RagRetriever.from_pretrained(path, verify=True); r._encoder = toy_encoder(); return lambda: _whole(*_of_retriever(r))
     def whole(path):
         r = Rag.from_pretrained(path); r.retriever._encoder = toy_encoder()
         return lambda: _whole_rag(r)
-    rows = (("add", create, passages, add, ids((0, 12)), ids((0, 12), (100, 103))), ("add, delete, compact", create, passages, busy, ids((0, 12)), ids((1, 12), (100, 103))),
+    rows = (("add", create, passages, add, ids((0, 12)), ids((0, 12), (100, 103))),
+        ("add, delete, compact", create, passages, busy, ids((0, 12)), ids((1, 12), (100, 103))),
             ("overwrite", create, passages, lambda p: create(p, 5, 500, overwrite=True), ids((0, 12)), ids((500, 505))),
             ("save over", *(CHANGES["save over"].before, retriever, CHANGES["save over"].do), _kept(6, 3), _kept(4, 2)),
             ("save a rag over", *(CHANGES["save a rag over"].before, whole, CHANGES["save a rag over"].do), _kept(6, 3), _kept(4, 2)))
@@ -327,7 +348,8 @@ def readers(report):
                 good = out.ended == "returned" and (out.value in (old, new) if not seen[0] else out.value == old)
                 word = ("old" if out.value == old else "new") if good else "error" if explains(out, "open it again", "missing") else "!"
                 tally[word] += 1
-                if word == "!" or word == "error": report.complain(f"reader beside {name}, held at {n}: {out.ended} {out.value}\n{out.traceback}")
+                if word == "!" or word == "error":
+                    report.complain(f"reader beside {name}, held at {n}: {out.ended} {out.value}\n{out.traceback}")
         finally: place.close()
         report.row("readers", (name,), sum(tally.values()), tally)
 
@@ -339,7 +361,8 @@ def damages(data, rng, flips):
     n = len(data)
     for i in sorted({0, 1, n//2, n-1, *(rng.randrange(n) for _ in range(flips))}):
         b = bytearray(data); b[i] ^= 1 << rng.randrange(8); yield "bit flipped", bytes(b)
-    for i in sorted({0, 1, 4, n//4, n//2, n-8, n-1, *(rng.randrange(n) for _ in range(flips//3))} & set(range(n))): yield "truncated", data[:i]
+    for i in sorted({0, 1, 4, n//4, n//2, n-8, n-1, *(rng.randrange(n) for _ in range(flips//3))} & set(range(n))):
+        yield "truncated", data[:i]
     for _ in range(max(2, flips//6)):
         b, i = bytearray(data), rng.randrange(n); b[i:i+512] = bytes(len(b[i:i+512])); yield "a block of zeros", bytes(b)
         b, i = bytearray(data), rng.randrange(n); b[i:i+64] = rng.randbytes(len(b[i:i+64])); yield "a block of garbage", bytes(b)
@@ -357,7 +380,9 @@ def damage_matrix(share, seed, report):
     try:
         for file in sorted(p.name for p in before.iterdir() if p.name != ".lock"):
             tally, large = Counter(), Counter()
-            many = [*damages((before/file).read_bytes(), rng, flips), *((f"in place of {other}", (before/other).read_bytes()) for other in sorted(os.listdir(before)) if other not in (file, ".lock"))]
+            many = [*damages((before/file).read_bytes(), rng, flips),
+                *((f"in place of {other}", (before/other).read_bytes()) for other in sorted(os.listdir(before))
+                if other not in (file, ".lock"))]
             if file == "manifest.json": many += [("a newer version", v) for v in _newer(before)]
             for name, how in many:
                 path = place.fresh()
@@ -395,8 +420,10 @@ def _checked(look, file):
 
 # --- the report ----------------------------------------------------------------------------------------------------------------------
 
-TABLES = {"points": ("A change goes wrong at its n-th system call that changes something", ("change", "what happens"), ("old", "new", "error")),
-          "writers": ("A second writer, while the first is held at each of its points", ("first writer",), ("second refused", "both done", "first refused")),
+TABLES = {"points": ("A change goes wrong at its n-th system call that changes something", ("change", "what happens"),
+    ("old", "new", "error")),
+          "writers": ("A second writer, while the first is held at each of its points", ("first writer",),
+          ("second refused", "both done", "first refused")),
           "readers": ("A reader is held before each file that it opens, while a writer changes the folder", ("writer",), ("old", "new")),
           "damage": ("A file is damaged", ("file", "folder"), ("named", "same", "by --check"))}
 
@@ -418,7 +445,8 @@ class Report:
 def main(argv=None):
     args = argparse.ArgumentParser(prog="python -m tests.faults.matrix", description=__doc__.split("\n")[0])
     args.add_argument("--full", action="store_true", help="every point, every way")
-    args.add_argument("--share", type=float, default=.04, help="share of the points that a short run tries (it kills at four times as many)")
+    args.add_argument("--share", type=float, default=.04, help="share of the points that a short run tries (it kills at four times as "
+        "many)")
     args.add_argument("--seed", type=int, default=0)
     args.add_argument("--only", nargs="*", help="points, writers, readers, damage, or changes by name")
     args = args.parse_args(argv)

@@ -12,9 +12,12 @@ _libc = ctypes.CDLL(None, use_errno=True) if AVAILABLE else None
 if AVAILABLE: _libc.ptrace.restype, _libc.ptrace.argtypes = ctypes.c_long, [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
 _TRACEME, _GETREGS, _SETREGS, _SYSCALL, _SETOPTIONS, _GETEVENTMSG = 0, 12, 13, 24, 0x4200, 0x4201
 _OPTIONS = 0x1 | 0x2 | 0x4 | 0x8 | 0x100000                # SYSGOOD, FORK, VFORK, CLONE, EXITKILL
-_NUMBERS = {1: "write", 18: "pwrite", 20: "writev", 2: "open", 257: "openat", 85: "creat", 74: "fsync", 75: "fdatasync", 76: "truncate", 77: "ftruncate", 285: "fallocate",
-            82: "rename", 264: "renameat", 316: "renameat2", 83: "mkdir", 258: "mkdirat", 84: "rmdir", 87: "unlink", 263: "unlinkat", 86: "link", 265: "linkat", 88: "symlink",
-            266: "symlinkat", 42: "connect", 59: "execve", 322: "execve", 40: "sendfile", 326: "copy_file_range", 90: "chmod", 268: "fchmodat"}
+_NUMBERS = {1: "write", 18: "pwrite", 20: "writev", 2: "open", 257: "openat", 85: "creat", 74: "fsync", 75: "fdatasync", 76: "truncate",
+    77: "ftruncate", 285: "fallocate",
+            82: "rename", 264: "renameat", 316: "renameat2", 83: "mkdir", 258: "mkdirat", 84: "rmdir", 87: "unlink", 263: "unlinkat",
+            86: "link", 265: "linkat", 88: "symlink",
+            266: "symlinkat", 42: "connect", 59: "execve", 322: "execve", 40: "sendfile", 326: "copy_file_range", 90: "chmod",
+            268: "fchmodat"}
 _WRITES = {"write", "pwrite", "writev", "ftruncate", "truncate", "fallocate", "sendfile", "copy_file_range"}
 _CREATES = {"open", "openat", "creat", "mkdir", "mkdirat", "link", "linkat", "symlink", "symlinkat"}
 ROOM = _WRITES | _CREATES                                   # what a full disk refuses
@@ -82,7 +85,8 @@ class _Task:
             flags = r.rsi if name == "open" else r.rdx
             if not flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC): return None
             return Call(name, self.at(here, r.rdi) if name == "open" else self.at(r.rdi, r.rsi))
-        if name in ("write", "pwrite", "writev", "fsync", "fdatasync", "ftruncate", "fallocate", "sendfile"): return Call(name, self.fd(r.rdi), size=r.rdx if "write" in name else 0)
+        if name in ("write", "pwrite", "writev", "fsync", "fdatasync", "ftruncate", "fallocate", "sendfile"):
+            return Call(name, self.fd(r.rdi), size=r.rdx if "write" in name else 0)
         if name in ("connect", "execve"): return Call(name, f"family {self.family(r.rsi)}" if name == "connect" else self.text(r.rdi))
         if name == "copy_file_range": return Call(name, self.fd(r.rdx))
         if name == "rename": return Call(name, self.at(here, r.rdi), self.at(here, r.rsi))
@@ -102,7 +106,8 @@ def in_child(function, traced=False):
     try:
         if traced: _ptrace(_TRACEME, 0); os.kill(os.getpid(), signal.SIGSTOP)
         try: said = ("returned", function(), "")
-        except BaseException as e: said = ("raised", (type(e).__name__, [c.__name__ for c in type(e).__mro__], str(e)), traceback.format_exc())
+        except BaseException as e:
+            said = ("raised", (type(e).__name__, [c.__name__ for c in type(e).__mro__], str(e)), traceback.format_exc())
         answer.write(pickle.dumps(said)); answer.flush()
     finally: os._exit(0)
 
@@ -123,7 +128,8 @@ def forked(function):
 def run(
     function,          # called in the child
     root,              # changes below this folder are points
-    decide=None,       # called with (number of the point from 1, Call); gives None, "kill", "tear" (half the bytes, then killed), or an errno to fail with
+    # called with (number of the point from 1, Call); gives None, "kill", "tear" (half the bytes, then killed), or an errno to fail with
+    decide=None,
     reads=False,       # also count opening files below `root` for reading
 ):
     "The outcome of a function in a traced child."
@@ -132,7 +138,8 @@ def run(
     os.waitpid(pid, 0)
     _ptrace(_SETOPTIONS, pid, _OPTIONS)
     tasks[pid] = _Task(pid)
-    below = lambda p: root == "/" or p == root or p.startswith((root + "/", root + "."))      # the folder, what is in it, and what stands beside it under its name
+    # the folder, what is in it, and what stands beside it under its name
+    below = lambda p: root == "/" or p == root or p.startswith((root + "/", root + "."))
     _ptrace(_SYSCALL, pid)
     while True:
         tid, s = os.waitpid(-1, 0x40000000)                 # __WALL: threads too
@@ -178,4 +185,5 @@ def _note(call, unsynced):
     elif call.name in ("fsync", "fdatasync"): unsynced.discard(call.path)
     elif call.name.startswith("unlink"): unsynced.discard(call.path)
     elif call.name.startswith("rename"):
-        for p in [p for p in unsynced if p == call.path or p.startswith(call.path + "/")]: unsynced.discard(p); unsynced.add(call.to + p[len(call.path):])
+        for p in [p for p in unsynced if p == call.path or p.startswith(call.path + "/")]:
+            unsynced.discard(p); unsynced.add(call.to + p[len(call.path):])
