@@ -10,7 +10,8 @@ from rag_nb.core.toy import toy_documents, toy_encoder, toy_generator, toy_token
 DOCS, QUESTION = toy_documents(), "Who wrote the first computer program?"
 
 
-def rag(generator, **kw): return Rag.from_documents(DOCS, generator=generator, question_encoder=toy_encoder(), progress=False, n_docs=3, **kw)
+def rag(generator, **kw):
+    return Rag.from_documents(DOCS, generator=generator, question_encoder=toy_encoder(), progress=False, n_docs=3, **kw)
 
 
 def pair(kind="llama"): return toy_generator(kind), toy_tokenizer(kind=kind)
@@ -30,7 +31,8 @@ def ways(folder, tmp_path):
 
 
 @pytest.mark.parametrize("said, dtype", [
-    (dict(dtype=torch.float16), torch.float16), (dict(dtype="bfloat16"), torch.bfloat16), (dict(torch_dtype="torch.float16"), torch.float16),
+    (dict(dtype=torch.float16), torch.float16), (dict(dtype="bfloat16"), torch.bfloat16),
+    (dict(torch_dtype="torch.float16"), torch.float16),
     (dict(dtype=None), torch.float32), (dict(dtype="auto"), torch.float32)])
 def test_the_dtype_is_the_generators(folder, tmp_path, said, dtype):
     for way in ways(folder, tmp_path):
@@ -59,10 +61,12 @@ def test_device_map_attention_and_quantisation_reach_transformers(folder, tmp_pa
     for way in ways(folder, tmp_path):
         r = way(device_map="cpu", quantization_config="q", attn_implementation="eager", revision="main", token="t")
         assert r.model.generator.config._attn_implementation == "eager"
-        assert seen.pop() == dict(device_map="cpu", quantization_config="q", attn_implementation="eager", revision="main", token="t", trust_remote_code=False)
+        assert seen.pop() == dict(device_map="cpu", quantization_config="q", attn_implementation="eager", revision="main", token="t",
+            trust_remote_code=False)
 
 
-@pytest.mark.parametrize("late", ["device_map", "quantization_config", "revision", "token", "gguf_file", "attn_implementation", "trust_remote_code"])
+@pytest.mark.parametrize("late", ["device_map", "quantization_config", "revision", "token", "gguf_file", "attn_implementation",
+    "trust_remote_code"])
 def test_a_generator_in_memory_is_loaded_already(late):
     with pytest.raises(TypeError, match=rf"^{late}: this generator, a LlamaForCausalLM, is loaded already"): rag(pair(), **{late: "x"})
     model, tokenizer = pair()
@@ -122,8 +126,10 @@ def test_no_code_of_a_checkpoint_runs_and_nobody_is_asked(with_code, tmp_path):
     from rag_nb.hf.tokenizer import RagTokenizer
     toy_encoder().save_pretrained(tmp_path/"encoder")
     two = RagTokenForGeneration.from_pretrained_question_encoder_generator
-    calls = [*ways(with_code, tmp_path), lambda: TextEncoder.from_pretrained(with_code), lambda: rag(pair(), ).with_retriever(RagRetriever.from_pretrained(with_code)),
-             lambda: two(str(tmp_path/"encoder"), with_code), lambda: two(with_code, with_code), lambda: AutoTokenizer.from_pretrained(with_code)]
+    calls = [*ways(with_code, tmp_path), lambda: TextEncoder.from_pretrained(with_code),
+        lambda: rag(pair(), ).with_retriever(RagRetriever.from_pretrained(with_code)),
+             lambda: two(str(tmp_path/"encoder"), with_code), lambda: two(with_code, with_code),
+             lambda: AutoTokenizer.from_pretrained(with_code)]
     for call in calls:
         with pytest.raises((ValueError, OSError)): call()
     rag(pair()).save_pretrained(tmp_path/"rag")
@@ -150,9 +156,12 @@ def test_every_call_of_an_auto_class_says_whose_code_runs():
 
 
 WRITES = [  # what a template opens, what the model writes, the text, the thoughts
-    (False, "plain", "plain", ""), (False, "<think>a</think>b", "b", "a"), (True, "a</think>b", "b", "a"), (True, "<think>a</think>b", "b", "<think>a"),
-    (False, "<think>\nétude\n</think>\n\nça va", "ça va", "étude"), (False, "x<think>y</think>z<think>w</think>", "xz", "yw"), (False, "1 < 2 <th", "1 < 2 <th", ""),
-    (False, "<think>a", "", "a"), (True, "a</thi", "", "a</thi"), (False, "<think></think>", "", ""), (False, "<<think>a<</think>>", "<>", "a<")]
+    (False, "plain", "plain", ""), (False, "<think>a</think>b", "b", "a"), (True, "a</think>b", "b", "a"),
+    (True, "<think>a</think>b", "b", "<think>a"),
+    (False, "<think>\nétude\n</think>\n\nça va", "ça va", "étude"), (False, "x<think>y</think>z<think>w</think>", "xz", "yw"),
+    (False, "1 < 2 <th", "1 < 2 <th", ""),
+    (False, "<think>a", "", "a"), (True, "a</thi", "", "a</thi"), (False, "<think></think>", "", ""),
+    (False, "<<think>a<</think>>", "<>", "a<")]
 
 
 @pytest.fixture
@@ -183,8 +192,9 @@ def test_thoughts_are_no_part_of_the_answer(says, opened, written, text, thought
     r = says(written, opened, special=special)
     a = r.ask(QUESTION, max_new_tokens=r.limit)
     assert (a.text, a.thoughts) == (text, thoughts)
-    assert "".join(a.tokens).strip() == text and len(a.tokens) == len(a.token_ids) == len(a.doc_posterior) == len(a.running_posterior) == len(a.token_logprobs)
-    assert a.written[a.positions].tolist() == a.token_ids.tolist() and "".join(c.text for c in a.citations).replace(" ", "") == text.replace(" ", "")
+    assert "".join(a.tokens).strip() == text and len(a.tokens) == len(a.token_ids) == len(a.doc_posterior) == len(a.running_posterior) == len(a.token_logprobs)  # noqa: E501
+    assert a.written[a.positions].tolist() == a.token_ids.tolist() and "".join(c.text for c in a.citations).replace(" ",
+        "") == text.replace(" ", "")
     s = r.ask(QUESTION, max_new_tokens=r.limit, stream=True)
     assert "".join(s).strip() == text and (s.answer.text, s.answer.thoughts) == (text, thoughts)
     assert not a.cut and len(a.written) == r.limit
@@ -222,7 +232,7 @@ def test_the_reference_is_compared_with_the_text_alone(says):
 def test_what_a_document_says_of_thinking_opens_nothing():
     from rag_nb.core.answer import _opens_thought
     opens = lambda t: _opens_thought(rag(pair(), context_template=t).model.config)
-    assert opens("{text}{question}<think>\n") and not opens("{text}{question}<think>\n\n</think>\n\n") and not opens("<think>{text}{question}")
+    assert opens("{text}{question}<think>\n") and not opens("{text}{question}<think>\n\n</think>\n\n") and not opens("<think>{text}{question}")  # noqa: E501
 
 
 def chatting(template):
@@ -231,7 +241,7 @@ def chatting(template):
     return model, tok
 
 
-THINKS = "{% for m in messages %}[{{ m.role }}] {{ m.content }}\n{% endfor %}{% if enable_thinking is defined and not enable_thinking %}<think></think>{% endif %}"
+THINKS = "{% for m in messages %}[{{ m.role }}] {{ m.content }}\n{% endfor %}{% if enable_thinking is defined and not enable_thinking %}<think></think>{% endif %}"  # noqa: E501
 REFUSES = "{{ raise_exception('only parts as a list') }}"
 
 
@@ -248,5 +258,6 @@ def test_the_template_is_asked_not_to_think_and_says_what_the_system_says():
 def test_a_template_that_raises_is_named_and_not_asked_where_there_is_another():
     from rag_nb.hf.tokenizer import chat_template_of
     with pytest.raises(ValueError, match="only parts as a list.*pass context_template="): rag(chatting(REFUSES))
-    with pytest.raises(ValueError, match="system and user .*put what system= says into instruction="): chat_template_of(chatting(REFUSES)[1], system="S")
+    with pytest.raises(ValueError, match="system and user .*put what system= says into instruction="):
+        chat_template_of(chatting(REFUSES)[1], system="S")
     assert rag(chatting(REFUSES), context_template="{text} {question}").model.config.answer_prefix == ""

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from importlib.resources import files
 import torch, transformers
-from fastcore.basics import patch
 from functools import partial
 from safetensors.torch import load_file
 from tqdm.auto import tqdm
