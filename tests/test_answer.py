@@ -128,7 +128,7 @@ def test_parts_that_do_not_fit():
     from rag_nb.core.passages import Passages
     other = RagRetriever(index=make_index("exact", torch.randn(1, 7)), passages=Passages.from_documents(["one"]))
     with pytest.raises(ValueError, match="7 dimensions"): r.with_retriever(other)
-    with pytest.raises(TypeError, match="not a RagRetriever"): r.with_retriever("wiki")
+    with pytest.raises(TypeError, match="a str is no retriever"): r.with_retriever("wiki")
     with pytest.raises(ValueError, match="tokenizer"): Rag.from_documents(toy_documents(), generator=toy_generator("bart"), question_encoder=toy_encoder(), progress=False)
     with pytest.raises(ValueError, match="num_return_sequences"): r.ask("What?", num_beams=3, num_return_sequences=2)
 

@@ -150,7 +150,7 @@ def test_weights_alone_cannot_be_gone_on_from(tmp_path):
 @pytest.mark.parametrize("limit, best, left", [(1, False, {6}), (2, False, {4, 6}), (None, False, {2, 4, 6}), (1, True, {2, 6})])
 def test_older_checkpoints_go_when_the_newer_is_whole(tmp_path, monkeypatch, limit, best, left):
     "At the moment when one is deleted, the newest is whole; the best stays."
-    from rag_nb import train
+    from rag_nb.core import train
     seen, remove = [], train._remove
     monkeypatch.setattr(train, "_remove", lambda at: (seen.append(at.exists() and why_not_whole(max(train._checkpoints(tmp_path), key=lambda p: int(p.name[11:])))), remove(at)))
     more = dict(eval_data=DATA[:4], eval_strategy="steps", eval_steps=2, load_best_model_at_end=True, metric_for_best_model="best", callbacks=[OnlyFirst()]) if best else {}
@@ -189,7 +189,7 @@ def test_another_error_is_not_called_a_full_disk(tmp_path, monkeypatch):
 
 def test_a_checkpoint_of_the_same_step_is_kept_until_the_new_one_is_whole(tmp_path, monkeypatch):
     "Training again from step 2 over a checkpoint of step 4: killed in between, that one comes back."
-    from rag_nb import train
+    from rag_nb.core import train
     finetune(make(), DATA, tmp_path, **SAVING)
     before = (tmp_path/"checkpoint-4/trained.safetensors").read_bytes()
     def killed(*a): raise KeyboardInterrupt
@@ -405,7 +405,7 @@ def test_smoothing_in_the_configuration_is_refused(tmp_path):
 
 
 def test_a_field_that_nobody_has_tried_is_refused(tmp_path, monkeypatch):
-    from rag_nb import train
+    from rag_nb.core import train
     monkeypatch.setattr(train, "WORKS", WORKS - {"weight_decay"})
     with pytest.raises(ValueError, match="weight_decay is new in Transformers"): finetune(make(), DATA, tmp_path, weight_decay=.1, **QUICK)
 
