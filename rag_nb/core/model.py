@@ -723,7 +723,7 @@ def generate(self:_Head,
                      logits_processor, stopping_criteria, do_deduplication, streamer, tokenizer, token_type_ids, questions, decoding, kind, engine,
                      synced_gpus, labels, **kwargs)
 
-# %% ../../nbs/core/08_model.ipynb #cell-70
+# %% ../../nbs/core/08_model.ipynb #cell-71
 @patch
 def generate(self:RagSequenceForGeneration, input_ids=None, attention_mask=None, context_input_ids=None, context_attention_mask=None, doc_scores=None,
              do_deduplication=None, num_return_sequences=None, num_beams=None, n_docs=None, **kwargs):

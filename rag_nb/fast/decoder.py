@@ -865,7 +865,7 @@ def kit_for(g):
 
 # %% ../../nbs/fast/01_decoder.ipynb #cell-80
 class Engine:
-    "Reads contexts and takes the steps, as `Loop` does, for generators and settings that it knows."
+    "Reads contexts and takes the steps, as `ReferenceDecoder` does, for generators and settings that it knows."
     fused_on = "cuda"                                                                               # where the kernels run
     def __init__(self, generator, ids, mask, gc, processors, criteria, trace):
         self.g, self.ids, self.attention, self.gc, self.processors = generator, ids, mask, gc, processors
@@ -874,7 +874,7 @@ class Engine:
 
     @torch.no_grad()
     def search(self, log_prior, gc, docs):
-        "As `Loop.search`."
+        "As `ReferenceDecoder.search`."
         M = gc.num_beams
         steps = self._steps(log_prior, gc, Rules(self.processors(M, docs), gc.max_length, self.V, self.ids.device))
         self.shelf = steps.shelf
@@ -935,7 +935,7 @@ def _shut(rules, limit, V):
 
 @register_decoder("fast")
 def engine_for(generator, ids, mask, gc, processors, criteria, trace):
-    "An `Engine` where it would give what `Loop` gives, else None."
+    "An `Engine` where it would give what `ReferenceDecoder` gives, else None."
     if gc.do_sample or trace.looked or trace.tables or unfit(generator) is not None: return None
     if any(type(c) not in (sc.MaxLengthCriteria, sc.EosTokenCriteria) for c in criteria): return None
     rules = processors(1, 1)

@@ -487,7 +487,7 @@ def kit_for(g):
     ...
 
 class Engine:
-    """Reads contexts and takes the steps, as `Loop` does, for generators and settings that it knows."""
+    """Reads contexts and takes the steps, as `ReferenceDecoder` does, for generators and settings that it knows."""
     fused_on: str = ...
     g: Any
     ids: Any
@@ -503,7 +503,7 @@ class Engine:
     def __init__(self, generator, ids, mask, gc, processors, criteria, trace) -> None: ...
 
     def search(self, log_prior, gc, docs):
-        """As `Loop.search`."""
+        """As `ReferenceDecoder.search`."""
         ...
 
     def scores(self, tokens, lengths, K, known):
@@ -523,5 +523,5 @@ def _shut(rules, limit, V):
     ...
 
 def engine_for(generator, ids, mask, gc, processors, criteria, trace):
-    """An `Engine` where it would give what `Loop` gives, else None."""
+    """An `Engine` where it would give what `ReferenceDecoder` gives, else None."""
     ...
