@@ -241,8 +241,8 @@ def _found_again(self:RagRetriever):
 
 def _load_encoder(record):
     "The encoder a record names: the embedded one where it is that, otherwise by name."
-    from rag_nb.demo.defaults import default_encoder
-    embedded = default_encoder.known                                             # name: what makes it
+    embedded = getattr(RagRetriever.default_encoder, "known", None)              # name: what makes it
+    if embedded is None: from rag_nb.demo.defaults import default_encoder; embedded = default_encoder.known
     if record["name"] in embedded: return embedded[record["name"]]()
     return TextEncoder.from_pretrained(record["name"], spec=EncoderSpec.from_dict(record["spec"]))
 
