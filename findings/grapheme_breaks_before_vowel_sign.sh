@@ -7,7 +7,7 @@
 set -eu
 dir=$(mktemp -d); trap 'rm -rf "$dir"' EXIT
 python3 -m venv "$dir/venv"
-"$dir/venv/bin/pip" install -q --disable-pip-version-check regex==2026.11.19
+"$dir/venv/bin/pip" install -q --no-compile --disable-pip-version-check regex==2026.11.19
 "$dir/venv/bin/python" - <<'PY'
 import platform, unicodedata
 from importlib.metadata import version

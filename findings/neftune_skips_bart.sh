@@ -7,7 +7,7 @@ set -eu
 dir=$(mktemp -d); trap 'rm -rf "$dir"' EXIT
 export HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 HF_HOME="$dir/hf"
 python3 -m venv "$dir/venv"
-"$dir/venv/bin/pip" install -q --disable-pip-version-check torch==2.13.0 transformers==5.24.0
+"$dir/venv/bin/pip" install -q --no-compile --disable-pip-version-check torch==2.13.0 transformers==5.24.0
 "$dir/venv/bin/python" - <<'PY'
 from importlib.metadata import version
 import torch
