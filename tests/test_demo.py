@@ -341,7 +341,7 @@ def test_what_is_shipped_is_small_and_named():
 def test_shipped_knowledge_is_whole_and_stays_as_it_is(rag):
     "Every checksum fits, and adding documents does not write into the package."
     from rag_nb.store.folder import IndexFolder
-    path = Path(demo.__file__).parent/"knowledge/squad48"
+    path = Path(demo.__file__).parent.parent/"knowledge/squad48"
     before = {p.name: p.stat().st_mtime_ns for p in path.iterdir()}
     folder = IndexFolder.open(path, verify=True)
     assert len(folder) == 2067 and {"LICENSE", "README.md"} < set(before) and sum(p.stat().st_size for p in path.iterdir()) < 3e6

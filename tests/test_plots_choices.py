@@ -137,7 +137,7 @@ def test_slips_are_named():
     with pytest.raises(TypeError, match="of type Answer"): plot_alternatives(make())
     with pytest.raises(TypeError, match="of type list"): plot_beams([])
 
-@pytest.mark.parametrize("module", ["choices", "plots_choices", "plots_training", "plots_space"])
+@pytest.mark.parametrize("module", ["candidates", "plots_candidates", "plots_training", "plots_space"])
 def test_importing_does_not_load_matplotlib(module):
-    code = f"import sys, rag_nb.{module}; sys.exit('matplotlib' in sys.modules)"
+    code = f"import sys, rag_nb.show.{module}; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
