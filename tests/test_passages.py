@@ -337,3 +337,29 @@ def test_a_damaged_neighbour_is_not_decoded():
     from rag_nb.core.passages import _picked
     text = pa.Array.from_buffers(pa.string(), 3, [None, pa.py_buffer(np.array([0, 1, 2, 3], np.int32).tobytes()), pa.py_buffer(b"a\xffc")])
     assert _picked(pa.table({"text": text}), [0, 2]) == {"text": ["a", "c"]}
+
+
+def test_one_thread_at_a_time_reads_a_parquet_file(tmp_path):
+    "A column is read beside rows and other columns: pyarrow's reader is never entered by two threads."
+    import threading
+    from concurrent.futures import ThreadPoolExecutor
+    docs = [{"id": str(i), "title": f"t{i}", "text": f"text {i}"} for i in range(3000)]
+    Passages.from_documents(docs, n_words=None).save(tmp_path/"p.parquet")
+    passages = Passages.open(tmp_path/"p.parquet")
+    part, inside, most, count = passages.parts[0], [0], [0], threading.Lock()
+
+    class Watched:
+        "The reader, and how many threads are in it."
+        def __init__(self, file): self.file = file
+        def __getattr__(self, name): return getattr(self.file, name)
+        def iter_batches(self, *args, **kwargs):
+            with count: inside[0] += 1; most[0] = max(most[0], inside[0])
+            try: yield from self.file.iter_batches(*args, **kwargs)
+            finally:
+                with count: inside[0] -= 1
+
+    part.file = Watched(part.file)
+    ask = [lambda: passages.column("title"), lambda: [passages[i]["title"] for i in range(0, 3000, 500)], lambda: passages.column("text")]
+    with ThreadPoolExecutor(6) as pool: got = [f.result() for f in [pool.submit(ask[i % 3]) for i in range(12)]]
+    assert most[0] == 1
+    assert got[0] == [f"t{i}" for i in range(3000)] and got[1] == [f"t{i}" for i in range(0, 3000, 500)]

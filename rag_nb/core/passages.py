@@ -244,15 +244,19 @@ def rows(self:_File, group, rows):
     columns.setdefault("id", [str(first+i) for i in rows])
     return [dict(zip(COLUMNS, values)) for values in zip(*_complete(columns).values())]
 
+# %% ../../nbs/core/02_passages.ipynb #cell-33
 @patch
 def column(self:_File, name):
-    "All values of one column, read group by group past the cache."
+    "All values of one column, read group by group past the cache; other threads read between two groups."
     names = [name] if name in self.names else [c for c in ("id", "text") if c in self.names]
     first = 0
-    for b in (b for g in range(len(self.sizes)) for b in self._batches(g, names)):
-        yield from _complete({"text": [""]*b.num_rows, **b.to_pydict()}, first)[name]
-        first += b.num_rows
+    for g in range(len(self.sizes)):
+        with self.lock: batches = list(self._batches(g, names))  # one thread at a time in pyarrow's reader, and no lock while a caller works
+        for b in batches:
+            yield from _complete({"text": [""]*b.num_rows, **b.to_pydict()}, first)[name]
+            first += b.num_rows
 
+# %% ../../nbs/core/02_passages.ipynb #cell-34
 @patch(cls_method=True)
 def open(cls:Passages,
     *paths,  # Parquet files; their rows are numbered through
@@ -260,7 +264,7 @@ def open(cls:Passages,
     "Passages in files, opened without reading them; columns other than `text` may be missing."
     return cls(parts=[_File(p) for p in paths])
 
-# %% ../../nbs/core/02_passages.ipynb #cell-36
+# %% ../../nbs/core/02_passages.ipynb #cell-39
 @dataclass(repr=False, eq=False)
 class Hits:
     "What a search found for B questions, K places each; places where nothing was found are masked."
@@ -292,7 +296,7 @@ class Hits:
         import pandas as pd
         return pd.DataFrame([{"question": b, **d} for b in range(len(self)) for d in self.documents(b)])
 
-# %% ../../nbs/core/02_passages.ipynb #cell-38
+# %% ../../nbs/core/02_passages.ipynb #cell-41
 @patch
 def _check(self:Hits):
     "Everything must have the shape of `ids`."
@@ -305,7 +309,7 @@ def _check(self:Hits):
     if self.passages is not None and [len(p) for p in self.passages] != [shape[1]]*shape[0]:
         raise ValueError(f"passages must be {shape[0]} lists of {shape[1]}, not lists of {[len(p) for p in self.passages]}")
 
-# %% ../../nbs/core/02_passages.ipynb #cell-41
+# %% ../../nbs/core/02_passages.ipynb #cell-44
 @patch
 def with_passages(self:Hits,
     passages,  # A `Passages`, or anything that gives dicts for a list of row numbers
@@ -325,7 +329,7 @@ def documents(self:Hits,
     return [dict(rank=k+1, doc=k, row=i, id=str((p or {}).get("id", i)), title=(p or {}).get("title") or "", text=(p or {}).get("text", ""), score=s)
             for k, (i, s, m, p) in enumerate(zip(ids, scores, mask, texts)) if m]
 
-# %% ../../nbs/core/02_passages.ipynb #cell-44
+# %% ../../nbs/core/02_passages.ipynb #cell-47
 @patch(cls_method=True)
 def of(cls:Hits,
     documents:list,  # For each question a list of passages: dicts with `text` (`title`, `id`), or strings
@@ -342,7 +346,7 @@ def of(cls:Hits,
     ids = [[b*K + k if d is not None else -1 for k, d in enumerate(row)] for b, row in enumerate(full)]
     return cls(ids, [s + [0.]*(K-len(s)) for s in scores], vectors=vectors, passages=full)
 
-# %% ../../nbs/core/02_passages.ipynb #cell-46
+# %% ../../nbs/core/02_passages.ipynb #cell-49
 @patch
 def __getitem__(self:Hits, b):
     "The hits of one question (B = 1), or of a slice or list of questions."
@@ -365,7 +369,7 @@ def keep(self:Hits,
     passages = None if self.passages is None else [[row[k] for k in which] for row in self.passages]
     return Hits(pick(self.ids), pick(self.scores), pick(self.mask), pick(self.vectors), passages, pick(self.lexical))
 
-# %% ../../nbs/core/02_passages.ipynb #cell-47
+# %% ../../nbs/core/02_passages.ipynb #cell-50
 @patch
 def head(self:Hits, k:int)->Hits:
     "The first `k` documents of each question."
@@ -390,7 +394,7 @@ def to(self:Hits, device)->Hits:
     "The same hits with their tensors on another device."
     return replace(self, **{k: x.to(device) for k in ("ids", "scores", "mask", "vectors", "lexical") if (x := getattr(self, k)) is not None})
 
-# %% ../../nbs/core/02_passages.ipynb #cell-50
+# %% ../../nbs/core/02_passages.ipynb #cell-53
 @patch
 def __repr__(self:Hits):
     lines = [f"Hits(B={self.shape[0]}, K={self.shape[1]}{', vectors' if self.vectors is not None else ''})"]

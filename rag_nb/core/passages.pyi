@@ -174,7 +174,7 @@ class _File:
         ...
 
     def column(self, name):
-        """All values of one column, read group by group past the cache."""
+        """All values of one column, read group by group past the cache; other threads read between two groups."""
         ...
 
 def _picked(table, rows):
