@@ -128,7 +128,7 @@ def test_no_gradient_is_the_recordings_own():
     before = [x.clone() for x in (first.detach(), *kept)]
     equal_before = graded(g, lambda: loss(g, b, record))[1]
     for x, y in zip((first.detach(), *kept), before): assert torch.equal(x, y)
-    own = {x.untyped_storage().data_ptr() for tape in record.tapes.values() for x in (*tape.grads, tape.out, tape.slope) if x is not None}
+    own = {x.untyped_storage().data_ptr() for tape in record.tapes.values() for x in (*tape.grads, tape.out, tape.grad_output) if x is not None}
     assert not own & {p.grad.untyped_storage().data_ptr() for p in weights} and equal_before
 
 
