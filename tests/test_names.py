@@ -14,6 +14,7 @@ from rag_nb.core.generate import SUPPORTED, UNSUPPORTED
 from rag_nb.core.names import BORROWED, CACHE, KV_CACHE, cache_argument, installed, moved, unknown_version
 from rag_nb.core.prefill import check_generator, prefill
 from rag_nb.core.toy import toy_encoder, toy_generator
+from rag_nb.fast.decoder import FAMILIES
 
 KINDS = ["bart", "t5", "mbart", "llama", "gpt2"]
 OTHER = next(n for n in KV_CACHE if n != CACHE)
@@ -432,7 +433,7 @@ def test_the_list_of_model_types_is_the_readers(kind):
     assert {*MODEL_TYPES[:9]} == {*reader._ONE_AT_A_TIME, *reader._GAP_FILLERS, "prophetnet"} and kind in MODEL_TYPES
 
 
-@pytest.mark.parametrize("name", sorted(rag_nb.fast.decoder.FAMILIES))
+@pytest.mark.parametrize("name", sorted(FAMILIES))
 def test_a_family_of_the_fast_decoder_is_still_a_class(name):
     assert hasattr(transformers, name), f"Transformers {transformers.__version__} has no {name} any more, and the fast decoder knows it by this name"
 
