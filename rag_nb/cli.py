@@ -90,7 +90,7 @@ def index(
     from rag_nb.demo.defaults import RagRetriever, TextEncoder
     embed = RagRetriever.default_encoder(device) if encoder is None else TextEncoder.from_pretrained(encoder, device=device)
     how = dict(index_kind=kind, n_words=n_words, overlap=overlap, overwrite=overwrite, columns=_columns(columns), errors="skip" if skip_errors else "raise")
-    folder = RagRetriever.from_documents(documents, question_encoder=embed, path=out, **how).folder if ray is None else _with_ray(out, documents, embed, ray, how)
+    folder = RagRetriever.from_documents(documents, encoder=embed, path=out, **how).folder if ray is None else _with_ray(out, documents, embed, ray, how)
     _report(_summary(folder, out), json)
 
 def _columns(text):
@@ -157,7 +157,7 @@ def _open(index, model, encoder):
     "A `Rag` over the index folder `index`: a checkpoint, a generator by name, or the built-in one."
     from rag_nb.demo.defaults import Rag, RagRetriever
     if model is not None and encoder is None: return Rag.from_pretrained(model, index=index)
-    retriever = RagRetriever.from_pretrained(index, question_encoder=encoder)
+    retriever = RagRetriever.from_pretrained(index, encoder=encoder)
     return Rag.from_parts(retriever, retriever.encoder, model)
 
 # %% ../nbs/cli.ipynb #cell-28
@@ -244,9 +244,9 @@ def train(
     if limit is not None and limit < 1: raise ValueError(f"--limit {limit}: ask for one question or more")
     run = _room(out, resume)
     from rag_nb.store.questions import read_questions
-    from rag_nb.core.objective import Plan
+    from rag_nb.core.objective import FinetuneConfig
     plan = dict(train=tuple(p.strip() for p in parts.split(",") if p.strip()), adapters=adapters or None, kind=kind, n_docs=n_docs, contrast=contrast, include_gold=include_gold, record=record)
-    Plan(**plan)                                                       # what is wrong with it is said before anything is loaded
+    FinetuneConfig(**plan)                                                       # what is wrong with it is said before anything is loaded
     asked = read_questions(questions, limit=limit)
     steps = dict(num_train_epochs=epochs, max_steps=max_steps or -1, per_device_train_batch_size=batch_size, learning_rate=learning_rate, seed=seed)
     _report_training(_trained(_open(index, model, encoder), asked, run, device, resume, **plan, **steps), out, len(asked), json)

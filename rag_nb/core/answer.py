@@ -20,14 +20,14 @@ from transformers import AutoConfig, AutoTokenizer, GenerationConfig, PreTrained
 from .config import RagConfig, unknown_argument
 from .passages import Hits
 from .encoder import TextEncoder, check_place
-from ..store.folder import of_one_save, staging
+from ..store.folder import consistent_read, atomic_save
 from ..hf.tokenizer import RagTokenizer, HOLE, PLAIN_TEMPLATE, chat_template_of, context_template
 from ..store.hub import HubFiles, announce, open_hub_index
 from .retriever import RagRetriever, as_retriever, check_count, check_question, config_for, encoder_of, question_list
 from .marginal import doc_log_prior
 from .prefill import check_generator
 from .model import RagTokenForGeneration, RagSequenceForGeneration, generator_class, usable_attention, _remove_parts, _WHERE, _HOW
-from .generate import HONOURED, generation_settings, decode_contexts, run_to_end, check_ways
+from .generate import SUPPORTED, generation_settings, decode_contexts, run_to_end, check_ways
 
 # %% ../../nbs/core/10_answer.ipynb #cell-05
 def _ending(answer):
@@ -162,7 +162,7 @@ class Rag:
         "Hold the retriever, after checking that the question encoder belongs to its passages, and let the model use these tokenizers."
         if retriever is None: raise TypeError("a Rag needs a retriever: RagRetriever.from_documents(docs) makes one")
         retriever = as_retriever(retriever)
-        config, made = self.model.config, retriever.made_by
+        config, made = self.model.config, retriever.encoder_provenance
         fit = retriever.check_questions(self.encoder, config.passage_encoder)
         if made is not None: config.passage_encoder = dict(name=made["name"], probe=made.get("probe"))
         if fit == "same" and retriever._encoder is None: retriever._encoder = self._named(made["name"])
@@ -320,9 +320,9 @@ def from_parts(cls:Rag,
 
 @patch(cls_method=True)
 def from_documents(cls:Rag,
-    docs, # whatever `RagRetriever.from_documents` takes
+    documents, # whatever `RagRetriever.from_documents` takes
     generator=None, # as for `from_parts`
-    question_encoder=None, # TextEncoder, name or folder, or None for the embedded one
+    encoder=None, # TextEncoder, name or folder, or None for the embedded one
     generator_tokenizer=None, # where `generator` is a model alone
     path:str|os.PathLike|None=None, # keep the index in this folder
     index_kind:str="exact", # kind of index
@@ -336,9 +336,9 @@ def from_documents(cls:Rag,
     "Index documents and put a `Rag` over them."
     _check_fields("from_documents()", kwargs.get("kind", "token"), {k: v for k, v in kwargs.items() if k != "kind"})
     loading, kwargs = _take_loading(kwargs)
-    encoder, pair = encoder_of(question_encoder), _generator(generator, generator_tokenizer, **loading)
+    encoder, pair = encoder_of(encoder), _generator(generator, generator_tokenizer, **loading)
     check_generator(pair[0])                                                                    # before an hour of embedding
-    retriever = RagRetriever.from_documents(docs, encoder, path=path, index_kind=index_kind, n_words=n_words, overlap=overlap, progress=progress,
+    retriever = RagRetriever.from_documents(documents, encoder, path=path, index_kind=index_kind, n_words=n_words, overlap=overlap, progress=progress,
                                             columns=columns, errors=errors)
     return cls.from_parts(retriever, encoder, pair, **kwargs)
 
@@ -352,15 +352,15 @@ def _check_fields(where, kind, given):
 # %% ../../nbs/core/10_answer.ipynb #cell-30
 @patch
 @torch.no_grad()
-def find(self:Rag,
+def retrieve(self:Rag,
     questions:str|list, # B strings, or one
     n_docs:int|None=None, # K
-) -> tuple: # hits (B, K) and document scores (B, K)
+) -> Hits: # (B, K), with their `doc_scores`
     "Embed the questions as written and search once."
     questions, encoder = question_list(questions), self.encoder
     with evaluating(encoder.model): vectors = encoder(questions, "question") if questions else torch.zeros(0, encoder.dim)     # (B, D)
     with self.lending(): hits = self.retriever.search(vectors, self.model.config.n_docs if n_docs is None else n_docs, questions, self.model.config.lexical_weight)
-    return hits, self.model.rag.doc_scores(vectors, hits)
+    return replace(hits, doc_scores=self.model.rag.doc_scores(vectors, hits))
 
 @patch
 def lending(self:Rag):
@@ -497,13 +497,13 @@ def ask(self:Rag,
     hits:Hits|None=None, # documents to read, instead of searching
     decoding:str="thorough", # RAG-Sequence: or "fast"
     batch_size:int=8, # questions at a time
-    engine:str="auto", # the fast way where it gives the same; "general": the loop that always works
+    decoder:str="auto", # the fast way where it gives the same; "reference": the loop that always works
     **generation, # any other field of `GenerationConfig`
 ) -> Answer: # a list for a list; with `stream`, an iterator over strings whose `.answer` is set at its end
     "Answer from the documents that fit the question best."
     qs, said = question_list(questions), dict(num_beams=num_beams, max_new_tokens=max_new_tokens, **generation)
-    if stream: return Stream(self, qs, *self._ways(kind, n_docs, hits, True, said, decoding, engine)[1:], _hits_for(hits, len(qs)), engine)
-    answers = list(self.ask_each(qs, kind, n_docs, hits=hits, decoding=decoding, batch_size=batch_size, progress=_more(qs, batch_size), engine=engine, **said))
+    if stream: return Stream(self, qs, *self._ways(kind, n_docs, hits, True, said, decoding, decoder)[1:], _hits_for(hits, len(qs)), decoder)
+    answers = list(self.ask_each(qs, kind, n_docs, hits=hits, decoding=decoding, batch_size=batch_size, progress=_more(qs, batch_size), decoder=decoder, **said))
     return answers[0] if isinstance(questions, str) else answers
 
 def _more(questions, batch_size): return len(questions) > check_count("batch_size", batch_size)
@@ -518,14 +518,14 @@ def ask_each(self:Rag,
     decoding:str="thorough", # as for `ask`
     batch_size:int=8, # questions at a time
     progress:bool=True, # show a progress bar
-    engine:str="auto", # as for `ask`
+    decoder:str="auto", # as for `ask`
     **generation, # as for `ask`: `num_beams`, `max_new_tokens`, …
 ): # an iterator over `Answer`s, in the order of the questions
     "Answers as they come, batch by batch; a list of questions is checked before the first is asked."
     if isinstance(questions, str): raise TypeError("ask_each takes several questions, and this is one string: ask(...) answers it")
     if hasattr(questions, "__len__") or not hasattr(questions, "__iter__"): questions = question_list(questions)
     total = len(questions) if isinstance(questions, list) else None
-    hits, size, how = _hits_for(hits, total), check_count("batch_size", batch_size), dict(decoding=decoding, engine=engine)
+    hits, size, how = _hits_for(hits, total), check_count("batch_size", batch_size), dict(decoding=decoding, decoder=decoder)
     return self._each(iter(questions), total, size, progress, hits, how, *self._ways(kind, n_docs, hits, False, generation, **how))
 
 @patch
@@ -542,7 +542,7 @@ def _each(self:Rag, questions, total, size, progress, hits, how, kind, n_docs, g
 def _hits_for(hits, n):
     "The hits that were given for `n` questions (None: nobody knows how many), or a plain error."
     if hits is None: return None
-    if not isinstance(hits, Hits): raise TypeError(f"hits is a {type(hits).__name__}, not Hits: rag.find(...) gives them, and Hits.of(...) makes them by hand")
+    if not isinstance(hits, Hits): raise TypeError(f"hits is a {type(hits).__name__}, not Hits: rag.retrieve(...) gives them, and Hits.of(...) makes them by hand")
     if hits.passages is None: raise ValueError("these hits are numbers without passages: hits.with_passages(rag.retriever.passages) puts them in")
     if n not in (None, len(hits)): raise ValueError(f"{n} question{'s'*(n != 1)}, and hits for {len(hits)}: there has to be one row for each")
     return hits
@@ -554,17 +554,17 @@ def _part(hits, i, j):
 
 # %% ../../nbs/core/10_answer.ipynb #cell-50
 @patch
-def _ways(self:Rag, kind, n_docs, hits, stream, said, decoding, engine):
+def _ways(self:Rag, kind, n_docs, hits, stream, said, decoding, decoder):
     "What was asked for, checked: head, number of documents and generation settings."
     gc, kind = self._settings(**said), kind or ("token" if stream else self.model.kind)   # only RAG-Token can be streamed
-    check_ways(kind, decoding, stream, gc, engine)
+    check_ways(kind, decoding, stream, gc, decoder)
     if n_docs is not None: check_count("n_docs", n_docs, "ask for at least one document")
     return kind, n_docs, gc
 
 @patch
 def _settings(self:Rag, **kwargs):
     "Generation settings: 32 new tokens unless something is said, or was saved with the model."
-    known = {*HONOURED, *signature(Rag.ask).parameters, "generation_config"} - {"self", "generation"}
+    known = {*SUPPORTED, *signature(Rag.ask).parameters, "generation_config"} - {"self", "generation"}
     if unknown := [k for k in kwargs if k not in known and not hasattr(GenerationConfig(), k)]: raise unknown_argument("ask()", unknown, known)
     for k in ("num_beams", "max_new_tokens"):
         if kwargs.get(k) is not None: check_count(k, kwargs[k])
@@ -579,7 +579,7 @@ def _settings(self:Rag, **kwargs):
 @torch.no_grad()
 def _read_for(self:Rag, questions, n_docs, hits):
     "Hits, document scores and contexts of a batch of questions."
-    if hits is None: hits, scores = self.find(questions, n_docs)
+    if hits is None: hits = self.retrieve(questions, n_docs); scores = hits.doc_scores
     else: hits = hits if n_docs is None else hits.head(n_docs); scores = self._scores_of(hits)
     device = self.model.generator.device
     with self.lending(): found = self.retriever.contexts(questions, hits, config=self.model.config, tokenizer=self.tokenizer.generator)
@@ -595,19 +595,19 @@ def _scores_of(self:Rag, hits):
 
 @patch
 @torch.no_grad()
-def _ask(self:Rag, questions, kind, n_docs, gc, hits, decoding="thorough", engine="auto"):
+def _ask(self:Rag, questions, kind, n_docs, gc, hits, decoding="thorough", decoder="auto"):
     "Answers to one batch."
     with evaluating(self.model):
         hits, scores, contexts = self._read_for(questions, n_docs, hits)
-        out = run_to_end(decode_contexts(self.model, contexts, scores, gc, kind, decoding, hits, tokenizer=self.tokenizer.generator, engine=engine))
-    return self._answers(questions, hits, out, kind, gc, decoding=decoding, engine=engine)
+        out = run_to_end(decode_contexts(self.model, contexts, scores, gc, kind, decoding, hits, tokenizer=self.tokenizer.generator, decoder=decoder))
+    return self._answers(questions, hits, out, kind, gc, decoding=decoding, decoder=decoder)
 
 # %% ../../nbs/core/10_answer.ipynb #cell-62
 class Stream:
     "Pieces of text as they are decided; afterwards `answer` holds the whole `Answer`."
-    def __init__(self, rag, questions, n_docs, gc, hits=None, engine="auto"):
+    def __init__(self, rag, questions, n_docs, gc, hits=None, decoder="auto"):
         if len(questions) != 1: raise ValueError(f"stream=True answers one question at a time, not {len(questions)}")
-        self.rag, self.questions, self.n_docs, self.gc, self.hits, self.engine, self.answer = rag, questions, n_docs, gc, hits, engine, None
+        self.rag, self.questions, self.n_docs, self.gc, self.hits, self.decoder, self.answer = rag, questions, n_docs, gc, hits, decoder, None
 
     def __repr__(self): return f"Stream({self.questions[0]!r}, {'not finished' if self.answer is None else f'answered {self.answer.text!r}'})"
 
@@ -615,7 +615,7 @@ class Stream:
         "Decode, yielding what each token adds to the text."
         rag, shown, started, n = self.rag, _Shown(self.rag.tokenizer.generator, self.gc.eos_token_id, self.rag.model.config), False, 0
         with evaluating(rag.model): hits, scores, contexts = rag._read_for(self.questions, self.n_docs, self.hits)
-        steps = decode_contexts(rag.model, contexts, scores, self.gc, "token", hits=hits, tokenizer=rag.tokenizer.generator, engine=self.engine)
+        steps = decode_contexts(rag.model, contexts, scores, self.gc, "token", hits=hits, tokenizer=rag.tokenizer.generator, decoder=self.decoder)
         while True:
             try:
                 with torch.no_grad(), evaluating(rag.model): step = next(steps)
@@ -624,7 +624,7 @@ class Stream:
             piece, started = (piece, True) if started else (piece.lstrip(), bool(piece.strip()))
             if piece: yield piece
         if piece := shown.thinking.end(): yield piece if started else piece.lstrip()
-        self.answer = rag._answers(self.questions, hits, out, "token", self.gc, engine=self.engine)[0]
+        self.answer = rag._answers(self.questions, hits, out, "token", self.gc, decoder=self.decoder)[0]
 
 # %% ../../nbs/core/10_answer.ipynb #cell-65
 @patch
@@ -670,7 +670,7 @@ def save_pretrained(self:Rag,
     "Write model, tokenizers and index."
     path, index = Path(path), Path(path)/"index"
     if path.is_file(): raise ValueError(f"{path} is a file: a Rag is saved into a folder")
-    with staging(path) as new:
+    with atomic_save(path) as new:
         with _merged(self.model.rag): PreTrainedModel.save_pretrained(self.model, new)
         self.tokenizer._write(new)
         if not index.is_symlink(): self.retriever._write(new/"index", index, overwrite=True)
@@ -686,7 +686,7 @@ def from_pretrained(cls:Rag,
 ):
     "Open what `save_pretrained` wrote, a published checkpoint over an index, or a generator over an index."
     check_place(name, "checkpoint")
-    return of_one_save(name, lambda: cls._opened(name, index, dict(kwargs)))
+    return consistent_read(name, lambda: cls._opened(name, index, dict(kwargs)))
 
 @patch(cls_method=True)
 def _opened(cls:Rag, name, index, kwargs):
@@ -767,12 +767,12 @@ def ask_file(self:Rag,
     decoding:str="thorough", # as for `ask`
     batch_size:int|None=None, # questions at a time; by the device, or as it was, where None
     progress:bool=True, # show a progress bar
-    engine:str="auto", # as for `ask`
+    decoder:str="auto", # as for `ask`
     **generation, # as for `ask`: `num_beams`, `max_new_tokens`, …
 ) -> dict: # how many `questions`, `answered`, `errors`, and of all these how many were there `before`
     "Answer a file of questions into a file, in bounded memory; a run that was stopped goes on where it stopped."
     from rag_nb.scale.batch import ask_file
-    return ask_file(self, questions, output, overwrite, kind, n_docs, decoding, batch_size, progress, engine, **generation)
+    return ask_file(self, questions, output, overwrite, kind, n_docs, decoding, batch_size, progress, decoder, **generation)
 
 # %% ../../nbs/core/10_answer.ipynb #cell-78
 @patch

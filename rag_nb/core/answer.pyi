@@ -200,16 +200,16 @@ Parameters:
 
     @classmethod
     def from_documents(
-        cls, docs, generator=None, question_encoder=None, generator_tokenizer=None, path: str | os.PathLike | None=None,
+        cls, documents, generator=None, encoder=None, generator_tokenizer=None, path: str | os.PathLike | None=None,
         index_kind: str='exact', n_words: int=100, overlap: int=0, progress: bool=True, columns: dict | None=None, errors: str='raise',
         **kwargs
     ) -> Rag:
         """Index documents and put a `Rag` over them.
 
 Parameters:
-    docs: whatever `RagRetriever.from_documents` takes
+    documents: whatever `RagRetriever.from_documents` takes
     generator: as for `from_parts`
-    question_encoder: TextEncoder, name or folder, or None for the embedded one
+    encoder: TextEncoder, name or folder, or None for the embedded one
     generator_tokenizer: where `generator` is a model alone
     path: keep the index in this folder
     index_kind: kind of index
@@ -221,14 +221,14 @@ Parameters:
     kwargs: for `from_parts`"""
         ...
 
-    def find(self, questions: str | list, n_docs: int | None=None) -> tuple:
+    def retrieve(self, questions: str | list, n_docs: int | None=None) -> Hits:
         """Embed the questions as written and search once.
 
 Parameters:
     questions: B strings, or one
     n_docs: K
 
-Returns: hits (B, K) and document scores (B, K)"""
+Returns: (B, K), with their `doc_scores`"""
         ...
 
     def lending(self):
@@ -246,7 +246,7 @@ Returns: hits (B, K) and document scores (B, K)"""
     def ask(
         self, questions: str | list, kind: str | None=None, n_docs: int | None=None, num_beams: int | None=None,
         max_new_tokens: int | None=None, stream: bool=False, hits: Hits | None=None, decoding: str='thorough', batch_size: int=8,
-        engine: str='auto', **generation
+        decoder: str='auto', **generation
     ) -> Answer:
         """Answer from the documents that fit the question best.
 
@@ -260,7 +260,7 @@ Parameters:
     hits: documents to read, instead of searching
     decoding: RAG-Sequence: or "fast"
     batch_size: questions at a time
-    engine: the fast way where it gives the same; "general": the loop that always works
+    decoder: the fast way where it gives the same; "reference": the loop that always works
     generation: any other field of `GenerationConfig`
 
 Returns: a list for a list; with `stream`, an iterator over strings whose `.answer` is set at its end"""
@@ -268,7 +268,7 @@ Returns: a list for a list; with `stream`, an iterator over strings whose `.answ
 
     def ask_each(
         self, questions, kind: str | None=None, n_docs: int | None=None, hits: Hits | None=None, decoding: str='thorough',
-        batch_size: int=8, progress: bool=True, engine: str='auto', **generation
+        batch_size: int=8, progress: bool=True, decoder: str='auto', **generation
     ):
         """Answers as they come, batch by batch; a list of questions is checked before the first is asked.
 
@@ -280,7 +280,7 @@ Parameters:
     decoding: as for `ask`
     batch_size: questions at a time
     progress: show a progress bar
-    engine: as for `ask`
+    decoder: as for `ask`
     generation: as for `ask`: `num_beams`, `max_new_tokens`, …
 
 Returns: an iterator over `Answer`s, in the order of the questions"""
@@ -290,7 +290,7 @@ Returns: an iterator over `Answer`s, in the order of the questions"""
         """The batches of `ask_each`."""
         ...
 
-    def _ways(self, kind, n_docs, hits, stream, said, decoding, engine):
+    def _ways(self, kind, n_docs, hits, stream, said, decoding, decoder):
         """What was asked for, checked: head, number of documents and generation settings."""
         ...
 
@@ -306,7 +306,7 @@ Returns: an iterator over `Answer`s, in the order of the questions"""
         """Document scores of given hits: theirs, times the score scale."""
         ...
 
-    def _ask(self, questions, kind, n_docs, gc, hits, decoding='thorough', engine='auto'):
+    def _ask(self, questions, kind, n_docs, gc, hits, decoding='thorough', decoder='auto'):
         """Answers to one batch."""
         ...
 
@@ -356,7 +356,7 @@ Returns: an `Evaluation`"""
 
     def ask_file(
         self, questions, output, overwrite: bool=False, kind: str | None=None, n_docs: int | None=None, decoding: str='thorough',
-        batch_size: int | None=None, progress: bool=True, engine: str='auto', **generation
+        batch_size: int | None=None, progress: bool=True, decoder: str='auto', **generation
     ) -> dict:
         """Answer a file of questions into a file, in bounded memory; a run that was stopped goes on where it stopped.
 
@@ -369,7 +369,7 @@ Parameters:
     decoding: as for `ask`
     batch_size: questions at a time; by the device, or as it was, where None
     progress: show a progress bar
-    engine: as for `ask`
+    decoder: as for `ask`
     generation: as for `ask`: `num_beams`, `max_new_tokens`, …
 
 Returns: how many `questions`, `answered`, `errors`, and of all these how many were there `before`"""
@@ -572,10 +572,10 @@ class Stream:
     n_docs: Any
     gc: Any
     hits: Any
-    engine: Any
+    decoder: Any
     answer: Any
 
-    def __init__(self, rag, questions, n_docs, gc, hits=None, engine='auto') -> None: ...
+    def __init__(self, rag, questions, n_docs, gc, hits=None, decoder='auto') -> None: ...
 
     def __repr__(self): ...
 

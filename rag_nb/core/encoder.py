@@ -295,12 +295,12 @@ def encode(
     return out
 
 # %% ../../nbs/core/03_encoder.ipynb #cell-49
-_PROBE = {"title": "Aachen", "text": "Aachen is a spa town in the west of Germany, near the borders with Belgium and the Netherlands."}
+_FINGERPRINT_TEXT = {"title": "Aachen", "text": "Aachen is a spa town in the west of Germany, near the borders with Belgium and the Netherlands."}
 
 @patch
-def probe(self: TextEncoder) -> list:
+def fingerprint(self: TextEncoder) -> list:
     "The first numbers of a fixed passage's vector, to four decimals: what an index folder knows its encoder by."
-    return [round(float(x), 4) for x in self.encode([_PROBE], kind="passage")[0, :16]]
+    return [round(float(x), 4) for x in self.encode([_FINGERPRINT_TEXT], kind="passage")[0, :16]]
 
 # %% ../../nbs/core/03_encoder.ipynb #cell-52
 @dataclass

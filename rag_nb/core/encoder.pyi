@@ -166,7 +166,7 @@ Parameters:
 Returns: (N, D) float32, in the order of the items"""
         ...
 
-    def probe(self) -> list:
+    def fingerprint(self) -> list:
         """The first numbers of a fixed passage's vector, to four decimals: what an index folder knows its encoder by."""
         ...
 
@@ -217,7 +217,7 @@ Parameters:
 Returns: lists of the texts' numbers"""
     ...
 
-_PROBE: dict
+_FINGERPRINT_TEXT: dict
 
 @dataclass
 class FolderLayout:

@@ -16,7 +16,7 @@ import numpy as np, regex, torch
 from fastcore.basics import patch
 from tqdm.auto import tqdm
 from .passages import Hits, Passages
-from .words import fold, split_words
+from .words import fold, words_and_numbers
 from .answer import Rag
 from ..show.html import _Html, _box, _tag, clean
 from ..store.questions import read_questions
@@ -40,7 +40,7 @@ _PUNCTUATION = regex.compile(rf"[\p{{P}}{re.escape(string.punctuation)}]+")
 @lru_cache(maxsize=2**15)
 def _unicode_form(text):
     "Folded, in compatible characters, without punctuation and English articles; words, and characters of scripts without spaces, parted by a space."
-    words = split_words(_PUNCTUATION.sub("", fold(unicodedata.normalize("NFKC", text)).casefold()))
+    words = words_and_numbers(_PUNCTUATION.sub("", fold(unicodedata.normalize("NFKC", text)).casefold()))
     return " ".join(w for w in words if w not in ("a", "an", "the"))
 
 # %% ../../nbs/core/12_evaluate.ipynb #cell-11

@@ -11,17 +11,17 @@ from transformers.utils import ModelOutput
 from typing import Any
 from rag_nb.core.index import Registry
 from rag_nb.core.marginal import token_logprobs
-from rag_nb.core.prefill import Reading
+from rag_nb.core.prefill import Prefill
 
-__all__ = ['HONOURED', 'NEVER', 'DECODERS', 'generation_settings', 'logits_processors', 'stopping_criteria', 'Hypotheses', 'Chains', 'Beams', 'Trace', 'NotNumbers', 'check_numbers', 'decoding_steps', 'candidates_of', 'thorough_scores', 'fast_scores', 'rank_candidates', 'RagGenerateOutput', 'ReferenceDecoder', 'register_decoder', 'select_decoder', 'decode_token', 'decode_sequence', 'decode_contexts', 'run_to_end', 'check_ways']
+__all__ = ['SUPPORTED', 'NEUTRAL', 'UNSUPPORTED', 'NEVER', 'DECODERS', 'check_supported', 'generation_settings', 'logits_processors', 'stopping_criteria', 'Hypotheses', 'GreedySearch', 'BeamSearch', 'Trace', 'NotNumbers', 'check_numbers', 'decoding_steps', 'candidates_of', 'thorough_scores', 'fast_scores', 'rank_candidates', 'RagGenerateOutput', 'ReferenceDecoder', 'register_decoder', 'select_decoder', 'decode_token', 'decode_sequence', 'decode_contexts', 'run_to_end', 'check_ways']
 
-HONOURED: Any
+SUPPORTED: Any
 
-_AT_REST: Any
+NEUTRAL: Any
 
-_IMPOSSIBLE: Any
+UNSUPPORTED: Any
 
-def _check_possible(said, own):
+def check_supported(user_config, own):
     """Refuse what the loop cannot do: anything asked for in this call, and of a model's own settings whatever changes tokens."""
     ...
 
@@ -29,7 +29,7 @@ _DEFAULTS: Any
 
 _SAMPLING: Any
 
-_TAKEN_BACK: Any
+_UNSET_BY_NONE: Any
 
 def generation_settings(model, generation_config: GenerationConfig | None=None, kind: str | None=None, **kwargs) -> GenerationConfig:
     """The generation settings of one call, complete and checked.
@@ -43,7 +43,7 @@ Parameters:
 Returns: complete: nothing that the loop needs is None"""
     ...
 
-def _merged(said, own, taken_back):
+def _merged(user_config, own, taken_back):
     """What was said, then the model's own, then the defaults; a length that was said goes before a saved one."""
     ...
 
@@ -112,7 +112,7 @@ Parameters:
         """N empty sequences a question."""
         ...
 
-class Chains:
+class GreedySearch:
     """Greedy search (one chain) or sampling (M independent ones)."""
     gc: Any
     criteria: Any
@@ -134,7 +134,7 @@ class Chains:
 
 NEVER: Any
 
-class Beams:
+class BeamSearch:
     """Beam search over the marginal, by the rules of Transformers."""
     gc: Any
     criteria: Any
@@ -208,13 +208,13 @@ def _check_open(scores, strategy, processors):
     """ValueError where no token is left to go on with: scores (B, M, V) are −∞ throughout."""
     ...
 
-def decoding_steps(reading: Reading, log_prior: torch.Tensor, strategy, processors: LogitsProcessorList, trace=None):
+def decoding_steps(reading: Prefill, log_prior: torch.Tensor, strategy, processors: LogitsProcessorList, trace=None):
     """Decode step by step; yields the strategy after every step.
 
 Parameters:
     reading: B·K contexts, read
     log_prior: (B, K)
-    strategy: `Chains` or `Beams`
+    strategy: `GreedySearch` or `BeamSearch`
     trace: a `Trace` to keep what the steps computed"""
     ...
 
@@ -233,7 +233,7 @@ Parameters:
 Returns: tokens (B, C, L), lengths (B, C); origin: for each question a list of C lists of (document, beam)"""
     ...
 
-def thorough_scores(reading: Reading, tokens: torch.Tensor, lengths: torch.Tensor, K: int, budget: int=...) -> torch.Tensor:
+def thorough_scores(reading: Prefill, tokens: torch.Tensor, lengths: torch.Tensor, K: int, budget: int=...) -> torch.Tensor:
     """Every candidate's log-probabilities under every document.
 
 Parameters:
@@ -353,7 +353,7 @@ def _enough(origin, gc):
 
 def decode_contexts(
     model, ctx, doc_scores, gc, kind, decoding='thorough', hits=None, prefix_fn=None, user_processors=None, user_criteria=None,
-    tokenizer=None, deduplicate=True, engine='auto'
+    tokenizer=None, deduplicate=True, decoder='auto'
 ):
     """Read contexts (B·K, S) and decode as `kind` does; yields after every step of RAG-Token, returns a `RagGenerateOutput`."""
     ...
@@ -377,13 +377,13 @@ def _at_all(there, tokens, scores, doc_lp, lengths):
 def _generate(
     model, input_ids=None, attention_mask=None, context_input_ids=None, context_attention_mask=None, doc_scores=None, n_docs=None,
     generation_config=None, prefix_allowed_tokens_fn=None, logits_processor=None, stopping_criteria=None, do_deduplication=None,
-    streamer=None, tokenizer=None, token_type_ids=None, questions=None, decoding='thorough', kind=None, engine='auto',
+    streamer=None, tokenizer=None, token_type_ids=None, questions=None, decoding='thorough', kind=None, decoder='auto',
     synced_gpus=False, labels=None, **kwargs
 ):
     """Generate answers: (B·R, T) token ids, or a `RagGenerateOutput` with `return_dict_in_generate=True`."""
     ...
 
-def check_ways(kind: str, decoding: str='thorough', streaming: bool=False, gc: GenerationConfig | None=None, engine: str='auto'):
+def check_ways(kind: str, decoding: str='thorough', streaming: bool=False, gc: GenerationConfig | None=None, decoder: str='auto'):
     '''Refuse ways of answering that do not exist, by name.
 
 Parameters:
@@ -391,5 +391,5 @@ Parameters:
     decoding: or "fast"
     streaming: whether tokens are wanted as they come
     gc: complete settings
-    engine: or "general"'''
+    decoder: or "reference"'''
     ...

@@ -316,7 +316,7 @@ class ExactIndex(Index):
     ):
         super().__init__(vectors, check)
         self.devices = [torch.device(x) for x in (device if isinstance(device, (list, tuple)) else [device])]
-        self.device, self.dtype, self.chunk_size, self.slabs = self.devices[0], dtype, chunk_size, []
+        self.device, self.dtype, self.chunk_size, self.shards = self.devices[0], dtype, chunk_size, []
         self.free = [_free(x) if room is None else room for x in self.devices]
         self.stored = Vectors(self._move(self.stored.segments, 0), check=False)
 
@@ -384,21 +384,21 @@ def scanned(self:ExactIndex):
 
 @patch
 def _candidates(self:ExactIndex, queries, k, exclude):
-    if not self.slabs: return self._by_pieces(queries, k, exclude)
+    if not self.shards: return self._by_pieces(queries, k, exclude)
     exact = (lambda ids: self._exactly(queries, ids, k)) if self.dtype == torch.int8 else None
-    return scan.scan_all(self.slabs, queries, k, exclude, exact,
-        self.chunk_size or max(1, 2**28 // (self.dim*self.slabs[0][1].x.element_size())))
+    return scan.scan_all(self.shards, queries, k, exclude, exact,
+        self.chunk_size or max(1, 2**28 // (self.dim*self.shards[0][1].x.element_size())))
 
 # %% ../../nbs/core/04_index.ipynb #cell-44
 @patch
 def _found(self:ExactIndex, q, c, exclude, n_docs):
-    slab = self.slabs[0][1] if len(self.slabs) == 1 else None
-    if slab is None or slab.off is not None or slab.waiting: return Index._found(self, q, c, exclude, n_docs)
-    q, out = q.to(slab.device), None if exclude is None else exclude.to(slab.device)
-    rounds = scan.Scan(slab, scan.asked(q, slab.dtype), scan.Finds(len(q), c, slab.device), exclude=out)
+    shard = self.shards[0][1] if len(self.shards) == 1 else None
+    if shard is None or shard.off is not None or shard.on_host: return Index._found(self, q, c, exclude, n_docs)
+    q, out = q.to(shard.device), None if exclude is None else exclude.to(shard.device)
+    rounds = scan.Scan(shard, scan.asked(q, shard.dtype), scan.Finds(len(q), c, shard.device), exclude=out)
     while True:
         more, ids = rounds.round(), rounds.finds.result()
-        vectors = slab.x[ids.clamp(min=0)].float().masked_fill_((ids < 0)[..., None], 0.)
+        vectors = shard.x[ids.clamp(min=0)].float().masked_fill_((ids < 0)[..., None], 0.)
         *found, fine = _rank(q, ids, vectors, n_docs)
         more, fine = torch.stack([more, fine]).tolist()
         if not fine: raise ValueError("inner products overflow: the vectors' numbers are too large")
@@ -407,14 +407,14 @@ def _found(self:ExactIndex, q, c, exclude, n_docs):
 # %% ../../nbs/core/04_index.ipynb #cell-54
 @patch
 def _shelved(self:ExactIndex, segment, first):
-    "Put a segment into slabs on the devices; the segments that keep its vectors from now on."
+    "Put a segment into shards on the devices; the segments that keep its vectors from now on."
     codes, wanted, kept = self.dtype == torch.int8, self.dtype or _dtype(segment), []
     for a, b, device, waits in self._shares(segment, wanted):
         part = segment[a:b]
         there = isinstance(part, torch.Tensor) and part.dtype == wanted and part.device.type == device.type and part.is_contiguous() and not waits
         pieces = part.split(2**20) if there else (piece for _, piece in Vectors(part, check=False).chunks(dtype=None))
-        slab = scan.slab_of(pieces, b - a, wanted, device, part if there else None, waits)
-        self.slabs.append((first + a, slab)); kept.append(slab.x)
+        shard = scan.shard_of(pieces, b - a, wanted, device, part if there else None, waits)
+        self.shards.append((first + a, shard)); kept.append(shard.x)
     return [segment] if codes else kept
 
 @patch

@@ -205,7 +205,7 @@ class ExactIndex(Index):
     device: Any
     dtype: Any
     chunk_size: int | None
-    slabs: list
+    shards: list
     free: list
     stored: Vectors
 
@@ -241,7 +241,7 @@ class ExactIndex(Index):
     def _found(self, q, c, exclude, n_docs): ...
 
     def _shelved(self, segment, first):
-        """Put a segment into slabs on the devices; the segments that keep its vectors from now on."""
+        """Put a segment into shards on the devices; the segments that keep its vectors from now on."""
         ...
 
     def _shares(self, segment, dtype):

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['RetrievAugLMOutput', 'RetrievAugLMMarginOutput', 'RagPreTrainedModel', 'generator_class', 'RagModel',
            'RagTokenForGeneration', 'RagSequenceForGeneration', 'usable_attention', 'generator_only', 'ShapeMismatch',
-           'check_contexts', 'align_labels', 'start_id', 'ForwardedGenerator']
+           'check_contexts', 'strip_prefix_tokens', 'align_labels', 'start_id', 'shift_left', 'ForwardedGenerator']
 
 # %% ../../nbs/core/08_model.ipynb #cell-02
 import copy, inspect, os, re, warnings
@@ -20,10 +20,10 @@ from .marginal import doc_log_prior, marginal_logits, rag_token_loss, rag_sequen
 from .config import RagConfig, readable, unknown_argument
 from .passages import Hits
 from .encoder import TextEncoder, add_head, embed, encoder_class
-from ..store.folder import settle, staging
+from ..store.folder import recover, atomic_save
 from ..hf.tokenizer import FOLDERS
 from .retriever import as_retriever
-from .prefill import check_generator, mend_attention, teacher_force
+from .prefill import check_generator, fix_attention, teacher_force
 
 # %% ../../nbs/core/08_model.ipynb #cell-05
 @cache_output
@@ -122,7 +122,7 @@ class RagModel(RagPreTrainedModel):
         self.generator = generator if generator is not None else _made(generator_class(cfg.generator), cfg.generator)
         cfg.question_encoder, cfg.generator = self.question_encoder.config, self.generator.config
         check_generator(self.generator)
-        mend_attention(self.generator)
+        fix_attention(self.generator)
         self.ctx_encoder = _context_encoder(cfg)
         self.retriever, self.context_encoder_training, self.tokenizers = retriever, False, {}
         self.post_init()
@@ -208,7 +208,7 @@ def from_pretrained(cls:RagPreTrainedModel,
     **kwargs, # as for any model of Transformers: `dtype`, `device_map`, …
 ):
     "Open a RAG checkpoint, of either head, with its weights where they belong."
-    if pretrained_model_name_or_path is not None: settle(pretrained_model_name_or_path)
+    if pretrained_model_name_or_path is not None: recover(pretrained_model_name_or_path)
     if attn_implementation is not None: kwargs["attn_implementation"] = usable_attention(attn_implementation)
     if quantization_config is not None: kwargs["quantization_config"] = quantization_config if quantize_question_encoder else generator_only(quantization_config)
     with readable(pretrained_model_name_or_path): loaded = super(RagPreTrainedModel, cls).from_pretrained(pretrained_model_name_or_path, *model_args, **kwargs)
@@ -469,7 +469,7 @@ def _unpadded(labels, config):
     return labels.masked_fill(behind & (behind.cumsum(1) > 1), -100)
 
 # %% ../../nbs/core/08_model.ipynb #cell-39
-def _bare(labels, config):
+def strip_prefix_tokens(labels, config):
     "Labels (B, T) of a decoder-only generator without what stands before an answer, each row filled up with −100."
     T, bos, ends = labels.shape[1], config.bos_token_id, _ids(config.eos_token_id)
     pad = next((t for t in (config.pad_token_id, *ends) if t is not None), -100)
@@ -493,7 +493,7 @@ def align_labels(
     "Decoder inputs and targets, aligned: logits[:, t] of the inputs predict targets[:, t]."
     if labels.dim() != 2 or not labels.shape[1]: raise ValueError(f"labels have the shape {tuple(labels.shape)}; (B, T) is expected, one row a question and at least one token")
     _check_labels(labels, config)
-    if config.generator_is_decoder_only: labels = _bare(labels, config)
+    if config.generator_is_decoder_only: labels = strip_prefix_tokens(labels, config)
     targets = _unpadded(labels, config)
     fed = targets.masked_fill(targets == -100, config.pad_token_id if config.pad_token_id is not None else 0)
     shifted = torch.cat([fed.new_full((len(fed), 1), start_id(config)), fed[:, :-1]], dim=1)
@@ -543,7 +543,7 @@ def forward(self:_Head, input_ids=None, attention_mask=None, encoder_outputs=Non
     targets = None
     if labels is not None:
         if decoder_input_ids is None: decoder_input_ids, targets = align_labels(labels, self.config)
-        else: targets = _ahead(labels, self.config)
+        else: targets = shift_left(labels, self.config)
         use_cache = False
     out = self._through_rag(input_ids, attention_mask, encoder_outputs, decoder_input_ids, decoder_attention_mask, one_cache(cache, past_key_values), doc_scores, context_input_ids,
                    context_attention_mask, use_cache, output_attentions, output_hidden_states, output_retrieved, n_docs, token_type_ids, questions, **kwargs)
@@ -564,7 +564,7 @@ def forward(self:RagSequenceForGeneration, input_ids=None, attention_mask=None, 
         input_ids, attention_mask, encoder_outputs, decoder_input_ids, decoder_attention_mask, past_key_values, context_input_ids, context_attention_mask, doc_scores, use_cache,
         output_attentions, output_hidden_states, output_retrieved, do_marginalize, reduce_loss, labels, n_docs, exclude_bos_score, token_type_ids, questions, return_dict, **kwargs)
 
-def _ahead(labels, config):
+def shift_left(labels, config):
     "Targets for decoder inputs that the caller aligned: the labels, one step ahead."
     _check_labels(labels, config)
     return _unpadded(torch.cat([labels[:, 1:], labels.new_full((len(labels), 1), -100)], dim=1), config)
@@ -632,7 +632,7 @@ def found_by_forward(self:_Head, input_ids, attention_mask=None, token_type_ids=
 @patch
 def get_nll(self:_Head, seq_logits, doc_scores, target, reduce_loss=False, epsilon=0.0, n_docs=None, exclude_bos_score=False):
     "Negative log-likelihoods (B,), or their sum, of targets (B, T) that were fed as they are: logits[:, t] are for target[:, t+1]."
-    targets, K = _ahead(target, self.config), self.config.n_docs if n_docs is None else n_docs
+    targets, K = shift_left(target, self.config), self.config.n_docs if n_docs is None else n_docs
     if exclude_bos_score: targets = _without_bos(targets, self.config)
     return _LOSS[self.kind](seq_logits.reshape(-1, K, *seq_logits.shape[1:]), targets, doc_log_prior(doc_scores), label_smoothing=epsilon, reduction="sum" if reduce_loss else "none")
 
@@ -678,7 +678,7 @@ def save_pretrained(self:RagPreTrainedModel,
     kwargs = dict(kwargs, is_main_process=is_main_process, state_dict=state_dict, push_to_hub=push_to_hub)
     several = torch.distributed.is_available() and torch.distributed.is_initialized() and torch.distributed.get_world_size() > 1
     if push_to_hub or several or not is_main_process or path.is_file(): return theirs(save_directory, **kwargs)
-    with staging(path) as new:
+    with atomic_save(path) as new:
         theirs(new, **kwargs)
         names = {p.name for p in new.iterdir()}
     _remove_parts(path, names)
@@ -712,7 +712,7 @@ def generate(self:_Head,
     questions=None, # B strings, for a retriever that weighs words
     decoding="thorough", # RAG-Sequence: or "fast"
     kind=None, # "token" or "sequence"; the head's own where None
-    engine="auto", # or "general": the loop that is always open
+    decoder="auto", # or "reference": the loop that is always open
     synced_gpus=False, # not possible; refused by name
     labels=None, # ignored, as in training loops that pass them
     **kwargs, # fields of `GenerationConfig`: `num_beams`, `max_new_tokens`, …
@@ -720,7 +720,7 @@ def generate(self:_Head,
     "Generate answers: (B·R, T) token ids, or a `RagGenerateOutput` with `return_dict_in_generate=True`."
     from rag_nb.core.generate import _generate
     return _generate(self, input_ids, attention_mask, context_input_ids, context_attention_mask, doc_scores, n_docs, generation_config, prefix_allowed_tokens_fn,
-                     logits_processor, stopping_criteria, do_deduplication, streamer, tokenizer, token_type_ids, questions, decoding, kind, engine,
+                     logits_processor, stopping_criteria, do_deduplication, streamer, tokenizer, token_type_ids, questions, decoding, kind, decoder,
                      synced_gpus, labels, **kwargs)
 
 # %% ../../nbs/core/08_model.ipynb #cell-71

@@ -13,7 +13,7 @@ from rag_nb.core.config import RagConfig
 from rag_nb.core.names import CacheOutput
 from rag_nb.core.passages import Hits
 
-__all__ = ['RetrievAugLMOutput', 'RetrievAugLMMarginOutput', 'RagPreTrainedModel', 'generator_class', 'RagModel', 'RagTokenForGeneration', 'RagSequenceForGeneration', 'usable_attention', 'generator_only', 'ShapeMismatch', 'check_contexts', 'align_labels', 'start_id', 'ForwardedGenerator']
+__all__ = ['RetrievAugLMOutput', 'RetrievAugLMMarginOutput', 'RagPreTrainedModel', 'generator_class', 'RagModel', 'RagTokenForGeneration', 'RagSequenceForGeneration', 'usable_attention', 'generator_only', 'ShapeMismatch', 'check_contexts', 'strip_prefix_tokens', 'align_labels', 'start_id', 'shift_left', 'ForwardedGenerator']
 
 class RetrievAugLMOutput(CacheOutput):
     """What `RagModel` returns: logits (B·K, T, V), document scores (B, K), what was retrieved, what the networks computed."""
@@ -324,7 +324,7 @@ Parameters:
     def generate(
         self, input_ids=None, attention_mask=None, context_input_ids=None, context_attention_mask=None, doc_scores=None, n_docs=None,
         generation_config=None, prefix_allowed_tokens_fn=None, logits_processor=None, stopping_criteria=None, do_deduplication=None,
-        streamer=None, tokenizer=None, token_type_ids=None, questions=None, decoding='thorough', kind=None, engine='auto',
+        streamer=None, tokenizer=None, token_type_ids=None, questions=None, decoding='thorough', kind=None, decoder='auto',
         synced_gpus=False, labels=None, **kwargs
     ):
         """Generate answers: (B·R, T) token ids, or a `RagGenerateOutput` with `return_dict_in_generate=True`.
@@ -347,7 +347,7 @@ Parameters:
     questions: B strings, for a retriever that weighs words
     decoding: RAG-Sequence: or "fast"
     kind: "token" or "sequence"; the head's own where None
-    engine: or "general": the loop that is always open
+    decoder: or "reference": the loop that is always open
     synced_gpus: not possible; refused by name
     labels: ignored, as in training loops that pass them
     kwargs: fields of `GenerationConfig`: `num_beams`, `max_new_tokens`, …"""
@@ -455,7 +455,7 @@ def _unpadded(labels, config):
     """Labels (B, T) with −100 in place of padding."""
     ...
 
-def _bare(labels, config):
+def strip_prefix_tokens(labels, config):
     """Labels (B, T) of a decoder-only generator without what stands before an answer, each row filled up with −100."""
     ...
 
@@ -486,7 +486,7 @@ def _without_bos(targets, config):
     """Targets whose first one, where it is the beginning token, is not scored; row by row."""
     ...
 
-def _ahead(labels, config):
+def shift_left(labels, config):
     """Targets for decoder inputs that the caller aligned: the labels, one step ahead."""
     ...
 

@@ -11,12 +11,12 @@ from rag_nb.core.answer import Rag
 from rag_nb.core.encoder import TextEncoder
 from rag_nb.core.passages import Hits
 
-__all__ = ['PARTS', 'Plan', 'take_off', 'add_adapters', 'Snapshot', 'is_adapter', 'Objective', 'part_of']
+__all__ = ['PARTS', 'FinetuneConfig', 'take_off', 'add_adapters', 'Snapshot', 'is_adapter', 'TrainingModule', 'part_of']
 
 PARTS: Any
 
 @dataclass
-class Plan:
+class FinetuneConfig:
     """What is trained, on which objective, and how documents are found meanwhile.
 
 Parameters:
@@ -27,11 +27,11 @@ Parameters:
     likelihood: weight of −log p(y|x)
     contrast: weight of the contrastive loss over the batch's passages, for questions whose document is known
     include_gold: put a question's own document among the K where the search missed it
-    refresh_every: steps between two embeddings of all passages; None: never (and at the end)
+    reindex_every: steps between two embeddings of all passages; None: never (and at the end)
     background: embed them in a thread, with a copy of the encoder, and swap when done
     cache_retrieval: search once a question between two refreshes
-    rows: contexts read together
-    recompute: trade time for memory: see `answer_logprobs`
+    micro_batch: contexts read together
+    activation_checkpointing: trade time for memory: see `answer_logprobs`
     record: on a GPU, record passes by shape and play them: see fast/05_cuda_graphs"""
     train: tuple = ...
     adapters: object = ...
@@ -40,11 +40,11 @@ Parameters:
     likelihood: float = ...
     contrast: float = ...
     include_gold: bool = ...
-    refresh_every: int | None = ...
+    reindex_every: int | None = ...
     background: bool = ...
     cache_retrieval: bool = ...
-    rows: int = ...
-    recompute: bool = ...
+    micro_batch: int = ...
+    activation_checkpointing: bool = ...
     record: bool = ...
 
     def __post_init__(self): ...
@@ -115,7 +115,7 @@ Parameters:
     name: of a parameter of a peft model"""
     ...
 
-class Objective(nn.Module):
+class TrainingModule(nn.Module):
     """One training step of a `Rag`, as a module: a batch goes in, a loss and what was seen on the way come out."""
     plan: Any
     rag: Rag
@@ -132,14 +132,14 @@ class Objective(nn.Module):
     fresh: Any
     documents: Any
     recorder: Any
-    asking: Any
+    question_recorder: Any
     _embedded: Any
     gold_rows: dict
     embeds: Any
     one_matrix: Any
     passages: TextEncoder
 
-    def __init__(self, rag: Rag, plan: Plan | None=None) -> None:
+    def __init__(self, rag: Rag, plan: FinetuneConfig | None=None) -> None:
         """Parameters:
     rag: its networks are trained in place"""
         ...
@@ -276,7 +276,7 @@ Parameters:
     vectors: (N, D)"""
         ...
 
-    def refresh(self, background: bool=False):
+    def reindex(self, background: bool=False):
         """Embed all passages again with the encoder as it is now, and search in the new vectors once they are whole.
 
 Parameters:
@@ -317,7 +317,7 @@ def part_of(name: str) -> str:
     """Which part a parameter belongs to.
 
 Parameters:
-    name: of a parameter of an `Objective`"""
+    name: of a parameter of a `TrainingModule`"""
     ...
 
 def _document_id(p): ...

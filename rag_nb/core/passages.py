@@ -274,14 +274,17 @@ class Hits:
     vectors: torch.Tensor = None # (B, K, D) float32 embeddings of the passages, or None
     passages: list = None        # B lists of K dicts (None where nothing was found), or None
     lexical: torch.Tensor = None # (B, K) float32 what shared words added to the inner products; None: nothing did
+    doc_scores: torch.Tensor = None # (B, K) float32 what the prior is the softmax of: scores times the score scale, as `Rag.retrieve` gives them
 
     def __post_init__(self):
         self.ids, self.scores = torch.as_tensor(self.ids).long(), torch.as_tensor(self.scores).float()
         self.mask = self.ids >= 0 if self.mask is None else torch.as_tensor(self.mask).bool()
         if self.vectors is not None: self.vectors = torch.as_tensor(self.vectors).float()
         if self.lexical is not None: self.lexical = torch.as_tensor(self.lexical).float()
+        if self.doc_scores is not None: self.doc_scores = torch.as_tensor(self.doc_scores).float()
         self._check()
         self.ids, self.scores = self.ids.masked_fill(~self.mask, -1), self.scores.masked_fill(~self.mask, -torch.inf)
+        if self.doc_scores is not None: self.doc_scores = self.doc_scores.masked_fill(~self.mask.to(self.doc_scores.device), -torch.inf)
 
     @property
     def shape(self): return tuple(self.ids.shape)
@@ -302,7 +305,7 @@ def _check(self:Hits):
     "Everything must have the shape of `ids`."
     shape = tuple(self.ids.shape)
     if len(shape) != 2: raise ValueError(f"hits are (questions, documents): ids must have two dimensions, not shape {shape}")
-    for name in ("scores", "mask", "vectors", "lexical"):
+    for name in ("scores", "mask", "vectors", "lexical", "doc_scores"):
         x = getattr(self, name)
         if x is not None and (tuple(x.shape[:2]) != shape or x.dim() != 2 + (name == "vectors")):
             raise ValueError(f"{name} of shape {tuple(x.shape)} does not fit ids of shape {shape}")
@@ -356,7 +359,7 @@ def __getitem__(self:Hits, b):
     which = torch.arange(len(self))[b].tolist()
     pick = lambda x: x if x is None else x[torch.tensor(which, dtype=torch.long, device=x.device)]
     passages = None if self.passages is None else [self.passages[i] for i in which]
-    return Hits(pick(self.ids), pick(self.scores), pick(self.mask), pick(self.vectors), passages, pick(self.lexical))
+    return Hits(pick(self.ids), pick(self.scores), pick(self.mask), pick(self.vectors), passages, pick(self.lexical), pick(self.doc_scores))
 
 @patch
 def keep(self:Hits,
@@ -367,7 +370,7 @@ def keep(self:Hits,
     which = torch.arange(self.shape[1])[columns if isinstance(columns, slice) else torch.as_tensor(columns)].tolist()
     pick = lambda x: x if x is None else x[:, torch.tensor(which, dtype=torch.long, device=x.device)]
     passages = None if self.passages is None else [[row[k] for k in which] for row in self.passages]
-    return Hits(pick(self.ids), pick(self.scores), pick(self.mask), pick(self.vectors), passages, pick(self.lexical))
+    return Hits(pick(self.ids), pick(self.scores), pick(self.mask), pick(self.vectors), passages, pick(self.lexical), pick(self.doc_scores))
 
 # %% ../../nbs/core/02_passages.ipynb #cell-50
 @patch
@@ -392,7 +395,7 @@ def without(self:Hits,
 @patch
 def to(self:Hits, device)->Hits:
     "The same hits with their tensors on another device."
-    return replace(self, **{k: x.to(device) for k in ("ids", "scores", "mask", "vectors", "lexical") if (x := getattr(self, k)) is not None})
+    return replace(self, **{k: x.to(device) for k in ("ids", "scores", "mask", "vectors", "lexical", "doc_scores") if (x := getattr(self, k)) is not None})
 
 # %% ../../nbs/core/02_passages.ipynb #cell-53
 @patch

@@ -7,7 +7,7 @@ import torch
 from transformers.cache_utils import DynamicLayer
 from typing import Any
 
-__all__ = ['SharedLayer', 'SharedCross', 'Reading', 'positions', 'is_decoder_only', 'check_generator', 'check_length', 'mend_attention', 'read', 'teacher_force']
+__all__ = ['SharedLayer', 'SharedCross', 'Prefill', 'positions', 'is_decoder_only', 'check_generator', 'check_length', 'fix_attention', 'prefill', 'teacher_force']
 
 class SharedLayer(DynamicLayer):
     """Keys and values whose first S tokens are kept once for all beams of a row: shared (R, H, S, d), own (R·M, H, t, d)."""
@@ -60,8 +60,8 @@ def _cache(layers):
     """A cache of the library's own kind, holding these layers."""
     ...
 
-class Reading:
-    """R contexts, read once; M beams go on from each. Made by `read`."""
+class Prefill:
+    """R contexts, read once; M beams go on from each. Made by `prefill`."""
     generator: nn.Module
     layers: list
     mask: torch.Tensor
@@ -90,7 +90,7 @@ class Reading:
     @property
     def rows(self): ...
 
-    def fresh(self, beams): ...
+    def with_beams(self, beams): ...
 
     def __repr__(self): ...
 
@@ -124,7 +124,7 @@ Parameters:
 Returns: (R·C, T, V): logits[:, t] are for targets[:, t]"""
         ...
 
-def _read_seq2seq(generator, ids, mask, start_id, **kw):
+def _prefill_seq2seq(generator, ids, mask, start_id, **kw):
     """Encode R contexts and run the decoder's start token behind each."""
     ...
 
@@ -146,7 +146,7 @@ def _check_turns(generator, mask, more=0):
 
 def _check_left(mask): ...
 
-def _read_causal(generator, ids, mask, **kw):
+def _prefill_causal(generator, ids, mask, **kw):
     """Run a decoder-only generator over R contexts, padded on the left."""
     ...
 
@@ -198,7 +198,7 @@ def _longest(config):
     """How many positions the reading and the writing part of a generator know, as far as their configurations say."""
     ...
 
-def mend_attention(generator: nn.Module):
+def fix_attention(generator: nn.Module):
     """Let the decoder of an encoder–decoder use sdpa where FlashAttention was asked for: Transformers drops queries there by the contexts' padding.
 
 Parameters:
@@ -209,7 +209,7 @@ def _own_config(decoder):
     """Give a decoder's modules a copy of their configuration, and note the one they shared as `config_asked`."""
     ...
 
-def read(generator: nn.Module, ids: torch.Tensor, mask: torch.Tensor, start_id: int, **kwargs) -> Reading:
+def prefill(generator: nn.Module, ids: torch.Tensor, mask: torch.Tensor, start_id: int, **kwargs) -> Prefill:
     """Let a generator read R contexts once.
 
 Parameters:

@@ -20,9 +20,9 @@ from transformers import AutoConfig, BatchEncoding, BitsAndBytesConfig, PreTrain
 from .config import RagConfig, EncoderSpec, unknown_argument
 from .passages import Passages, Hits, _LONE
 from .encoder import TextEncoder, _written, check_place
-from ..store.bm25 import LexicalIndex
+from ..store.bm25 import BM25Index
 from .index import index_class, index_kinds, make_index
-from ..store.folder import IndexFolder, build_folder, read_manifest, same_encoder, of_one_save, staging
+from ..store.folder import IndexFolder, build_folder, read_manifest, same_encoder, consistent_read, atomic_save
 from ..store.hub import RowsIndex
 from ..store.legacy import CanonicalHFIndex, CustomHFIndex, LegacyIndex, adapt_index
 from ..hf.tokenizer import FOLDERS, RagTokenizer, _Layout, assemble_contexts, pad_id_of, pad_rows
@@ -66,7 +66,7 @@ class RagRetriever:
         self.skipped = [] # documents that the build could not read: dicts of `document` and `reason`
         self.ctx_encoder_tokenizer, self.return_tokenized_docs, self.told = None, False, False
         self.index = adapt_index(index) if index is not None else self._build_index(config) if config is not None else None
-        self.made_by = encoder_record(encoder) if encoder is not None else _published_encoder(self.index) # whose vectors these are; None: not known
+        self.encoder_provenance = encoder_record(encoder) if encoder is not None else _published_encoder(self.index) # whose vectors these are; None: not known
         self.passages = passages
         if passages is not None and len(self.index) != len(passages):
             raise ValueError(f"the index holds {len(self.index)} vectors and there are {len(passages)} passages: they have to match row by row")
@@ -127,7 +127,7 @@ def encoder_of(
 
 def encoder_record(encoder):
     "What an index folder writes down about the encoder that made its vectors."
-    return dict(name=encoder.name, architecture=_class_of(encoder.model), spec=encoder.spec.to_dict(), probe=encoder.probe())
+    return dict(name=encoder.name, architecture=_class_of(encoder.model), spec=encoder.spec.to_dict(), probe=encoder.fingerprint())
 
 def _class_of(model): return type(model.get_base_model() if hasattr(model, "get_base_model") else model).__name__
 
@@ -142,34 +142,34 @@ def _published_encoder(index):
 # %% ../../nbs/core/06_retriever.ipynb #cell-12
 @patch(cls_method=True)
 def from_documents(cls:RagRetriever,
-    docs, # list of dicts or strings, datasets.Dataset, a table, a file or folder of any kind that `read_documents` knows, or a list of files
-    question_encoder=None, # TextEncoder, its name or folder; the embedded one where None
+    documents, # list of dicts or strings, datasets.Dataset, a table, a file or folder of any kind that `read_documents` knows, or a list of files
+    encoder=None, # TextEncoder, its name or folder; the embedded one where None
     path:str|os.PathLike|None=None, # write an index folder here; in memory where None
     index_kind:str="exact", # or "hnsw", "ivfpq", a factory string of FAISS, …
     n_words:int=100, # words a passage
     overlap:int=0, # words that neighbouring passages share
     progress:bool=True, # show progress bars
     config:RagConfig|None=None, # for the contexts; made from the encoder where None
-    dtype:str="float32", # of the vectors that are kept; "float16" takes half the room
+    vector_dtype:str="float32", # of the vectors that are kept; "float16" takes half the room
     overwrite:bool=False, # replace an index that is in the folder
-    device:str="cpu", # where an exact index searches
+    index_device:str="cpu", # where an exact index searches
     columns:dict|None=None, # renames columns of the documents, as in {"contents": "text"}
     errors:str="raise", # or "skip": leave out documents that cannot be read, and list them in `retriever.skipped`
     **index_params, # for the index, such as `nprobe`
 ):
     "Read, split, embed and index documents."
-    encoder = encoder_of(question_encoder)
-    kind, dtype, index_params = _asked(index_kind, dtype, index_params, encoder.dim, cls.from_documents)
-    passages = docs if isinstance(docs, Passages) else Passages.from_documents(docs, n_words=n_words, overlap=overlap, columns=columns, errors=errors)
+    encoder = encoder_of(encoder)
+    kind, dtype, index_params = _asked(index_kind, vector_dtype, index_params, encoder.dim, cls.from_documents)
+    passages = documents if isinstance(documents, Passages) else Passages.from_documents(documents, n_words=n_words, overlap=overlap, columns=columns, errors=errors)
     _warn_cut(encoder, passages)
     if path is not None:
         folder = build_folder(path, passages, lambda rows: encoder.encode(rows, "passage"), encoder_record(encoder), index_kind=kind, dtype=dtype,
                               progress=progress, overwrite=overwrite, **index_params)
-        made = cls._over(folder, config or _config_in(path, folder), encoder, device)
+        made = cls._over(folder, config or _config_in(path, folder), encoder, index_device)
         made.skipped = passages.skipped
         return made
     vectors = encoder.encode(list(passages), "passage", progress=progress).astype(dtype, copy=False)   # (N, D)
-    if kind == "exact": index_params["device"] = device
+    if kind == "exact": index_params["device"] = index_device
     made = cls(config or config_for(encoder), index=make_index(kind, vectors, **index_params), passages=passages, encoder=encoder)
     made.skipped = passages.skipped
     return made
@@ -230,13 +230,13 @@ def encoder(self:RagRetriever) -> TextEncoder:
 @patch
 def _found_again(self:RagRetriever):
     "The encoder that made the vectors, loaded by its record; ValueError where it is not to be had."
-    if self.made_by is None: raise ValueError("this retriever has no passage encoder, and nobody wrote down which one made its vectors: pass encoder=")
-    try: encoder = _load_encoder(self.made_by)
-    except OSError as e: raise ValueError(f"the encoder {self.made_by['name']!r}, which made the vectors of this index, could not be loaded by its name: "
-                                          "give it, as in RagRetriever.from_pretrained(folder, question_encoder=...)") from e
-    if not same_encoder(self.made_by, encoder_record(encoder)):
-        raise ValueError(f"the vectors of this index were made by an encoder called {self.made_by['name']!r}, but with other weights than those now found by that name: "
-                         "give it, as in RagRetriever.from_pretrained(folder, question_encoder=...), or build the index again")
+    if self.encoder_provenance is None: raise ValueError("this retriever has no passage encoder, and nobody wrote down which one made its vectors: pass encoder=")
+    try: encoder = _load_encoder(self.encoder_provenance)
+    except OSError as e: raise ValueError(f"the encoder {self.encoder_provenance['name']!r}, which made the vectors of this index, could not be loaded by its name: "
+                                          "give it, as in RagRetriever.from_pretrained(folder, encoder=...)") from e
+    if not same_encoder(self.encoder_provenance, encoder_record(encoder)):
+        raise ValueError(f"the vectors of this index were made by an encoder called {self.encoder_provenance['name']!r}, but with other weights than those now found by that name: "
+                         "give it, as in RagRetriever.from_pretrained(folder, encoder=...), or build the index again")
     return encoder
 
 def _load_encoder(record):
@@ -253,7 +253,7 @@ def check_questions(self:RagRetriever,
     passage_encoder:dict|None=None, # the record of the passages that it was trained for
 ) -> str|None: # "same", "trained" or "pair"; None where the maker is not known
     "How a question encoder belongs to the passages of this index; ValueError names both where it does not."
-    made, dim = self.made_by, getattr(self.index, "dim", None)
+    made, dim = self.encoder_provenance, getattr(self.index, "dim", None)
     if dim is not None and dim != encoder.dim: raise ValueError(f"the index has vectors of {dim} dimensions and the question encoder makes {encoder.dim}: it was built by another encoder")
     if made is None: return None
     if made.get("probe") is not None and same_encoder(made, encoder_record(encoder)): return "same"
@@ -265,8 +265,8 @@ def _strangers(made, encoder, trained):
     "What to say of an index and a question encoder that do not belong together."
     name = repr(encoder.name) + (" with other weights" if encoder.name == made["name"] else "") + (f", trained for passages of {trained['name']!r}" if trained else "")
     return (f"the vectors of this index were made by {made['name']!r}, and the model's question encoder is another encoder ({name}): it would find noise. "
-            "Open an index that was built for it, or build one: RagRetriever.from_documents(docs, question_encoder=rag.encoder). "
-            "If it was trained for these passages, say so: model.config.passage_encoder = retriever.made_by")
+            "Open an index that was built for it, or build one: RagRetriever.from_documents(docs, encoder=rag.encoder). "
+            "If it was trained for these passages, say so: model.config.passage_encoder = retriever.encoder_provenance")
 
 # %% ../../nbs/core/06_retriever.ipynb #cell-23
 _PUBLISHED_METHODS = {} # this library's own, by name
@@ -328,7 +328,7 @@ def search(self:RagRetriever,
     return self._by_batch(vectors, n_docs, questions, weight).with_passages(self.passages)
 
 @patch
-def rows(self:RagRetriever,
+def search_ids(self:RagRetriever,
     vectors, # (B, D) question vectors
     n_docs:int, # K
     questions:list|None=None, # B strings, for counting words
@@ -371,22 +371,22 @@ def check_question(
 def _by_batch(self:RagRetriever, vectors, n_docs, questions, weight):
     "The search: whole, or in pieces of `retrieval_batch_size` where a model of the published kind asks."
     size, lent = self.batch_size, _LENT.get() or {}
-    if lent.get("retriever") is not self or not lent.get("batched") or len(vectors) <= size: return self.rows(vectors, n_docs, questions, weight)
-    parts = [self.rows(v, n_docs, questions and questions[i*size:(i+1)*size], weight) for i, v in enumerate(self._chunk_tensor(vectors, size))]
+    if lent.get("retriever") is not self or not lent.get("batched") or len(vectors) <= size: return self.search_ids(vectors, n_docs, questions, weight)
+    parts = [self.search_ids(v, n_docs, questions and questions[i*size:(i+1)*size], weight) for i, v in enumerate(self._chunk_tensor(vectors, size))]
     cat = lambda name: None if getattr(parts[0], name) is None else torch.cat([getattr(p, name) for p in parts])
     return Hits(*(cat(n) for n in ("ids", "scores", "mask", "vectors")), None, cat("lexical"))
 
 # %% ../../nbs/core/06_retriever.ipynb #cell-34
 @patch(as_prop=True)
-def lexical(self:RagRetriever) -> LexicalIndex:
+def lexical(self:RagRetriever) -> BM25Index:
     "The passages by their words, counted at first use and again after documents came or went."
     if not isinstance(self.passages, Passages):
         raise ValueError(f"counting words needs the texts of all passages, and {type(self.passages).__name__} gives them only row by row: set lexical_weight=0")
-    if self._lexical is None or self._lexical[0] is not self.passages: self._lexical = self.passages, LexicalIndex(self.passages)
+    if self._lexical is None or self._lexical[0] is not self.passages: self._lexical = self.passages, BM25Index(self.passages)
     return self._lexical[1]
 
 @patch
-def with_words(self:RagRetriever,
+def rescore(self:RagRetriever,
     vectors:torch.Tensor, # (B, D) of the questions
     questions:list, # B strings
     ids:torch.Tensor, # (B, K) rows, −1 for nobody
@@ -405,7 +405,7 @@ def _hybrid(self:RagRetriever, vectors, n_docs, questions, weight):
     vectors, n = torch.as_tensor(vectors), max(64, 4*n_docs)
     while True:
         near, said = self.index.search(vectors, n, exclude=self.deleted), self.lexical.search(questions, n, self.deleted)
-        hits = self.with_words(vectors, questions, _union(near.ids.cpu(), said.ids), weight)
+        hits = self.rescore(vectors, questions, _union(near.ids.cpu(), said.ids), weight)
         order = hits.scores.sort(dim=1, descending=True, stable=True).indices[:, :n_docs]             # of equals the lowest row
         best = hits.scores.gather(1, order)
         unseen = near.scores[:, -1].to(best.device) + weight*said.scores[:, -1].clamp(min=0).to(best.device)   # (B,) nobody outside both lists has more
@@ -566,7 +566,7 @@ def _top(self:RagRetriever, vectors, n_docs, batch):
     lent, i = _LENT.get() or {}, batch*self.batch_size
     if _own_search(self.index): return self._without_deleted(*self.index.get_top_docs(_array(vectors), n_docs))
     questions = lent.get("questions") if lent.get("retriever") is self and len(lent.get("questions") or ()) == lent.get("asked") else None
-    h = self.rows(vectors, n_docs, questions and questions[i:i+len(vectors)], lent.get("lexical_weight", 0.) if questions else 0.)
+    h = self.search_ids(vectors, n_docs, questions and questions[i:i+len(vectors)], lent.get("lexical_weight", 0.) if questions else 0.)
     return h.ids.cpu().numpy(), h.vectors.cpu().numpy()
 
 @patch
@@ -831,7 +831,7 @@ def save_pretrained(self:RagRetriever,
     "Write passages, vectors, index, configuration and tokenizers into one folder that can be moved."
     path = Path(save_directory)
     if path.is_file(): raise ValueError(f"{path} is a file: a retriever is saved into a folder")
-    with staging(path) as new: self._write(new, path, overwrite, for_transformers)
+    with atomic_save(path) as new: self._write(new, path, overwrite, for_transformers)
 
 @patch
 def _write(self:RagRetriever, new, path, overwrite, for_transformers=False):
@@ -875,7 +875,7 @@ def _save_folder(self:RagRetriever, new, path, overwrite):
     if self.folder is not None and path.resolve() == Path(self.folder.path).resolve(): return
     if len(self) == 0: raise ValueError("every document was deleted: there is nothing left to save; add documents with retriever.add(...)")
     small = all(s.dtype in (np.float16, torch.float16) for s in self.index.stored.segments)
-    IndexFolder.create(new, self.passages, self.index.stored, self.made_by or dict(name=""), index_kind=self.index.kind, dtype="float16" if small else "float32", over=path,
+    IndexFolder.create(new, self.passages, self.index.stored, self.encoder_provenance or dict(name=""), index_kind=self.index.kind, dtype="float16" if small else "float32", over=path,
                        overwrite=overwrite, keep=None if self.deleted is None else ~self.deleted, **self.index.params)
 
 # %% ../../nbs/core/06_retriever.ipynb #cell-79
@@ -884,26 +884,26 @@ def from_pretrained(cls:RagRetriever,
     retriever_name_or_path:str|os.PathLike, # an index folder, or one in which a Rag was saved; or the name or folder of a published checkpoint
     indexed_dataset=None, # a `datasets.Dataset` to search instead of a checkpoint's index
     config:RagConfig|None=None, # the folder's or checkpoint's own where None
-    question_encoder=None, # the encoder of a folder's passages (TextEncoder, name or folder); found by its record where None
+    encoder=None, # the encoder of a folder's passages (TextEncoder, name or folder); found by its record where None
     verify:bool|None=None, # True: check all checksums; None: only of folders under 256 MB
-    device:str="cpu", # where an exact index searches
+    index_device:str="cpu", # where an exact index searches
     **kwargs, # fields of the configuration: `n_docs`, and for a checkpoint `index_name`, `use_dummy_dataset`, `dataset`, …
 ):
     "Open an index folder, or the index that a checkpoint names; nothing large is read before it is asked for."
-    if isinstance(indexed_dataset, (TextEncoder, str, os.PathLike)): raise TypeError(f"indexed_dataset is a datasets.Dataset, not a {type(indexed_dataset).__name__}: an encoder is given as question_encoder=")
+    if isinstance(indexed_dataset, (TextEncoder, str, os.PathLike)): raise TypeError(f"indexed_dataset is a datasets.Dataset, not a {type(indexed_dataset).__name__}: an encoder is given as encoder=")
     _check_names(kwargs)
     check_place(retriever_name_or_path, "index folder")
-    return of_one_save(retriever_name_or_path, lambda: cls._opened(retriever_name_or_path, indexed_dataset, config, question_encoder, verify, device, kwargs))
+    return consistent_read(retriever_name_or_path, lambda: cls._opened(retriever_name_or_path, indexed_dataset, config, encoder, verify, index_device, kwargs))
 
 @patch(cls_method=True)
-def _opened(cls:RagRetriever, name, indexed_dataset, config, question_encoder, verify, device, kwargs):
+def _opened(cls:RagRetriever, name, indexed_dataset, config, encoder, verify, device, kwargs):
     path, home = Path(name), _index_in(name)
     if home is None and (kwargs or config is not None or not path.is_dir() or (path/"config.json").exists()) or indexed_dataset is not None or _ELSEWHERE & {*kwargs}:
         return cls._published(name, config, indexed_dataset, **kwargs)
-    folder, encoder = IndexFolder.open(home or path, verify=verify), None
-    if question_encoder is not None:
-        encoder = encoder_of(question_encoder)
-        folder.check_encoder(encoder.name, encoder.probe())
+    folder, encoder = IndexFolder.open(home or path, verify=verify), encoder
+    if encoder is not None:
+        encoder = encoder_of(encoder)
+        folder.check_encoder(encoder.name, encoder.fingerprint())
     tokenizer = RagTokenizer.from_pretrained(path) if (path/FOLDERS["question_encoder"]).is_dir() else None
     return cls._over(folder, config or _config_in(path, folder, **kwargs), encoder, device, tokenizer)
 
@@ -934,7 +934,7 @@ def _open(self:RagRetriever, folder, device="cpu"):
     self.folder, self.passages, self.deleted = folder, folder.passages, folder.deleted
     self.index, self.device = folder.index(device=device), device
     self._folders = self.index
-    self.made_by = folder.manifest["encoder"] if folder.manifest["encoder"]["name"] else None
+    self.encoder_provenance = folder.manifest["encoder"] if folder.manifest["encoder"]["name"] else None
     return self
 
 def _config_in(path, folder, **kwargs):
@@ -970,7 +970,7 @@ def _has_tokenizers(name):
 # %% ../../nbs/core/06_retriever.ipynb #cell-92
 @patch
 def add(self:RagRetriever,
-    docs, # whatever `from_documents` takes
+    documents, # whatever `from_documents` takes
     n_words:int=100, # words a passage
     overlap:int=0, # words that neighbouring passages share
     progress:bool=True, # show a progress bar
@@ -980,7 +980,7 @@ def add(self:RagRetriever,
     "Embed and append documents; an id that is there already is refused."
     self._refresh()
     numbers = [int(i) for i in self.passages.column("document") if str(i).isdecimal()]
-    new = docs if isinstance(docs, Passages) else Passages.from_documents(docs, n_words=n_words, overlap=overlap, first_id=max(numbers, default=-1) + 1, columns=columns, errors=errors)
+    new = documents if isinstance(documents, Passages) else Passages.from_documents(documents, n_words=n_words, overlap=overlap, first_id=max(numbers, default=-1) + 1, columns=columns, errors=errors)
     self.skipped += new.skipped
     known = set(new.column("document")) & self._documents()
     if known: raise ValueError(f"document id {sorted(known)[0]!r} is in the index already: delete it first, or give the new one another id")
@@ -1001,7 +1001,7 @@ def _refresh(self:RagRetriever):
 @patch
 def _maker(self:RagRetriever):
     "The encoder in hand, while it is what made the vectors; otherwise that one, loaded again."
-    known = self._encoder is None or self.made_by is None or same_encoder(self.made_by, encoder_record(self._encoder))
+    known = self._encoder is None or self.encoder_provenance is None or same_encoder(self.encoder_provenance, encoder_record(self._encoder))
     return self.encoder if known else self._found_again()
 
 @patch

@@ -13,7 +13,7 @@ from rag_nb.core.config import RagConfig
 from rag_nb.core.encoder import TextEncoder
 from rag_nb.core.passages import Hits
 from rag_nb.core.passages import Passages
-from rag_nb.store.bm25 import LexicalIndex
+from rag_nb.store.bm25 import BM25Index
 
 __all__ = ['RagRetriever', 'index_named', 'encoder_of', 'encoder_record', 'config_for', 'cut_passages', 'check_count', 'question_list', 'check_question', 'CalledRetriever', 'as_retriever', 'AutoTokenizer']
 
@@ -51,7 +51,7 @@ class RagRetriever:
     return_tokenized_docs: bool
     told: bool
     index: Any
-    made_by: Any
+    encoder_provenance: Any
     passages: Any
     _folders: Any
 
@@ -103,24 +103,24 @@ class RagRetriever:
 
     @classmethod
     def from_documents(
-        cls, docs, question_encoder=None, path: str | os.PathLike | None=None, index_kind: str='exact', n_words: int=100,
-        overlap: int=0, progress: bool=True, config: RagConfig | None=None, dtype: str='float32', overwrite: bool=False,
-        device: str='cpu', columns: dict | None=None, errors: str='raise', **index_params
+        cls, documents, encoder=None, path: str | os.PathLike | None=None, index_kind: str='exact', n_words: int=100, overlap: int=0,
+        progress: bool=True, config: RagConfig | None=None, vector_dtype: str='float32', overwrite: bool=False, index_device: str='cpu',
+        columns: dict | None=None, errors: str='raise', **index_params
     ) -> RagRetriever:
         """Read, split, embed and index documents.
 
 Parameters:
-    docs: list of dicts or strings, datasets.Dataset, a table, a file or folder of any kind that `read_documents` knows, or a list of files
-    question_encoder: TextEncoder, its name or folder; the embedded one where None
+    documents: list of dicts or strings, datasets.Dataset, a table, a file or folder of any kind that `read_documents` knows, or a list of files
+    encoder: TextEncoder, its name or folder; the embedded one where None
     path: write an index folder here; in memory where None
     index_kind: or "hnsw", "ivfpq", a factory string of FAISS, …
     n_words: words a passage
     overlap: words that neighbouring passages share
     progress: show progress bars
     config: for the contexts; made from the encoder where None
-    dtype: of the vectors that are kept; "float16" takes half the room
+    vector_dtype: of the vectors that are kept; "float16" takes half the room
     overwrite: replace an index that is in the folder
-    device: where an exact index searches
+    index_device: where an exact index searches
     columns: renames columns of the documents, as in {"contents": "text"}
     errors: or "skip": leave out documents that cannot be read, and list them in `retriever.skipped`
     index_params: for the index, such as `nprobe`"""
@@ -173,7 +173,7 @@ Parameters:
 Returns: (B, K), with passages and vectors"""
         ...
 
-    def rows(self, vectors, n_docs: int, questions: list | None=None, lexical_weight: float=0.0) -> Hits:
+    def search_ids(self, vectors, n_docs: int, questions: list | None=None, lexical_weight: float=0.0) -> Hits:
         """The search itself.
 
 Parameters:
@@ -198,11 +198,11 @@ Parameters:
         ...
 
     @property
-    def lexical(self) -> LexicalIndex:
+    def lexical(self) -> BM25Index:
         """The passages by their words, counted at first use and again after documents came or went."""
         ...
 
-    def with_words(self, vectors: torch.Tensor, questions: list, ids: torch.Tensor, lexical_weight: float) -> Hits:
+    def rescore(self, vectors: torch.Tensor, questions: list, ids: torch.Tensor, lexical_weight: float) -> Hits:
         """Scores of certain passages: inner products plus weighted BM25.
 
 Parameters:
@@ -383,8 +383,8 @@ Parameters:
 
     @classmethod
     def from_pretrained(
-        cls, retriever_name_or_path: str | os.PathLike, indexed_dataset=None, config: RagConfig | None=None, question_encoder=None,
-        verify: bool | None=None, device: str='cpu', **kwargs
+        cls, retriever_name_or_path: str | os.PathLike, indexed_dataset=None, config: RagConfig | None=None, encoder=None,
+        verify: bool | None=None, index_device: str='cpu', **kwargs
     ) -> RagRetriever:
         """Open an index folder, or the index that a checkpoint names; nothing large is read before it is asked for.
 
@@ -392,14 +392,14 @@ Parameters:
     retriever_name_or_path: an index folder, or one in which a Rag was saved; or the name or folder of a published checkpoint
     indexed_dataset: a `datasets.Dataset` to search instead of a checkpoint's index
     config: the folder's or checkpoint's own where None
-    question_encoder: the encoder of a folder's passages (TextEncoder, name or folder); found by its record where None
+    encoder: the encoder of a folder's passages (TextEncoder, name or folder); found by its record where None
     verify: True: check all checksums; None: only of folders under 256 MB
-    device: where an exact index searches
+    index_device: where an exact index searches
     kwargs: fields of the configuration: `n_docs`, and for a checkpoint `index_name`, `use_dummy_dataset`, `dataset`, …"""
         ...
 
     @classmethod
-    def _opened(cls, name, indexed_dataset, config, question_encoder, verify, device, kwargs): ...
+    def _opened(cls, name, indexed_dataset, config, encoder, verify, device, kwargs): ...
 
     @classmethod
     def _over(cls, folder, config, encoder=None, device='cpu', tokenizer=None):
@@ -415,11 +415,11 @@ Parameters:
         """The retriever of a checkpoint: its configuration with `kwargs` put in, its tokenizers, and the index that it names."""
         ...
 
-    def add(self, docs, n_words: int=100, overlap: int=0, progress: bool=True, columns: dict | None=None, errors: str='raise'):
+    def add(self, documents, n_words: int=100, overlap: int=0, progress: bool=True, columns: dict | None=None, errors: str='raise'):
         """Embed and append documents; an id that is there already is refused.
 
 Parameters:
-    docs: whatever `from_documents` takes
+    documents: whatever `from_documents` takes
     n_words: words a passage
     overlap: words that neighbouring passages share
     progress: show a progress bar

@@ -18,13 +18,13 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerState
 from .answer import Rag
 from ..store.folder import _sync
 from ..store.questions import read_questions, RagCollator
-from .objective import Objective, Plan, part_of
+from .objective import TrainingModule, FinetuneConfig, part_of
 
 # %% ../../nbs/core/11_train.ipynb #cell-05
 class RagTrainer(Trainer):
-    "Transformers' `Trainer` around an `Objective`: logs its statistics, refreshes its passages, saves only what is trained."
+    "Transformers' `Trainer` around a `TrainingModule`: logs its statistics, refreshes its passages, saves only what is trained."
     def __init__(self,
-        objective: Objective,
+        objective: TrainingModule,
         args: TrainingArguments,
         rates: dict | None = None,  # learning rates by part, in place of `args.learning_rate`
         **kwargs,  # for `Trainer`: datasets, collator, callbacks
@@ -44,8 +44,8 @@ class _Follow(TrainerCallback):
         o = self.trainer.objective
         if not o.embeds: return
         o.swap()
-        every = o.plan.refresh_every
-        if every and state.global_step % every == 0 and state.global_step < state.max_steps: o.refresh(o.plan.background)
+        every = o.plan.reindex_every
+        if every and state.global_step % every == 0 and state.global_step < state.max_steps: o.reindex(o.plan.background)
 
 # %% ../../nbs/core/11_train.ipynb #cell-09
 @patch
@@ -155,7 +155,7 @@ def _load_from_checkpoint(self: RagTrainer, resume_from_checkpoint, model=None):
     self._read_weights(at)
     if (at/_REFRESHED).exists():
         o.passages.model.load_state_dict({k: v.to(o.device) for k, v in load_file(at/_REFRESHED).items()})
-        o.on_device(); o.refresh()
+        o.on_device(); o.reindex()
     if (at/_FOUND).exists(): o.cache = {q: torch.tensor(row) for q, row in json.loads((at/_FOUND).read_text(encoding="utf8")).items()}
     self._read_weights(at)  # again, for the encoder may have had older ones
 
@@ -388,18 +388,18 @@ REFUSED |= {
     **_all("resume_from_checkpoint", "finetune has an argument for it: resume=True, or resume=FOLDER"),
     **_all("local_rank", "torchrun sets it for each process"),
 }
-_AT_REST = dict(remove_unused_columns=[False], label_names=[None, ["labels"]])  # what is no mistake, where it is not the default
+_NEUTRAL = dict(remove_unused_columns=[False], label_names=[None, ["labels"]])  # what is no mistake, where it is not the default
 
 # %% ../../nbs/core/11_train.ipynb #cell-40
 def _refuse(given):
     "ValueError for fields of `TrainingArguments` that could not do here what they say."
-    plan, fields = {f.name for f in dataclasses.fields(Plan)}, {f.name: f for f in dataclasses.fields(TrainingArguments)}
+    plan, fields = {f.name for f in dataclasses.fields(FinetuneConfig)}, {f.name: f for f in dataclasses.fields(TrainingArguments)}
     no = lambda k, v, why: ValueError(f"{k}={v!r} is not possible in finetune: {why}")
     for k, v in given.items():
         if k in plan or k in WORKS: continue
         if k not in REFUSED: raise ValueError(f"{k} is new in Transformers, and has not been tried in finetune: leave it out")
         usual = fields[k].default if k in fields and fields[k].default is not dataclasses.MISSING else None
-        rest = v in _AT_REST[k] if k in _AT_REST else v is None or v == usual or not (v or usual)
+        rest = v in _NEUTRAL[k] if k in _NEUTRAL else v is None or v == usual or not (v or usual)
         if not rest: raise no(k, v, REFUSED[k])
     order, optim = given.get("train_sampling_strategy"), str(getattr(given.get("optim"), "value", given.get("optim")))
     if order in ("group_by_length", "batch_rebalance"): raise no("train_sampling_strategy", order, REFUSED["group_by_length"])
@@ -419,11 +419,11 @@ def _known(given, *classes):
         raise TypeError(f"finetune knows no argument {k!r}" + (f"; is it {near[0]!r}?" if near else ""))
 
 def _arguments(output_dir, given):
-    "The fields of `Plan`, the learning rates by part, and `TrainingArguments` from what is left."
-    _known(given, Plan, TrainingArguments)
+    "The fields of `FinetuneConfig`, the learning rates by part, and `TrainingArguments` from what is left."
+    _known(given, FinetuneConfig, TrainingArguments)
     _refuse(given)
-    ours = {f.name for f in dataclasses.fields(Plan)}
-    plan = Plan(**{k: v for k, v in given.items() if k in ours})
+    ours = {f.name for f in dataclasses.fields(FinetuneConfig)}
+    plan = FinetuneConfig(**{k: v for k, v in given.items() if k in ours})
     rest = {**_PLAIN, **{k: v for k, v in given.items() if k not in ours}}
     rates = rest["learning_rate"] if isinstance(rest.get("learning_rate"), dict) else {}
     idle = [p for p in rates if p not in plan.train]
@@ -441,7 +441,7 @@ def finetune(
     merge: bool = True,  # work adapters into the weights at the end
     progress: bool = True,  # show a progress bar and the lines of the log
     callbacks: list | None = None,  # of Transformers' `Trainer`
-    **settings,  # fields of `Plan` and of Transformers' `TrainingArguments`; `learning_rate` may be a dict by part
+    **settings,  # fields of `FinetuneConfig` and of Transformers' `TrainingArguments`; `learning_rate` may be a dict by part
 ) -> Finetuned:
     "Train a `Rag` end to end on questions with answers."
     plan, rates, args = _arguments(output_dir, settings if progress else {**settings, "disable_tqdm": True})
@@ -450,7 +450,7 @@ def finetune(
     train, measured = read_questions(data), None if eval_data is None else read_questions(eval_data)
     start, collator = find_checkpoint(args.output_dir, resume), RagCollator(rag.tokenizer, rag.model.config, keep=("document_ids",))
     if args.seed is not None: torch.manual_seed(args.seed)  # adapters are drawn at random
-    objective, trainer = Objective(rag, plan), None
+    objective, trainer = TrainingModule(rag, plan), None
     try:
         trainer = RagTrainer(objective, args, rates, train_dataset=train, data_collator=collator, callbacks=callbacks,
                              eval_dataset=measured)

@@ -9,13 +9,13 @@ from transformers import TrainerCallback
 from transformers import TrainingArguments
 from typing import Any
 from rag_nb.core.answer import Rag
-from rag_nb.core.objective import Objective
+from rag_nb.core.objective import TrainingModule
 
 __all__ = ['WORKS', 'REFUSED', 'RagTrainer', 'why_not_whole', 'find_checkpoint', 'Finetuned', 'finetune']
 
 class RagTrainer(Trainer):
-    """Transformers' `Trainer` around an `Objective`: logs its statistics, refreshes its passages, saves only what is trained."""
-    objective: Objective
+    """Transformers' `Trainer` around a `TrainingModule`: logs its statistics, refreshes its passages, saves only what is trained."""
+    objective: TrainingModule
     rates: Any
     seen: dict
     firsts: dict
@@ -24,7 +24,7 @@ class RagTrainer(Trainer):
     optimizer: Any
     state: Any
 
-    def __init__(self, objective: Objective, args: TrainingArguments, rates: dict | None=None, **kwargs) -> None:
+    def __init__(self, objective: TrainingModule, args: TrainingArguments, rates: dict | None=None, **kwargs) -> None:
         """Parameters:
     rates: learning rates by part, in place of `args.learning_rate`
     kwargs: for `Trainer`: datasets, collator, callbacks"""
@@ -197,7 +197,7 @@ def _all(names, why): ...
 
 REFUSED: dict
 
-_AT_REST: Any
+_NEUTRAL: Any
 
 def _refuse(given):
     """ValueError for fields of `TrainingArguments` that could not do here what they say."""
@@ -210,7 +210,7 @@ def _known(given, *classes):
     ...
 
 def _arguments(output_dir, given):
-    """The fields of `Plan`, the learning rates by part, and `TrainingArguments` from what is left."""
+    """The fields of `FinetuneConfig`, the learning rates by part, and `TrainingArguments` from what is left."""
     ...
 
 def finetune(
@@ -228,7 +228,7 @@ Parameters:
     merge: work adapters into the weights at the end
     progress: show a progress bar and the lines of the log
     callbacks: of Transformers' `Trainer`
-    settings: fields of `Plan` and of Transformers' `TrainingArguments`; `learning_rate` may be a dict by part"""
+    settings: fields of `FinetuneConfig` and of Transformers' `TrainingArguments`; `learning_rate` may be a dict by part"""
     ...
 
 def _finished(trainer, rag, merge):

@@ -4,7 +4,7 @@
 
 from typing import Any
 
-__all__ = ['split_words', 'has_words', 'split_passages', 'fold', 'word_units', 'tokenize_words', 'word_spans', 'without_spaces']
+__all__ = ['words_and_numbers', 'has_words', 'split_passages', 'fold', 'word_units', 'tokenize_words', 'word_spans', 'without_spaces']
 
 _IDEOGRAPH: str
 
@@ -20,7 +20,7 @@ _PLAIN_RUN: Any
 
 _RUN: Any
 
-def split_words(text: str) -> list:
+def words_and_numbers(text: str) -> list:
     """The words that the splitter counts, as they are written.
 
 Parameters:

@@ -421,7 +421,7 @@ def default_retriever(
 ) -> RagRetriever:
     "The knowledge that comes with the package: 2,067 paragraphs of 48 Wikipedia articles; changes to it stay in memory."
     knowledge = Path(str(files("rag_nb")))/"knowledge"/"squad48"
-    retriever = RagRetriever.from_pretrained(knowledge, question_encoder=default_encoder() if encoder is None else encoder)
+    retriever = RagRetriever.from_pretrained(knowledge, encoder=default_encoder() if encoder is None else encoder)
     retriever.folder, retriever.config.lexical_weight = None, SETTINGS["lexical_weight"]
     return retriever
 

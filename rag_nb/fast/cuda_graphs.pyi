@@ -8,14 +8,14 @@ import torch
 from torch.overrides import TorchFunctionMode
 from typing import Any
 
-__all__ = ['Again', 'Graphs', 'cannot_record', 'Recorder']
+__all__ = ['FakeReplay', 'GraphPair', 'cannot_record', 'Recorder']
 
-class Again:
+class FakeReplay:
     """A recording that is none: it runs once more, with the places and the manners of a real one. For lessons and tests."""
     run: Any
     wanted: list
     out: Any
-    slope: Any
+    grad_output: Any
     grads: list
     live: Any
 
@@ -33,7 +33,7 @@ class Again:
         ...
 
     def backward(self):
-        """Play the way back from `slope`; gradients are in `grads`."""
+        """Play the way back from `grad_output`; gradients are in `grads`."""
         ...
 
 @contextmanager
@@ -94,11 +94,11 @@ def _window(x):
     """A tensor like x, over the same memory, that does not keep it."""
     ...
 
-class Graphs(Again):
+class GraphPair(FakeReplay):
     """Both ways of a pass as CUDA graphs."""
     there: Any
     back: Any
-    slope: Any
+    grad_output: Any
     out: Any
     grads: list
 
@@ -116,7 +116,7 @@ class Graphs(Again):
         """Record the way back; gives the gradients' places."""
         ...
 
-class _Ticket:
+class _PassHandle:
     """A pass that is under way: kept by what autograd knows of it, and by nobody else."""
     used: bool = ...
 
@@ -124,7 +124,7 @@ def _copies(found):
     """Copies of tensors, made by few launches."""
     ...
 
-class _Played(torch.autograd.Function):
+class _Replay(torch.autograd.Function):
     """One play, for autograd."""
     tape: Any
     ticket: Any
@@ -133,13 +133,13 @@ class _Played(torch.autograd.Function):
     def forward(ctx, tape, ticket, *weights): ...
 
     @staticmethod
-    def backward(ctx, slope): ...
+    def backward(ctx, grad_output): ...
 
 def cannot_record(module: nn.Module, anywhere: bool=False) -> str | None:
     """Why the passes of a network cannot be recorded.
 
 Parameters:
-    anywhere: on any device: for `Again`
+    anywhere: on any device: for `FakeReplay`
 
 Returns: None: it can be"""
     ...
@@ -175,7 +175,7 @@ class Recorder:
     longest: lengths that occur often beside round ones: see `width`
     keep: recordings
     after: how often a shape has to come before it is recorded
-    tape: `Again`, to try it without a GPU"""
+    tape: `FakeReplay`, to try it without a GPU"""
         ...
 
     def _key(self, run, state, inputs):

@@ -8,7 +8,7 @@ import torch
 from typing import Any
 from rag_nb.core.generate import Hypotheses
 
-__all__ = ['FAMILIES', 'Norm', 'Attention', 'Feed', 'Net', 'unfit', 'run', 'embed', 'logits_of', 'wide_logits', 'off', 'FewRows', 'Shelf', 'shared_prefix', 'Rules', 'Search', 'Steps', 'FusedSteps', 'Moment', 'twins', 'score', 'Kit', 'kit_for', 'Engine', 'engine_for']
+__all__ = ['FAMILIES', 'Norm', 'Attention', 'MLP', 'DecoderSpec', 'unfit', 'run', 'embed', 'logits_of', 'wide_logits', 'off', 'FewRows', 'KVCache', 'shared_prefix', 'Rules', 'BeamState', 'EagerDecoder', 'GraphDecoder', 'StepResult', 'deduplicate_prefixes', 'score', 'DecoderState', 'state_for', 'FastDecoder', 'fast_decoder']
 
 @dataclass
 class Norm:
@@ -31,42 +31,42 @@ class Attention:
     k_norm: Norm | None = ...
 
 @dataclass
-class Feed:
+class MLP:
     """A feed-forward part: one matrix up, or two where one is a gate, and one down."""
     up: list
     down: nn.Linear
     act: object
 
 @dataclass
-class Net:
+class DecoderSpec:
     """A decoder: its parts in order, and what stands before and after them.
 
 Parameters:
-    parts: (layer, "self" | "cross" | "feed", Attention or Feed, Norm)
+    parts: (layer, "self" | "cross" | "feed", Attention or MLP, Norm)
     post: norms stand after the sum (BART), or before each part
     embed: (V, D)
     head: (V, D)
-    heads: H
-    groups: G heads of keys and values
-    last: before the vocabulary
-    first: after the embedding
-    places: (P, D) learned positions
+    num_heads: H
+    num_kv_heads: G heads of keys and values
+    final_norm: before the vocabulary
+    embed_norm: after the embedding
+    position_embeddings: (P, D) learned positions
     rotary: positions as rotations
-    distance: the attention that has T5's bias by distance"""
+    relative_attention_bias: the attention that has T5's bias by distance"""
     parts: list
     post: bool
     embed: torch.Tensor
     head: torch.Tensor
-    heads: int
-    groups: int
-    last: Norm | None = ...
-    first: Norm | None = ...
+    num_heads: int
+    num_kv_heads: int
+    final_norm: Norm | None = ...
+    embed_norm: Norm | None = ...
     embed_scale: float = ...
-    places: torch.Tensor | None = ...
+    position_embeddings: torch.Tensor | None = ...
     head_bias: torch.Tensor | None = ...
     head_scale: float = ...
     rotary: nn.Module | None = ...
-    distance: nn.Module | None = ...
+    relative_attention_bias: nn.Module | None = ...
 
     @property
     def layers(self): ...
@@ -88,7 +88,7 @@ def _llama(g): ...
 FAMILIES: Any
 
 def unfit(g: nn.Module) -> str | None:
-    """Why the engine does not take a generator.
+    """Why the fast decoder does not take a generator.
 
 Parameters:
     g: a generator
@@ -106,7 +106,7 @@ def _feed(y, f, times=...): ...
 
 def _part(kind, l, s, y, attend, cross, times): ...
 
-def run(net: Net, h: torch.Tensor, attend, cross=None, times=...) -> torch.Tensor:
+def run(net: DecoderSpec, h: torch.Tensor, attend, cross=None, times=...) -> torch.Tensor:
     """All parts of a decoder over rows.
 
 Parameters:
@@ -155,7 +155,7 @@ class FewRows:
 
     def _copy(self, weight): ...
 
-class Shelf:
+class KVCache:
     """Keys and values of R contexts, once for all M beams, and slots for the beams' own tokens."""
     net: Any
     R: Any
@@ -163,11 +163,11 @@ class Shelf:
     S: Any
     T: Any
     like: Any
-    own: list
-    cross: Any
+    self_kv: list
+    cross_kv: Any
     mask: Any
     lengths: Any
-    first: Any
+    prefill_logits: Any
     cos: Any
     sin: Any
     bias: Any
@@ -177,7 +177,7 @@ class Shelf:
     @property
     def base(self): ...
 
-    def fit(self, S):
+    def resize(self, S):
         """Stand ready for contexts of S slots, no more than at first, in the same memory."""
         ...
 
@@ -191,7 +191,7 @@ class Shelf:
         """T5's bias (H, T) for keys so many places back."""
         ...
 
-    def read_seq2seq(self, generator: nn.Module, ids: torch.Tensor, mask: torch.Tensor):
+    def prefill_seq2seq(self, generator: nn.Module, ids: torch.Tensor, mask: torch.Tensor):
         """Encode R contexts, some at a time, since what is between the layers takes more room than what is kept, and keep their keys and values.
 
 Parameters:
@@ -201,11 +201,11 @@ Parameters:
         ...
 
     def _run_rows(self, rows, P):
-        """Run rows of tokens behind the P tokens that stand on the shelf already; states of each row's last token (R, D)."""
+        """Run rows of tokens behind the P tokens that stand in the cache already; states of each row's last token (R, D)."""
         ...
 
-    def read_causal(self, ids: torch.Tensor, mask: torch.Tensor, prefixes: dict | None=None):
-        """Run R contexts, each from the shelf's left, and keep the logits of what follows them.
+    def prefill_causal(self, ids: torch.Tensor, mask: torch.Tensor, prefixes: dict | None=None):
+        """Run R contexts, each from the cache's left, and keep the logits of what follows them.
 
 Parameters:
     ids: (R, S)
@@ -217,8 +217,8 @@ Parameters:
 
     def _lengths(self, n): ...
 
-    def read_padded(self, ids, mask):
-        """Run R contexts together, each from the shelf's left."""
+    def prefill_padded(self, ids, mask):
+        """Run R contexts together, each from the cache's left."""
         ...
 
 def shared_prefix(rows: list, least: int=16) -> int:
@@ -241,7 +241,7 @@ class Rules:
         """Forced token (or −1) and forbidden tokens after n tokens."""
         ...
 
-class Search:
+class BeamState:
     """M beams (or one greedy chain) of each of B questions, kept on the device."""
     B: Any
     K: Any
@@ -266,7 +266,7 @@ class Search:
     ended: Any
     lengths: Any
     end: Any
-    diary: list
+    history: list
     longest: Any
     none: Any
     power: Any
@@ -274,7 +274,7 @@ class Search:
     def __init__(self, B, K, M, gc, rules, V, device, T, top=...) -> None: ...
 
     def grow(self, T):
-        """Room for T steps in the diary."""
+        """Room for T steps in the history."""
         ...
 
     def state(self): ...
@@ -293,9 +293,9 @@ Parameters:
 
     def _ends(self, token): ...
 
-    def _by_chain(self, score, token, logits, lse): ...
+    def _greedy(self, score, token, logits, lse): ...
 
-    def _by_beams(self, score, place, logits, lse): ...
+    def _beams(self, score, place, logits, lse): ...
 
     def _finish(self, found, ended):
         """Merge those that just ended, and were among the M best, into the finished ones."""
@@ -320,16 +320,16 @@ Returns: (B, K)"""
 
     def _copy_out(self, h): ...
 
-    def _trace_back(self, h): ...
+    def _backtrace(self, h): ...
 
 def _path(parents, at, slot):
     """Which beam (n, B, M) each answer was at each step, from the last to the first: on the host, since every step needs the one before."""
     ...
 
-class Steps:
-    """A shelf and a search, going on together."""
+class EagerDecoder:
+    """A cache and a search, going on together."""
     net: Any
-    shelf: Any
+    cache: Any
     search: Any
     times: Any
     lag: Any
@@ -337,10 +337,10 @@ class Steps:
     eye: Any
     context: Any
 
-    def __init__(self, net, shelf, search, times=...) -> None: ...
+    def __init__(self, net, cache, search, times=...) -> None: ...
 
     def reset(self):
-        """New contexts stand on the shelf."""
+        """New contexts stand in the cache."""
         ...
 
     def grow(self):
@@ -359,28 +359,28 @@ class Steps:
         """Logits (B, K, M, V) of what follows the beams' last tokens, which stand at own place t."""
         ...
 
-    def first(self):
+    def prefill_logits(self):
         """Logits of the first token of a decoder-only generator, the same for all beams."""
         ...
 
-    def go(self):
+    def decode(self):
         """Decode; yields the search after every step."""
         ...
 
 _ACTS: dict
 
-def _few(x, mods, name=None, gated=False, split=False): ...
+def _skinny_gemm(x, mods, name=None, gated=False, split=False): ...
 
-class FusedSteps(Steps):
+class GraphDecoder(EagerDecoder):
     """The step out of few, larger kernels over buffers that stay where they are; nothing in it waits for the host."""
     graph: Any = ...
     beam: Any
     width: Any
     room: Any
 
-    def __init__(self, net, shelf, search) -> None: ...
+    def __init__(self, net, cache, search) -> None: ...
 
-    def fit(self, S):
+    def resize(self, S):
         """Stand ready for contexts of S slots, no more than at first."""
         ...
 
@@ -400,11 +400,11 @@ class FusedSteps(Steps):
         """Record one step as a CUDA graph."""
         ...
 
-    def go(self, every=8):
+    def decode(self, every=8):
         """Decode; yields the search after every step, and asks only now and then whether all is over."""
         ...
 
-class Moment:
+class StepResult:
     """What a step yields: `next`, the tokens (B, M) just chosen."""
     search: Any
     looked: bool
@@ -417,15 +417,15 @@ class Moment:
     @property
     def done(self): ...
 
-def _own_part(net, shelf, q, k, v, C, L, scale):
+def _own_part(net, cache, q, k, v, C, L, scale):
     """Attention of candidates (R·C, L) to themselves."""
     ...
 
-def _both_parts(net, shelf, l, q, k, v, C, L, scale):
+def _both_parts(net, cache, l, q, k, v, C, L, scale):
     """Attention of candidates to their context and themselves, in one softmax."""
     ...
 
-def twins(fed: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
+def deduplicate_prefixes(fed: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
     """For each token the first that is wanted of those with the same tokens up to there.
 
 Parameters:
@@ -435,7 +435,7 @@ Parameters:
 Returns: (R, C, L) a place in R·C·L; anything where nothing is wanted"""
     ...
 
-def _states(net, shelf, tokens, real):
+def _states(net, cache, tokens, real):
     """Rows (m, D) of candidates' tokens (R, C, L) behind their contexts, for m beginnings; and which of them each of the real tokens (R, C, L) has."""
     ...
 
@@ -443,11 +443,11 @@ def _look_up(net, y, rows, targets, fused=False, budget=...):
     """log p of targets (p,) from rows (p,) of y (n, D), a slice of the logits at a time."""
     ...
 
-def score(net: Net, shelf: Shelf, targets: torch.Tensor, start: int, fused: bool=False, budget: int=...) -> torch.Tensor:
+def score(net: DecoderSpec, cache: KVCache, targets: torch.Tensor, start: int, fused: bool=False, budget: int=...) -> torch.Tensor:
     """log p of every target behind every context.
 
 Parameters:
-    shelf: R contexts
+    cache: R contexts
     targets: (R, C, L) −100 where there is none
     start: the decoder's start token
     fused: whether the kernels can be used
@@ -456,9 +456,9 @@ Parameters:
 Returns: (R, C, L)"""
     ...
 
-def _first(shelf, t): ...
+def _first(cache, t): ...
 
-class Kit:
+class DecoderState:
     """What is kept for one generator."""
     where: Any
     net: Any
@@ -470,11 +470,11 @@ class Kit:
 
     def __init__(self, g) -> None: ...
 
-    def fresh(self):
+    def refresh_if_changed(self):
         """Forget what was read and copied if the weights have changed since: each was written to again, or some of its numbers are others."""
         ...
 
-_KITS: Any
+_STATES: Any
 
 def _where(g): ...
 
@@ -482,11 +482,11 @@ def _sample(x):
     """A view of a few of a tensor's numbers."""
     ...
 
-def kit_for(g):
-    """The kit of a generator."""
+def state_for(g):
+    """The state of a generator."""
     ...
 
-class Engine:
+class FastDecoder:
     """Reads contexts and takes the steps, as `ReferenceDecoder` does, for generators and settings that it knows."""
     fused_on: str = ...
     g: Any
@@ -494,11 +494,11 @@ class Engine:
     attention: Any
     gc: Any
     processors: Any
-    kit: Any
+    decoder_state: Any
     fused: Any
     net: Any
     V: Any
-    shelf: Any
+    cache: Any
 
     def __init__(self, generator, ids, mask, gc, processors, criteria, trace) -> None: ...
 
@@ -516,12 +516,12 @@ class Engine:
 
     def _new(self, B, K, M, gc, rules, S, T): ...
 
-    def _read(self, shelf): ...
+    def _read(self, cache): ...
 
 def _shut(rules, limit, V):
     """Whether there is a step at which these forbid every token: the loop says so when it comes to it."""
     ...
 
-def engine_for(generator, ids, mask, gc, processors, criteria, trace):
-    """An `Engine` where it would give what `ReferenceDecoder` gives, else None."""
+def fast_decoder(generator, ids, mask, gc, processors, criteria, trace):
+    """A `FastDecoder` where it would give what `ReferenceDecoder` gives, else None."""
     ...

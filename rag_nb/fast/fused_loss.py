@@ -15,7 +15,7 @@ from transformers.modeling_outputs import BaseModelOutput
 from ..core.marginal import token_marginal, sequence_marginal
 from .kernels import fused_chosen, has_triton, tl, triton
 from .cuda_graphs import _as_it_is
-from ..core.prefill import _check_left, _check_turns, is_decoder_only, mend_attention, teacher_force
+from ..core.prefill import _check_left, _check_turns, is_decoder_only, fix_attention, teacher_force
 
 # %% ../../nbs/fast/06_fused_loss.ipynb #cell-12
 class _Caught(Exception): "The output embedding has been reached."
@@ -78,24 +78,24 @@ def _log_p(logits, targets):
     x = logits.to(torch.promote_types(logits.dtype, torch.float32))
     return x.gather(-1, targets[:, None]).squeeze(-1) - x.logsumexp(-1)
 
-def _log_p_back(logits, targets, lp, slope):
+def _log_p_back(logits, targets, lp, grad_output):
     "The gradient of the logits (P, V), in their own precision."
     with torch.autocast(logits.device.type, enabled=False):
-        out = logits.softmax(-1).mul_(-slope[:, None])
-        return out.scatter_(-1, targets[:, None], (slope * -lp.expm1())[:, None].to(logits.dtype))
+        out = logits.softmax(-1).mul_(-grad_output[:, None])
+        return out.scatter_(-1, targets[:, None], (grad_output * -lp.expm1())[:, None].to(logits.dtype))
 
 # %% ../../nbs/fast/06_fused_loss.ipynb #cell-22
 @triton.jit
-def _back(X, TARGET, LSE, SLOPE, OUT, stride, V, BLOCK: tl.constexpr):
+def _back(X, TARGET, LSE, GRAD_OUTPUT, OUT, stride, V, BLOCK: tl.constexpr):
     row, n = tl.program_id(0).to(tl.int64), tl.program_id(1)*BLOCK + tl.arange(0, BLOCK)
     x = tl.load(X + row*stride + n, mask=n < V, other=-float("inf")).to(tl.float32)
     p = tl.exp(x - tl.load(LSE + row))
-    tl.store(OUT + row*V + n, tl.load(SLOPE + row)*(tl.where(n == tl.load(TARGET + row), 1.0, 0.0) - p), mask=n < V)
+    tl.store(OUT + row*V + n, tl.load(GRAD_OUTPUT + row)*(tl.where(n == tl.load(TARGET + row), 1.0, 0.0) - p), mask=n < V)
 
-def _fused_back(logits, targets, lp, slope):
+def _fused_back(logits, targets, lp, grad_output):
     (P, V), out = logits.shape, torch.empty(logits.shape, dtype=logits.dtype, device=logits.device)
     lse = logits.gather(-1, targets[:, None]).squeeze(-1).float() - lp
-    if P: _back[(P, triton.cdiv(V, 4096))](logits, targets, lse, slope.float().contiguous(), out, logits.stride(0), V, 4096)
+    if P: _back[(P, triton.cdiv(V, 4096))](logits, targets, lse, grad_output.float().contiguous(), out, logits.stride(0), V, 4096)
     return out
 
 def _here(x): return x.is_cuda and x.device.index == torch.cuda.current_device() and has_triton()  # kernels start on the current GPU
@@ -111,7 +111,7 @@ class _Pick(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, slope): return (_fused_back if ctx.fused else _log_p_back)(*ctx.saved_tensors, slope), None
+    def backward(ctx, grad_output): return (_fused_back if ctx.fused else _log_p_back)(*ctx.saved_tensors, grad_output), None
 
 # %% ../../nbs/fast/06_fused_loss.ipynb #cell-25
 def _chosen(generator, hidden, targets):
@@ -245,16 +245,16 @@ def answer_logprobs(
     fed: torch.Tensor,  # (R, T) decoder inputs, from `align_labels`, where the generator is
     targets: torch.Tensor,  # (R, T), −100 where nothing is scored
     rows: int = 64,  # contexts read together
-    recompute: bool = False,  # keep nothing of a group but its result, and read it again on the way back
+    activation_checkpointing: bool = False,  # keep nothing of a group but its result, and read it again on the way back
     one_matrix: bool | None = None,  # what `ends_in_one_matrix` says, where it is known already
     record=None,  # a `Recorder` of the generator
 ) -> torch.Tensor:  # (R, T) float32, 0 where nothing is scored
     "log p(y_i|x,z,y_<i) of every target behind every context, read in groups of similar length."
     if is_decoder_only(generator): _check_left(mask); _check_turns(generator, mask, fed.shape[1] - 1)
-    mend_attention(generator)
+    fix_attention(generator)
     if one_matrix is None: one_matrix = ends_in_one_matrix(generator)
     way = _full_logprobs if not one_matrix else _causal_logprobs if is_decoder_only(generator) else _seq2seq_logprobs
-    again = recompute and torch.is_grad_enabled()
+    again = activation_checkpointing and torch.is_grad_enabled()
     run = (lambda *a: checkpoint(way, *a, use_reentrant=False)) if again else (lambda *a: way(*a, record))
     facts, out = _facts(ids, mask, targets), torch.zeros(targets.shape, device=fed.device)
     for part in _in_groups(facts, rows):

@@ -53,13 +53,13 @@ def _log_p(logits, targets):
     """log p (P,) of targets (P,) from logits (P, V), in float32 or better."""
     ...
 
-def _log_p_back(logits, targets, lp, slope):
+def _log_p_back(logits, targets, lp, grad_output):
     """The gradient of the logits (P, V), in their own precision."""
     ...
 
-def _back(X, TARGET, LSE, SLOPE, OUT, stride, V, BLOCK: tl.constexpr): ...
+def _back(X, TARGET, LSE, GRAD_OUTPUT, OUT, stride, V, BLOCK: tl.constexpr): ...
 
-def _fused_back(logits, targets, lp, slope): ...
+def _fused_back(logits, targets, lp, grad_output): ...
 
 def _here(x): ...
 
@@ -71,7 +71,7 @@ class _Pick(torch.autograd.Function):
     def forward(ctx, logits, targets): ...
 
     @staticmethod
-    def backward(ctx, slope): ...
+    def backward(ctx, grad_output): ...
 
 def _chosen(generator, hidden, targets):
     """log p of each target, (P,) float32, from hidden states (P, H)."""
@@ -151,8 +151,8 @@ def _in_groups(facts, rows):
     ...
 
 def answer_logprobs(
-    generator, ids: torch.Tensor, mask: torch.Tensor, fed: torch.Tensor, targets: torch.Tensor, rows: int=64, recompute: bool=False,
-    one_matrix: bool | None=None, record=None
+    generator, ids: torch.Tensor, mask: torch.Tensor, fed: torch.Tensor, targets: torch.Tensor, rows: int=64,
+    activation_checkpointing: bool=False, one_matrix: bool | None=None, record=None
 ) -> torch.Tensor:
     """log p(y_i|x,z,y_<i) of every target behind every context, read in groups of similar length.
 
@@ -163,7 +163,7 @@ Parameters:
     fed: (R, T) decoder inputs, from `align_labels`, where the generator is
     targets: (R, T), −100 where nothing is scored
     rows: contexts read together
-    recompute: keep nothing of a group but its result, and read it again on the way back
+    activation_checkpointing: keep nothing of a group but its result, and read it again on the way back
     one_matrix: what `ends_in_one_matrix` says, where it is known already
     record: a `Recorder` of the generator
 

@@ -16,13 +16,13 @@ from .scan import has_triton, tl, triton
 
 # %% ../../nbs/fast/07_kernels.ipynb #cell-06
 @triton.jit
-def _turn_comes(EARLY: tl.constexpr):
+def _wait_for_previous_grid(EARLY: tl.constexpr):
     if EARLY:
         tl.extra.cuda.gdc_wait()
         tl.extra.cuda.gdc_launch_dependents()
 
 @lru_cache
-def _early(device):
+def _launch_attributes(device):
     "What a launch is told: whether it can be made before its turn."
     can = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (9, 0)
     can = can and torch.version.hip is None and hasattr(getattr(getattr(tl, "extra", None), "cuda", None), "gdc_wait")
@@ -53,7 +53,7 @@ def _add_norm(X, A, W, C, H, Y, n, D, eps, ADD: tl.constexpr, CENTRE: tl.constex
     ok = col < D
     w = tl.load(W + col, mask=ok, other=0.0).to(tl.float32)
     if CENTRE: c = tl.load(C + col, mask=ok, other=0.0).to(tl.float32)
-    _turn_comes(EARLY)
+    _wait_for_previous_grid(EARLY)
     x = tl.load(X + row*D + col, mask=ok, other=0.0)
     if ADD:
         a = tl.load(A + row*D + col, mask=ok, other=0.0).to(tl.float32)
@@ -73,7 +73,7 @@ def fused_add_norm(x, delta, weight, bias, eps):
     block = triton.next_power_of_2(D)
     _add_norm[(n,)](x, x if delta is None else delta, weight, weight if bias is None else bias, h, y, n, D, eps,
         0 if delta is None else 1 if delta.ndim == 2 else len(delta), bias is not None, block,
-                    num_warps=4 if block <= 2048 else 8, **_early(x.device))
+                    num_warps=4 if block <= 2048 else 8, **_launch_attributes(x.device))
     return h, y
 
 # %% ../../nbs/fast/07_kernels.ipynb #cell-14
@@ -97,7 +97,7 @@ def _act(X, Y, n, F, NAME: tl.constexpr, GATED: tl.constexpr, BLOCK: tl.constexp
     i = tl.program_id(0).to(tl.int64)*BLOCK + tl.arange(0, BLOCK)
     ok = i < n
     at = (i // F)*2*F + i % F if GATED else i
-    _turn_comes(EARLY)
+    _wait_for_previous_grid(EARLY)
     x = tl.load(X + at, mask=ok, other=0.0)
     y = _activated(x.to(tl.float32), NAME)
     if GATED: y = y.to(x.dtype).to(tl.float32) * tl.load(X + at + F, mask=ok, other=0.0).to(tl.float32)
@@ -106,7 +106,7 @@ def _act(X, Y, n, F, NAME: tl.constexpr, GATED: tl.constexpr, BLOCK: tl.constexp
 # %% ../../nbs/fast/07_kernels.ipynb #cell-16
 def fused_act(x, name, gated):
     y = torch.empty(*x.shape[:-1], x.shape[-1] // (2 if gated else 1), dtype=x.dtype, device=x.device)
-    _act[(triton.cdiv(y.numel(), 1024),)](x, y, y.numel(), y.shape[-1], name, gated, 1024, **_early(x.device))
+    _act[(triton.cdiv(y.numel(), 1024),)](x, y, y.numel(), y.shape[-1], name, gated, 1024, **_launch_attributes(x.device))
     return y
 
 # %% ../../nbs/fast/07_kernels.ipynb #cell-18
@@ -137,7 +137,7 @@ def _times(X, W, m, n, col, N, D, begin, end, IEEE: tl.constexpr, BM: tl.constex
 
 # %% ../../nbs/fast/07_kernels.ipynb #cell-20
 @triton.jit(do_not_specialize=["n"])
-def _few(X, W0, W1, W2, C0, C1, C2, Y, n, D, N0, N1, N2, stride, step, NAME: tl.constexpr, GATED: tl.constexpr, BIAS: tl.constexpr,
+def _skinny_gemm(X, W0, W1, W2, C0, C1, C2, Y, n, D, N0, N1, N2, stride, step, NAME: tl.constexpr, GATED: tl.constexpr, BIAS: tl.constexpr,
     PARTS: tl.constexpr, IEEE: tl.constexpr,
          BM: tl.constexpr, BN: tl.constexpr, BK: tl.constexpr, LINES: tl.constexpr, EARLY: tl.constexpr):
     p, m, piece = tl.program_id(0), tl.program_id(1)*BM + tl.arange(0, BM), tl.program_id(2)
@@ -150,7 +150,7 @@ def _few(X, W0, W1, W2, C0, C1, C2, Y, n, D, N0, N1, N2, stride, step, NAME: tl.
     col = (p - first)*BN + tl.arange(0, BN)
     if LINES > 0: _ask(W, col, N, D, LINES)
     if LINES > 0 and GATED: _ask(W1, col, N, D, LINES)
-    _turn_comes(EARLY)
+    _wait_for_previous_grid(EARLY)
     acc, there = _times(X, W, m, n, col, N, D, begin, end, IEEE, BM, BN, BK), (m < n)[:, None] & (col < N)[None]
     if BIAS: acc += tl.load(C + col, mask=col < tl.where(piece == 0, N, 0), other=0.0).to(tl.float32)[None]
     y = acc.to(Y.dtype.element_ty)
@@ -162,7 +162,7 @@ def _few(X, W0, W1, W2, C0, C1, C2, Y, n, D, N0, N1, N2, stride, step, NAME: tl.
     tl.store(Y + (piece*n + m).to(tl.int64)[:, None]*stride + left + col[None], y, mask=there)
 
 # %% ../../nbs/fast/07_kernels.ipynb #cell-22
-def _few_tile(n, N, D):
+def _skinny_tile(n, N, D):
     "Rows, columns and depth of a tile, warps, stages; and in how many pieces a sum over D is made where that is allowed: about a block for each of a large GPU's processors."
     if N > 2**14: tile = (16, 64, 128, 4, 4) if n <= 16 else (32, 128, 64, 4, 4) if n <= 32 else (64, 64, 128, 4, 3)
     elif n <= 16: tile = 16, 16, 128, 4, 4
@@ -174,21 +174,21 @@ def _few_tile(n, N, D):
 def fused_linear(x, weights, biases, name=None, gated=False, out=None, most=None, split=False):
     (n, D), sizes, alike = x.shape, [len(w) for w in weights], len({b is None for b in biases}) == 1
     if n > (most or (256 if x.element_size() == 2 else 0)) or not alike or not all(w.is_contiguous() for w in weights):
-        return _many(x, weights, biases, name, gated, out)
-    width, some, blank, early = sizes[0] if gated else sum(sizes), 3 - len(sizes), weights[0], _early(x.device)
-    BM, BN, BK, warps, stages, pieces = _few_tile(n, width, D)
+        return _wide_gemm(x, weights, biases, name, gated, out)
+    width, some, blank, early = sizes[0] if gated else sum(sizes), 3 - len(sizes), weights[0], _launch_attributes(x.device)
+    BM, BN, BK, warps, stages, pieces = _skinny_tile(n, width, D)
     pieces, stages = pieces if split else 1, max(1, min(stages, _shared(x.device) // ((BM + BN)*BK*x.element_size())))
     if split: out = torch.empty(pieces, n, width, dtype=torch.float32, device=x.device)
     elif out is None: out = torch.empty(n, width, dtype=x.dtype, device=x.device)
     w, c, N = [*weights, *[blank]*some], [blank if b is None else b for b in biases] + [blank]*some, [*sizes, *[0]*some]
-    _few[(sum(triton.cdiv(k, BN) for k in (sizes[:1] if gated else sizes)), triton.cdiv(n, BM), pieces)](
+    _skinny_gemm[(sum(triton.cdiv(k, BN) for k in (sizes[:1] if gated else sizes)), triton.cdiv(n, BM), pieces)](
         x.contiguous(), *w, *c, out, n, D, *N, out.stride(-2), triton.cdiv(triton.cdiv(D, pieces), 64)*64, name or "", gated,
         biases[0] is not None, 1 if gated else len(sizes), x.dtype == torch.float32,
         BM, BN, BK, triton.next_power_of_2(triton.cdiv(D, 64)) if early["EARLY"] and n <= BM else 0, num_warps=warps, num_stages=stages,
         **early)
     return out
 
-def _many(x, weights, biases, name, gated, out):
+def _wide_gemm(x, weights, biases, name, gated, out):
     n, ends = len(x), torch.tensor([len(w) for w in weights]).cumsum(0).tolist()
     y = torch.empty(n, ends[-1], dtype=x.dtype, device=x.device) if out is None else out
     for a, e, w, b in zip([0] + ends, ends, weights, biases):
@@ -200,14 +200,14 @@ def _many(x, weights, biases, name, gated, out):
 def _add_bias(X, C, stride, V, BLOCK: tl.constexpr, EARLY: tl.constexpr):
     row, col = tl.program_id(0).to(tl.int64), tl.program_id(1)*BLOCK + tl.arange(0, BLOCK)
     c = tl.load(C + col, mask=col < V, other=0.0).to(tl.float32)
-    _turn_comes(EARLY)
+    _wait_for_previous_grid(EARLY)
     x = tl.load(X + row*stride + col, mask=col < stride, other=0.0)          # the whole row, so that many numbers are loaded at once
     tl.store(X + row*stride + col, (x.to(tl.float32) + c).to(x.dtype), mask=col < stride)
 
 def fused_add_bias(x, bias):
     "x (n, V), the beginnings of longer rows, + bias (V,), in place."
     (n, V), block = x.shape, 2048
-    _add_bias[(n, triton.cdiv(x.stride(0), block))](x, bias, x.stride(0), V, block, **_early(x.device))
+    _add_bias[(n, triton.cdiv(x.stride(0), block))](x, bias, x.stride(0), V, block, **_launch_attributes(x.device))
     return x
 
 # %% ../../nbs/fast/07_kernels.ipynb #cell-26
@@ -221,7 +221,7 @@ def embedded(tokens, docs, table, scale=1.0, places=None, at=None):
 @triton.jit(do_not_specialize=["K", "M", "lag"])
 def _embed(TOKENS, TABLE, PLACES, AT, X, K, M, D, scale, lag, PLACED: tl.constexpr, BLOCK: tl.constexpr, EARLY: tl.constexpr):
     row, col = tl.program_id(0).to(tl.int64), tl.arange(0, BLOCK)
-    _turn_comes(EARLY)
+    _wait_for_previous_grid(EARLY)
     token = tl.load(TOKENS + row // (K*M)*M + row % M)
     x = tl.load(TABLE + token*D + col, mask=col < D, other=0.0)
     x = (x.to(tl.float32)*scale).to(x.dtype)
@@ -233,7 +233,7 @@ def fused_embedded(tokens, docs, table, scale=1.0, places=None, at=None, lag=0):
     x = torch.empty(B*docs*M, D, dtype=table.dtype, device=table.device)
     _embed[(len(x),)](tokens, table, table if places is None else places, tokens if at is None else at, x, docs, M, D, scale, lag,
         places is not None,
-                      triton.next_power_of_2(D), **_early(x.device))
+                      triton.next_power_of_2(D), **_launch_attributes(x.device))
     return x
 
 # %% ../../nbs/fast/07_kernels.ipynb #cell-29
@@ -317,7 +317,7 @@ def _cross(Q, K, V, MASK, WIDTH, OUT, stride, H, M, d, scale, IEEE: tl.constexpr
     if EARLY:
         _ask(K + base, n, S, d, 1)                                           # the first tiles
         _ask(V + base, n, S, d, 1)
-    _turn_comes(EARLY)
+    _wait_for_previous_grid(EARLY)
     q = tl.load(Q + (r*M + m)[:, None]*stride + h*d + col[None], mask=(m < M)[:, None] & (col < d)[None], other=0.0)
     for j in range(0, S, BN):
         there = j + n < S
@@ -347,12 +347,12 @@ def fused_cross_attend(q, K, V, mask, scale, width):
     slots = _slots(slots, triton.next_power_of_2(d), stages, q)
     _cross[(R, H)](q, K, V, mask.view(torch.uint8), width, out, q.stride(0), H, M, d, scale, q.dtype == torch.float32,
         max(16, triton.next_power_of_2(M)), slots,
-                   max(16, triton.next_power_of_2(d)), num_warps=warps, num_stages=stages, **_early(q.device))
+                   max(16, triton.next_power_of_2(d)), num_warps=warps, num_stages=stages, **_launch_attributes(q.device))
     return out
 
 # %% ../../nbs/fast/07_kernels.ipynb #cell-36
 @triton.jit
-def _turn(P, row, cos, sin, W, eps, col, d, ok, NORM: tl.constexpr, ROTARY: tl.constexpr):
+def _rotary(P, row, cos, sin, W, eps, col, d, ok, NORM: tl.constexpr, ROTARY: tl.constexpr):
     "Rows of queries or keys, with their norm and turned by their position."
     x = tl.load(P + row[:, None] + col[None], mask=ok, other=0.0)
     y = x.to(tl.float32)
@@ -373,7 +373,7 @@ def _self(Q, KN, VN, K, V, MASK, WIDTH, SEEN, AT, COS, SIN, LEN, BIAS, QW, KW, O
           BM: tl.constexpr, BN: tl.constexpr, BD: tl.constexpr, EARLY: tl.constexpr):
     r, g, S = tl.program_id(0).to(tl.int64), tl.program_id(1), 0
     if SHARED: S = tl.load(WIDTH).to(tl.int32)
-    _turn_comes(EARLY)
+    _wait_for_previous_grid(EARLY)
     t, rep, b = tl.load(AT).to(tl.int32) - lag, H // G, r // docs
     i, col, n = tl.arange(0, BM), tl.arange(0, BD), tl.arange(0, BN)
     m, h = i % M, g*rep + i // M                                             # query row i is beam m of head h
@@ -383,8 +383,8 @@ def _self(Q, KN, VN, K, V, MASK, WIDTH, SEEN, AT, COS, SIN, LEN, BIAS, QW, KW, O
         place = tl.load(LEN + r) + t
         cos, sin = (tl.load(COS + place*d + col, mask=col < d, other=0.0).to(tl.float32),
             tl.load(SIN + place*d + col, mask=col < d, other=0.0).to(tl.float32))
-    q = _turn(Q, row*stride + h*d, cos, sin, QW, eps, col, d, ok, NORM, ROTARY)
-    k = _turn(KN, row*stride + g*d, cos, sin, KW, eps, col, d, ok, NORM, ROTARY)
+    q = _rotary(Q, row*stride + h*d, cos, sin, QW, eps, col, d, ok, NORM, ROTARY)
+    k = _rotary(KN, row*stride + g*d, cos, sin, KW, eps, col, d, ok, NORM, ROTARY)
     v = tl.load(VN + (row*stride + g*d)[:, None] + col[None], mask=ok, other=0.0)
     base, slots = (r*G + g)*(S + T*M)*d, S + t*M
     new_slot = base + (slots + m)[:, None]*d + col[None]
@@ -423,7 +423,7 @@ def fused_self_attend(q, k, v, K, V, seen, at, lag, scale, H, width=None, mask=N
                   d, scale, eps, lag,
                   norms is not None, cos is not None, bias is not None, mask is not None, q.dtype == torch.float32,
                   max(16, triton.next_power_of_2(rep*M)), _slots(64, triton.next_power_of_2(d), 2, q), max(16, triton.next_power_of_2(d)),
-                  num_warps=4, num_stages=2, **_early(q.device))
+                  num_warps=4, num_stages=2, **_launch_attributes(q.device))
     return out
 
 # %% ../../nbs/fast/07_kernels.ipynb #cell-40
@@ -464,7 +464,7 @@ def _lse(X, TOP, LOW, stride, V, part, PARTS: tl.constexpr, BLOCK: tl.constexpr,
     "Part of a row: its greatest logit, and the sum of exp of the differences to it."
     row, p, n = tl.program_id(0).to(tl.int64), tl.program_id(1), tl.arange(0, BLOCK)
     top, low = tl.full([BLOCK], -1e30, tl.float32), tl.zeros([BLOCK], tl.float32)
-    _turn_comes(EARLY)
+    _wait_for_previous_grid(EARLY)
     for j in range(p*part, tl.minimum(p*part + part, V), BLOCK):
         x = tl.load(X + row*stride + j + n, mask=(j + n < V) & (j + n < p*part + part), other=-float("inf")).to(tl.float32)
         new = tl.maximum(top, x)
@@ -483,7 +483,7 @@ def _top(X, TOP, LOW, PRIOR, SCORE, TABLE, FORCED, WHICH, AT, LSE, VALUE, PLACE,
     b, m, n = bm // M, bm % M, tl.program_id(1)*BLOCK + tl.arange(0, BLOCK)
     part, there = tl.arange(0, PARTS), n < V
     top, low = tl.full([BLOCK], -1e30, tl.float32), tl.zeros([BLOCK], tl.float32)
-    _turn_comes(EARLY)
+    _wait_for_previous_grid(EARLY)
     for k in range(K):
         row = (b*K + k)*M + m
         tops, lows = tl.load(TOP + row*PARTS + part), tl.load(LOW + row*PARTS + part)
@@ -511,7 +511,7 @@ def _sums(x, parts=16):
     "For rows of logits (n, V) the greatest of each of `parts` parts, and the sum of exp of the differences to it: both (n, parts)."
     (n, V), block = x.shape, 1024
     top, low = (torch.empty(n, parts, dtype=torch.float32, device=x.device) for _ in range(2))
-    _lse[(n, parts)](x, top, low, x.stride(0), V, triton.cdiv(triton.cdiv(V, parts), block)*block, parts, block, **_early(x.device))
+    _lse[(n, parts)](x, top, low, x.stride(0), V, triton.cdiv(triton.cdiv(V, parts), block)*block, parts, block, **_launch_attributes(x.device))
     return top, low
 
 def fused_candidates(logits, prior, scores, keep, rules=None, at=None, block=1024, parts=16):
@@ -525,7 +525,7 @@ def fused_candidates(logits, prior, scores, keep, rules=None, at=None, block=102
     table, forced, which = (some, some, some) if rules is None else (rules[0], rules[1].view(torch.uint8), rules[2])
     _top[(B*M, blocks)](x, top, low, prior, scores, table, forced, which, some if at is None else at, lse, value, place, x.stride(0), V, K,
         M, blocks,
-                        rules is not None, few, parts, block, **_early(dev))
+                        rules is not None, few, parts, block, **_launch_attributes(dev))
     return value, place, lse
 
 def fused_marginal_top(logits, prior, scores, keep, rules=None, at=None):
@@ -569,14 +569,14 @@ def _read(VALUE, PLACE, LOGITS, LSE, EOS, last, b, n, keep, stride, V, K, M, END
     score, place = _best(tl.load(VALUE + b*n + i, mask=i < n, other=-float("inf")), i, keep, PLACE + b*n, KEEP)
     beam, token, real = place // V, place % V, tl.arange(0, KEEP) < keep
     row, there = (b*K + k)[None]*M + beam[:, None], real[:, None] & (k < K)[None]                    # (KEEP, BK)
-    said = tl.load(LOGITS + row*stride + token[:, None], mask=there, other=0.0).to(tl.float32) - tl.load(LSE + row, mask=there, other=0.0)
+    doc_lp = tl.load(LOGITS + row*stride + token[:, None], mask=there, other=0.0).to(tl.float32) - tl.load(LSE + row, mask=there, other=0.0)
     ended = (token < 0) | last
     for e in tl.static_range(ENDS): ended = ended | (token == tl.load(EOS + e))
-    return score, beam, token, said, ended, real
+    return score, beam, token, doc_lp, ended, real
 
 # %% ../../nbs/fast/07_kernels.ipynb #cell-54
 @triton.jit
-def _go_on(NEXT, PARENT, SCORE, TOKENS, PARENTS, SAID, score, beam, token, said, ended, real, at, b, B, K, M, NONE: tl.constexpr,
+def _go_on(NEXT, PARENT, SCORE, TOKENS, PARENTS, DOC_LP, score, beam, token, doc_lp, ended, real, at, b, B, K, M, NONE: tl.constexpr,
     KEEP: tl.constexpr, BM: tl.constexpr, BK: tl.constexpr):
     j, k = tl.arange(0, KEEP), tl.arange(0, BK)
     left, parents, first = tl.where(real, score + tl.where(ended, NONE, 0.0), -float("inf")), tl.zeros([BM], tl.int64), 0.0
@@ -585,16 +585,16 @@ def _go_on(NEXT, PARENT, SCORE, TOKENS, PARENTS, SAID, score, beam, token, said,
         t, p = _pick(token, j, w), _pick(beam, j, w)
         tl.store(NEXT + b*M + r, t); tl.store(PARENT + b*M + r, p); tl.store(SCORE + b*M + r, most)
         tl.store(TOKENS + page, t); tl.store(PARENTS + page, p)
-        tl.store(SAID + page*K + k, tl.sum(tl.where((j == w)[:, None], said, 0.0), 0), mask=k < K)
+        tl.store(DOC_LP + page*K + k, tl.sum(tl.where((j == w)[:, None], doc_lp, 0.0), 0), mask=k < K)
         parents, first, left = _put(parents, tl.arange(0, BM), r, p), tl.where(r == 0, most, first), tl.where(j == w, -float("inf"), left)
     return parents, first
 
 # %% ../../nbs/fast/07_kernels.ipynb #cell-56
 @triton.jit
-def _merge(score, flag, at, beam, token, said, c_score, c_new, c_at, c_beam, c_token, c_said, M, KEEP: tl.constexpr, BM: tl.constexpr):
+def _merge(score, flag, at, beam, token, doc_lp, c_score, c_new, c_at, c_beam, c_token, c_doc_lp, M, KEEP: tl.constexpr, BM: tl.constexpr):
     "The M best of the old records (BM lanes) and the candidates' (KEEP lanes)."
     m, j = tl.arange(0, BM), tl.arange(0, KEEP)
-    f_score, f_flag, f_at, f_beam, f_token, f_said = score, flag, at, beam, token, said
+    f_score, f_flag, f_at, f_beam, f_token, f_said = score, flag, at, beam, token, doc_lp
     for r in range(M):
         w, c, mine = tl.argmax(score, 0), tl.argmax(c_score, 0), tl.max(score, 0) >= tl.max(c_score, 0)
         f_score = _put(f_score, m, r, tl.maximum(tl.max(score, 0), tl.max(c_score, 0)))
@@ -602,7 +602,7 @@ def _merge(score, flag, at, beam, token, said, c_score, c_new, c_at, c_beam, c_t
         f_at = _put(f_at, m, r, tl.where(mine, _pick(at, m, w), c_at))
         f_beam = _put(f_beam, m, r, tl.where(mine, _pick(beam, m, w), _pick(c_beam, j, c)))
         f_token = _put(f_token, m, r, tl.where(mine, _pick(token, m, w), _pick(c_token, j, c)))
-        line = tl.where(mine, tl.sum(tl.where((m == w)[:, None], said, 0.0), 0), tl.sum(tl.where((j == c)[:, None], c_said, 0.0), 0))
+        line = tl.where(mine, tl.sum(tl.where((m == w)[:, None], doc_lp, 0.0), 0), tl.sum(tl.where((j == c)[:, None], c_doc_lp, 0.0), 0))
         f_said = tl.where((m == r)[:, None], line[None], f_said)
         w, c = tl.where(mine, w, BM), tl.where(mine, KEEP, c)                # past the last lane: nothing is taken from that list
         score, c_score = _put(score, m, w, -float("inf")), _put(c_score, j, c, -float("inf"))
@@ -621,16 +621,16 @@ def _inherit(SEEN, parents, step, b, M, room, BM: tl.constexpr):
 
 # %% ../../nbs/fast/07_kernels.ipynb #cell-59
 @triton.jit(do_not_specialize=["n", "keep", "K", "M", "room", "lag"])
-def _choose(VALUE, PLACE, LOGITS, LSE, EOS, LIMIT, AT, DONE, POWER, LONGEST, CAN, NEXT, PARENT, SCORE, TOKENS, PARENTS, SAID, OVER,
-            E_SCORE, E_FLAG, E_AT, E_PARENT, E_TOKEN, E_SAID, SEEN, n, keep, stride, V, K, M, room, lag,
+def _beam_step(VALUE, PLACE, LOGITS, LSE, EOS, LIMIT, AT, DONE, POWER, LONGEST, CAN, NEXT, PARENT, SCORE, TOKENS, PARENTS, DOC_LP, OVER,
+            E_SCORE, E_FLAG, E_AT, E_PARENT, E_TOKEN, E_DOC_LP, SEEN, n, keep, stride, V, K, M, room, lag,
             STOP: tl.constexpr, ENDS: tl.constexpr, NONE: tl.constexpr, KEEP: tl.constexpr, BM: tl.constexpr, BK: tl.constexpr,
             BN: tl.constexpr, EARLY: tl.constexpr):
-    _turn_comes(EARLY)
+    _wait_for_previous_grid(EARLY)
     b, B, at = tl.program_id(0).to(tl.int64), tl.num_programs(0), tl.load(AT)
     j, m, k, power = tl.arange(0, KEEP), tl.arange(0, BM), tl.arange(0, BK), tl.load(POWER + at)
-    score, beam, token, said, ended, real = _read(VALUE, PLACE, LOGITS, LSE, EOS, at + 1 >= tl.load(LIMIT), b, n, keep, stride, V, K, M,
+    score, beam, token, doc_lp, ended, real = _read(VALUE, PLACE, LOGITS, LSE, EOS, at + 1 >= tl.load(LIMIT), b, n, keep, stride, V, K, M,
         ENDS, KEEP, BK, BN)
-    parents, first = _go_on(NEXT, PARENT, SCORE, TOKENS, PARENTS, SAID, score, beam, token, said, ended, real, at, b, B, K, M, NONE, KEEP,
+    parents, first = _go_on(NEXT, PARENT, SCORE, TOKENS, PARENTS, DOC_LP, score, beam, token, doc_lp, ended, real, at, b, B, K, M, NONE, KEEP,
         BM, BK)
     on, old, can = m < M, b*M + m, tl.load(CAN + b) != 0
     page = (b*M + m)[:, None]*K + k[None], on[:, None] & (k < K)[None]
@@ -641,13 +641,13 @@ def _choose(VALUE, PLACE, LOGITS, LSE, EOS, LIMIT, AT, DONE, POWER, LONGEST, CAN
     e_score, e_flag, e_at, e_beam, e_token, e_said = _merge(
         tl.load(E_SCORE + old, mask=on, other=-float("inf")), e_flag, tl.load(E_AT + old, mask=on, other=0),
         tl.load(E_PARENT + old, mask=on, other=0),
-        tl.load(E_TOKEN + old, mask=on, other=0), tl.load(E_SAID + page[0], mask=page[1], other=0.0),
-        tl.where(real, score/power + NONE*against, -float("inf")), new, at, beam, token, said, M, KEEP, BM)
+        tl.load(E_TOKEN + old, mask=on, other=0), tl.load(E_DOC_LP + page[0], mask=page[1], other=0.0),
+        tl.where(real, score/power + NONE*against, -float("inf")), new, at, beam, token, doc_lp, M, KEEP, BM)
     write = m < tl.where(tl.load(DONE) == 0, M, 0)                           # what is done stays as it is
     tl.store(E_SCORE + old, e_score, mask=write); tl.store(E_FLAG + old, e_flag.to(tl.uint8), mask=write)
     tl.store(E_AT + old, e_at, mask=write)
     tl.store(E_PARENT + old, e_beam, mask=write); tl.store(E_TOKEN + old, e_token, mask=write)
-    tl.store(E_SAID + page[0], e_said, mask=page[1] & write[:, None])
+    tl.store(E_DOC_LP + page[0], e_said, mask=page[1] & write[:, None])
     worst = tl.where(e_flag != 0, tl.min(tl.where(on, e_score, float("inf")), 0), NONE)
     hope = first / (tl.load(LONGEST) if STOP == 2 else power)
     can = can & (tl.max(tl.where(on & (hope > worst), 1, 0), 0) != 0)        # something better can still come
@@ -658,15 +658,15 @@ def _choose(VALUE, PLACE, LOGITS, LSE, EOS, LIMIT, AT, DONE, POWER, LONGEST, CAN
 
 # %% ../../nbs/fast/07_kernels.ipynb #cell-61
 @triton.jit(do_not_specialize=["n", "K", "pad"])
-def _follow(VALUE, PLACE, LOGITS, LSE, EOS, LIMIT, AT, DONE, ENDED, LENGTHS, NEXT, TOKENS, SAID, OVER, n, stride, K, pad,
+def _greedy_step(VALUE, PLACE, LOGITS, LSE, EOS, LIMIT, AT, DONE, ENDED, LENGTHS, NEXT, TOKENS, DOC_LP, OVER, n, stride, K, pad,
     ENDS: tl.constexpr, BK: tl.constexpr, BN: tl.constexpr, EARLY: tl.constexpr):
-    _turn_comes(EARLY)
+    _wait_for_previous_grid(EARLY)
     b, B, i, k = tl.program_id(0).to(tl.int64), tl.num_programs(0), tl.arange(0, BN), tl.arange(0, BK)
     at, was = tl.load(AT), tl.load(ENDED + b) != 0
     token = tl.load(PLACE + b*n + tl.argmax(tl.load(VALUE + b*n + i, mask=i < n, other=-float("inf")), 0))
-    said = tl.load(LOGITS + (b*K + k)*stride + token, mask=k < K, other=0.0).to(tl.float32) - tl.load(LSE + b*K + k, mask=k < K, other=0.0)
+    doc_lp = tl.load(LOGITS + (b*K + k)*stride + token, mask=k < K, other=0.0).to(tl.float32) - tl.load(LSE + b*K + k, mask=k < K, other=0.0)
     token, page = tl.where(was, pad, token), (at - 1)*B + b
-    tl.store(NEXT + b, token); tl.store(TOKENS + page, token); tl.store(SAID + page*K + k, tl.where(was, 0.0, said), mask=k < K)
+    tl.store(NEXT + b, token); tl.store(TOKENS + page, token); tl.store(DOC_LP + page*K + k, tl.where(was, 0.0, doc_lp), mask=k < K)
     tl.store(LENGTHS + b, tl.load(LENGTHS + b) + tl.where(was | (tl.load(DONE) != 0), 0, 1))
     ended = was | (at + 1 >= tl.load(LIMIT))
     for e in tl.static_range(ENDS): ended = ended | (token == tl.load(EOS + e))
@@ -674,8 +674,8 @@ def _follow(VALUE, PLACE, LOGITS, LSE, EOS, LIMIT, AT, DONE, ENDED, LENGTHS, NEX
     tl.store(OVER + b*3, (ended == 0).to(tl.uint8)); tl.store(OVER + b*3 + 1, 0); tl.store(OVER + b*3 + 2, 0)
 
 @triton.jit(do_not_specialize=["B"])
-def _tick(OVER, AT, DONE, B, STOP: tl.constexpr, BB: tl.constexpr, EARLY: tl.constexpr):
-    _turn_comes(EARLY)
+def _advance(OVER, AT, DONE, B, STOP: tl.constexpr, BB: tl.constexpr, EARLY: tl.constexpr):
+    _wait_for_previous_grid(EARLY)
     b, done = tl.arange(0, BB), tl.load(DONE) != 0
     can, ended, full = tl.load(OVER + b*3, mask=b < B, other=0), tl.load(OVER + b*3 + 1, mask=b < B, other=1), tl.load(OVER + b*3 + 2,
         mask=b < B, other=1)
@@ -701,14 +701,14 @@ def fused_choose(
     stop, e, warps = _STOP.get(s.gc.early_stopping, 0), s.end, 1 if n <= 2048 else 4  # one warp needs no barriers
     if stop == 2 and not s.gc.length_penalty > 0: stop = 0
     if s.beams:
-        _choose[(B,)](value, place, x, lse, s.eos, s.limit, s.at, flat(s.done), s.power, s.longest, flat(s.can), s.next, s.parents,
-            s.scores, *s.diary, over,
-                              e["score"], flat(e["flag"]), e["at"], e["parent"], e["token"], e["said"], flat(seen), n, s.keep, x.stride(0),
+        _beam_step[(B,)](value, place, x, lse, s.eos, s.limit, s.at, flat(s.done), s.power, s.longest, flat(s.can), s.next, s.parents,
+            s.scores, *s.history, over,
+                              e["score"], flat(e["flag"]), e["at"], e["parent"], e["token"], e["doc_lp"], flat(seen), n, s.keep, x.stride(0),
                               s.V, s.K, s.M, seen.shape[2] // s.M, lag,
                               stop, len(s.eos), s.none, two(s.keep), max(2, two(s.M)), two(s.K), two(n), num_warps=warps,
-                              **_early(x.device))
+                              **_launch_attributes(x.device))
     else:
-        _follow[(B,)](value, place, x, lse, s.eos, s.limit, s.at, flat(s.done), flat(s.ended), s.lengths, s.next, s.diary[0], s.diary[2],
+        _greedy_step[(B,)](value, place, x, lse, s.eos, s.limit, s.at, flat(s.done), flat(s.ended), s.lengths, s.next, s.history[0], s.history[2],
             over, n, x.stride(0), s.K, s.gc.pad_token_id,
-                        len(s.eos), two(s.K), two(n), num_warps=warps, **_early(x.device))
-    _tick[(1,)](over, s.at, flat(s.done), B, stop if s.beams else 0, two(B), num_warps=1, **_early(x.device))
+                        len(s.eos), two(s.K), two(n), num_warps=warps, **_launch_attributes(x.device))
+    _advance[(1,)](over, s.at, flat(s.done), B, stop if s.beams else 0, two(B), num_warps=1, **_launch_attributes(x.device))

@@ -8,9 +8,9 @@ from rag_nb.fast.scan import triton as triton
 
 __all__ = ['add_norm', 'fused_add_norm', 'act', 'fused_act', 'linear', 'fused_linear', 'fused_add_bias', 'embedded', 'fused_embedded', 'column_sums', 'fused_column_sums', 'norm_back', 'fused_norm_back', 'cross_attend', 'fused_cross_attend', 'fused_self_attend', 'marginal_top', 'quick_marginal_top', 'fused_candidates', 'fused_marginal_top', 'chosen', 'fused_chosen', 'can_choose', 'fused_choose']
 
-def _turn_comes(EARLY: tl.constexpr): ...
+def _wait_for_previous_grid(EARLY: tl.constexpr): ...
 
-def _early(device):
+def _launch_attributes(device):
     """What a launch is told: whether it can be made before its turn."""
     ...
 
@@ -52,19 +52,19 @@ def _times(X, W, m, n, col, N, D, begin, end, IEEE: tl.constexpr, BM: tl.constex
     """A tile of X times the transposed W, in float32."""
     ...
 
-def _few(
+def _skinny_gemm(
     X, W0, W1, W2, C0, C1, C2, Y, n, D, N0, N1, N2, stride, step, NAME: tl.constexpr, GATED: tl.constexpr, BIAS: tl.constexpr,
     PARTS: tl.constexpr, IEEE: tl.constexpr, BM: tl.constexpr, BN: tl.constexpr, BK: tl.constexpr, LINES: tl.constexpr,
     EARLY: tl.constexpr
 ): ...
 
-def _few_tile(n, N, D):
+def _skinny_tile(n, N, D):
     """Rows, columns and depth of a tile, warps, stages; and in how many pieces a sum over D is made where that is allowed: about a block for each of a large GPU's processors."""
     ...
 
 def fused_linear(x, weights, biases, name=None, gated=False, out=None, most=None, split=False): ...
 
-def _many(x, weights, biases, name, gated, out): ...
+def _wide_gemm(x, weights, biases, name, gated, out): ...
 
 def _add_bias(X, C, stride, V, BLOCK: tl.constexpr, EARLY: tl.constexpr): ...
 
@@ -115,7 +115,7 @@ def _cross_tile(blocks):
 
 def fused_cross_attend(q, K, V, mask, scale, width): ...
 
-def _turn(P, row, cos, sin, W, eps, col, d, ok, NORM: tl.constexpr, ROTARY: tl.constexpr):
+def _rotary(P, row, cos, sin, W, eps, col, d, ok, NORM: tl.constexpr, ROTARY: tl.constexpr):
     """Rows of queries or keys, with their norm and turned by their position."""
     ...
 
@@ -184,28 +184,28 @@ def _read(
 ): ...
 
 def _go_on(
-    NEXT, PARENT, SCORE, TOKENS, PARENTS, SAID, score, beam, token, said, ended, real, at, b, B, K, M, NONE: tl.constexpr,
+    NEXT, PARENT, SCORE, TOKENS, PARENTS, DOC_LP, score, beam, token, doc_lp, ended, real, at, b, B, K, M, NONE: tl.constexpr,
     KEEP: tl.constexpr, BM: tl.constexpr, BK: tl.constexpr
 ): ...
 
-def _merge(score, flag, at, beam, token, said, c_score, c_new, c_at, c_beam, c_token, c_said, M, KEEP: tl.constexpr, BM: tl.constexpr):
+def _merge(score, flag, at, beam, token, doc_lp, c_score, c_new, c_at, c_beam, c_token, c_doc_lp, M, KEEP: tl.constexpr, BM: tl.constexpr):
     """The M best of the old records (BM lanes) and the candidates' (KEEP lanes)."""
     ...
 
 def _inherit(SEEN, parents, step, b, M, room, BM: tl.constexpr): ...
 
-def _choose(
-    VALUE, PLACE, LOGITS, LSE, EOS, LIMIT, AT, DONE, POWER, LONGEST, CAN, NEXT, PARENT, SCORE, TOKENS, PARENTS, SAID, OVER, E_SCORE,
-    E_FLAG, E_AT, E_PARENT, E_TOKEN, E_SAID, SEEN, n, keep, stride, V, K, M, room, lag, STOP: tl.constexpr, ENDS: tl.constexpr,
+def _beam_step(
+    VALUE, PLACE, LOGITS, LSE, EOS, LIMIT, AT, DONE, POWER, LONGEST, CAN, NEXT, PARENT, SCORE, TOKENS, PARENTS, DOC_LP, OVER, E_SCORE,
+    E_FLAG, E_AT, E_PARENT, E_TOKEN, E_DOC_LP, SEEN, n, keep, stride, V, K, M, room, lag, STOP: tl.constexpr, ENDS: tl.constexpr,
     NONE: tl.constexpr, KEEP: tl.constexpr, BM: tl.constexpr, BK: tl.constexpr, BN: tl.constexpr, EARLY: tl.constexpr
 ): ...
 
-def _follow(
-    VALUE, PLACE, LOGITS, LSE, EOS, LIMIT, AT, DONE, ENDED, LENGTHS, NEXT, TOKENS, SAID, OVER, n, stride, K, pad, ENDS: tl.constexpr,
+def _greedy_step(
+    VALUE, PLACE, LOGITS, LSE, EOS, LIMIT, AT, DONE, ENDED, LENGTHS, NEXT, TOKENS, DOC_LP, OVER, n, stride, K, pad, ENDS: tl.constexpr,
     BK: tl.constexpr, BN: tl.constexpr, EARLY: tl.constexpr
 ): ...
 
-def _tick(OVER, AT, DONE, B, STOP: tl.constexpr, BB: tl.constexpr, EARLY: tl.constexpr): ...
+def _advance(OVER, AT, DONE, B, STOP: tl.constexpr, BB: tl.constexpr, EARLY: tl.constexpr): ...
 
 _STOP: dict
 

@@ -9,7 +9,7 @@ import triton as triton
 import triton.language as tl
 from typing import Any
 
-__all__ = ['BLOCK', 'FUSED_ON', 'by_block', 'Slab', 'codes_of', 'slab_of', 'Asked', 'asked', 'block_best', 'has_triton', 'fused_block_best', 'promises', 'look', 'fused_look', 'best_of', 'Finds', 'Scan', 'scan', 'streamed', 'scan_all']
+__all__ = ['BLOCK', 'FUSED_ON', 'by_block', 'DeviceShard', 'codes_of', 'shard_of', 'Asked', 'asked', 'block_best', 'has_triton', 'fused_block_best', 'upper_bounds', 'look', 'fused_look', 'best_of', 'Finds', 'Scan', 'scan', 'streamed', 'scan_all']
 
 BLOCK: int
 
@@ -24,7 +24,7 @@ Returns: (blocks, …)"""
     ...
 
 @dataclass
-class Slab:
+class DeviceShard:
     """n rows as they are multiplied roughly, and how far that may lead astray.
 
 Parameters:
@@ -32,12 +32,12 @@ Parameters:
     length: (blocks,) of the longest row of a block
     scale: (n,) what one step of a code is worth
     off: (n,) length of what the code leaves out of the vector
-    waiting: x is in the host's memory, and has to be fetched before it is multiplied"""
+    on_host: x is in the host's memory, and has to be fetched before it is multiplied"""
     x: torch.Tensor
     length: torch.Tensor
     scale: torch.Tensor | None = ...
     off: torch.Tensor | None = ...
-    waiting: bool = ...
+    on_host: bool = ...
 
     def __len__(self): ...
 
@@ -56,20 +56,20 @@ Parameters:
 Returns: codes (n, D) int8, scale (n,), length of what they leave out (n,)"""
     ...
 
-def slab_of(pieces, n: int, dtype: torch.dtype, device, here: torch.Tensor | None=None, waiting: bool=False) -> Slab:
-    """A slab out of pieces of vectors.
+def shard_of(pieces, n: int, dtype: torch.dtype, device, here: torch.Tensor | None=None, on_host: bool=False) -> DeviceShard:
+    """A shard out of pieces of vectors.
 
 Parameters:
     pieces: tensors (C, D), one after the other
     n: rows in all of them
-    dtype: of the slab; torch.int8 makes codes
-    device: where the slab is worked on
+    dtype: of the shard; torch.int8 makes codes
+    device: where the shard is worked on
     here: (n, D) the rows, where they need not be copied
-    waiting: keep the rows in the host's memory, ready to be streamed"""
+    on_host: keep the rows in the host's memory, ready to be streamed"""
     ...
 
-def _room(n, D, dtype, device, waiting):
-    """Where a slab's rows will lie; what waits to be streamed lies in memory that the device can fetch from by itself."""
+def _memory_budget(n, D, dtype, device, on_host):
+    """Where a shard's rows will lie; what waits to be streamed lies in memory that the device can fetch from by itself."""
     ...
 
 @dataclass
@@ -89,11 +89,11 @@ Parameters:
     lost: torch.Tensor
 
 def asked(q: torch.Tensor, dtype: torch.dtype) -> Asked:
-    """Questions, rounded for a slab.
+    """Questions, rounded for a shard.
 
 Parameters:
     q: (B, D) float32
-    dtype: of the slab"""
+    dtype: of the shard"""
     ...
 
 def block_best(x, seen, scale=None, exclude=None):
@@ -117,7 +117,7 @@ FUSED_ON: str
 
 def _fused(x): ...
 
-def promises(slab: Slab, ask: Asked, exclude: torch.Tensor | None=None) -> torch.Tensor:
+def upper_bounds(shard: DeviceShard, ask: Asked, exclude: torch.Tensor | None=None) -> torch.Tensor:
     """What no row of a block can exceed.
 
 Parameters:
@@ -181,8 +181,8 @@ class Finds:
         ...
 
 class Scan:
-    """The search of one slab, round by round."""
-    slab: Slab
+    """The search of one shard, round by round."""
+    shard: DeviceShard
     ask: Asked
     finds: Finds
     first: int
@@ -191,11 +191,13 @@ class Scan:
     m: Any
     most: Any
 
-    def __init__(self, slab: Slab, ask: Asked, finds: Finds, first: int=0, exclude: torch.Tensor | None=None, budget: int=...) -> None:
+    def __init__(
+        self, shard: DeviceShard, ask: Asked, finds: Finds, first: int=0, exclude: torch.Tensor | None=None, budget: int=...
+    ) -> None:
         """Parameters:
     ask: B questions
     finds: what was found elsewhere; grows
-    first: number of the slab's first row
+    first: number of the shard's first row
     exclude: (n,) rows that must not be found
     budget: rows of all questions that are looked at together"""
         ...
@@ -204,22 +206,22 @@ class Scan:
         """Look into the blocks that promise most; whether any other promises more than what was found."""
         ...
 
-def scan(slab, ask, finds, first=0, exclude=None):
+def scan(shard, ask, finds, first=0, exclude=None):
     """All rounds that are needed."""
     ...
 
-def streamed(slabs: list, rows: int):
+def streamed(shards: list, rows: int):
     """Slabs as they are, and those that wait piece by piece, the next piece travelling while one is worked on.
 
 Parameters:
-    slabs: pairs (number of the first row, slab) of one device
+    shards: pairs (number of the first row, shard) of one device
     rows: that are fetched at a time
 
-Returns: yields (number of the first row, slab) with its rows on the device"""
+Returns: yields (number of the first row, shard) with its rows on the device"""
     ...
 
-def _part(slab, a, n):
-    """n rows of a slab from row a on; a is a multiple of BLOCK."""
+def _part(shard, a, n):
+    """n rows of a shard from row a on; a is a multiple of BLOCK."""
     ...
 
 class _Fetcher:
@@ -243,17 +245,17 @@ class _Fetcher:
         """The next piece, for as long as it is worked on."""
         ...
 
-def scan_all(slabs: list, q: torch.Tensor, k: int, exclude: torch.Tensor | None=None, exact=None, rows: int=...) -> torch.Tensor:
-    """The k best rows of several slabs.
+def scan_all(shards: list, q: torch.Tensor, k: int, exclude: torch.Tensor | None=None, exact=None, rows: int=...) -> torch.Tensor:
+    """The k best rows of several shards.
 
 Parameters:
-    slabs: pairs (number of the first row, slab), on any devices
+    shards: pairs (number of the first row, shard), on any devices
     q: (B, D) float32
     exclude: (N,) bool
     exact: as for `Finds`
     rows: streamed at a time
 
-Returns: (B, k) ids, best first by what the slabs hold; −1 for none"""
+Returns: (B, k) ids, best first by what the shards hold; −1 for none"""
     ...
 
 def _on(device, exact): ...

@@ -114,7 +114,7 @@ def _works_on(source, kind, config, pooled):
 # %% ../../nbs/hf/02_sentence_transformers.ipynb #cell-18
 _TWO = "sends questions and passages through different networks"
 _WHY = dict(Router=_TWO, Asym=_TWO,
-            CLIPModel="reads pictures", WordEmbeddings="splits words in a way of its own", BoW="counts words, as LexicalIndex does here",
+            CLIPModel="reads pictures", WordEmbeddings="splits words in a way of its own", BoW="counts words, as BM25Index does here",
             WeightedLayerPooling="mixes the layers of the network")
 
 def _unknown(source, kind):

@@ -15,7 +15,7 @@ import torch
 from fastcore.basics import patch
 from transformers import BatchEncoding
 from ..core.config import RagConfig
-from ..store.folder import settle, staging
+from ..store.folder import recover, atomic_save
 
 # %% ../../nbs/hf/01_tokenizer.ipynb #cell-05
 HOLE = re.compile(r"\{\{|\}\}|\{(title|text|question)\}") # a brace written twice, or a hole
@@ -351,7 +351,7 @@ def save_pretrained(self:RagTokenizer,
 ):
     "Write both tokenizers into their subfolders."
     if Path(save_directory).is_file(): raise ValueError(f"{save_directory} is a file: RagTokenizer saves into a folder")
-    with staging(save_directory) as new: self._write(new)
+    with atomic_save(save_directory) as new: self._write(new)
 
 @patch
 def _write(self:RagTokenizer, folder):
@@ -365,7 +365,7 @@ def from_pretrained(cls:RagTokenizer,
 ):
     "Both tokenizers of a RAG checkpoint."
     from transformers import AutoTokenizer
-    settle(pretrained_model_name_or_path)
+    recover(pretrained_model_name_or_path)
     config = config or RagConfig.from_pretrained(pretrained_model_name_or_path, **kwargs)
     kwargs = {"trust_remote_code": False, **kwargs}  # None would ask on standard input
     load = lambda part: AutoTokenizer.from_pretrained(pretrained_model_name_or_path, config=getattr(config, part),

@@ -289,15 +289,15 @@ def ask_file(rag:Rag,
     decoding:str="thorough", # as for `ask`
     batch_size:int|None=None, # questions at a time; by the device, or as it was, where None
     progress:bool=True, # show a progress bar
-    engine:str="auto", # as for `ask`
+    decoder:str="auto", # as for `ask`
     **generation, # as for `ask`: `num_beams`, `max_new_tokens`, …
 )->dict: # how many `questions`, `answered`, `errors`, and of all these how many were there `before`
     "Answer a file of questions into a file, in bounded memory; a run that was stopped goes on where it stood."
-    kind, n_docs, gc = rag._ways(kind, n_docs, None, False, generation, decoding, engine)
+    kind, n_docs, gc = rag._ways(kind, n_docs, None, False, generation, decoding, decoder)
     size = batch_size if batch_size is None else check_count("batch_size", batch_size)
     _check_places(questions, output)
     total, tally = count_questions(questions), dict(questions=0, answered=0, errors=0, before=0)
-    ask = lambda qs: rag._ask(qs, kind, n_docs, gc, None, decoding=decoding, engine=engine)
+    ask = lambda qs: rag._ask(qs, kind, n_docs, gc, None, decoding=decoding, decoder=decoder)
     with _open_out(output, overwrite) as out:
         size = out.begin(_settings(rag, kind, n_docs, gc, decoding), size, _size_of_batch(rag, n_docs or rag.model.config.n_docs))
         try: _run(out, _rows(questions), size, ask, tally, total, progress)

@@ -315,15 +315,15 @@ def add(self:RayIndex, vectors):
 # %% ../../nbs/scale/01_ray.ipynb #cell-42
 @patch
 def retriever(self:RayIndex,
-    question_encoder=None,  # The encoder of the passages (TextEncoder, name or folder); found by its record where None
+    encoder=None,  # The encoder of the passages (TextEncoder, name or folder); found by its record where None
     config=None,            # Made from the folder where None
 ):                          # a `RagRetriever`
     "A retriever over this index."
     from rag_nb.core.retriever import RagRetriever, encoder_of, _config_in
-    home, encoder = self.folders[0], None if question_encoder is None else encoder_of(question_encoder)
-    if encoder is not None: home.check_encoder(encoder.name, encoder.probe())
+    home, encoder = self.folders[0], None if encoder is None else encoder_of(encoder)
+    if encoder is not None: home.check_encoder(encoder.name, encoder.fingerprint())
     out = RagRetriever(config or _config_in(home.path, home), index=self, passages=self.passages, encoder=encoder)
-    out.made_by = home.manifest["encoder"] if home.manifest["encoder"]["name"] else None
+    out.encoder_provenance = home.manifest["encoder"] if home.manifest["encoder"]["name"] else None
     out.deleted = None if self.deleted is None else self.deleted.numpy().copy()
     return out
 
@@ -446,8 +446,8 @@ def _borrowed(path, overwrite):
 # %% ../../nbs/scale/01_ray.ipynb #cell-54
 def build_folder_with_ray(
     path,                    # Where the folder shall be
-    docs,                    # Whatever `read_documents` takes: a folder, JSONL, Parquet, ...; or `Passages`
-    question_encoder=None,   # TextEncoder, its name or folder; the embedded one where None
+    documents,                    # Whatever `read_documents` takes: a folder, JSONL, Parquet, ...; or `Passages`
+    encoder=None,   # TextEncoder, its name or folder; the embedded one where None
     address:str=None,        # Of a running cluster, or "auto"; None: RAY_ADDRESS, else a Ray of our own on this machine
     workers:int=None,        # Actors that embed; None: one for each GPU of the cluster, or for each core where it has none
     shard_size:int=8192,     # Passages that are finished together; what a lost actor loses at most
@@ -464,16 +464,16 @@ def build_folder_with_ray(
 )->IndexFolder:
     "Embed documents on a Ray cluster; the folder has the bytes that one process gives, and an interrupted build continues after its finished shards."
     from rag_nb.core.retriever import encoder_of, encoder_record, _asked
-    _ray(); encoder = encoder_of(question_encoder)
+    _ray(); encoder = encoder_of(encoder)
     kind, dtype, params = _asked(index_kind, dtype, params, encoder.dim, build_folder_with_ray)
     record = encoder_record(encoder)
     whole = partial(build_folder, path, encode=lambda rows: encoder.encode(rows, "passage"), encoder=record, shard_size=shard_size,
         index_kind=kind, dtype=dtype, progress=progress, overwrite=overwrite, **params)
     if (Path(path)/MANIFEST).exists() and not overwrite:
-        return whole(docs if isinstance(docs, Passages) else Passages.from_documents(docs, n_words, overlap, columns=columns,
+        return whole(documents if isinstance(documents, Passages) else Passages.from_documents(documents, n_words, overlap, columns=columns,
             errors=errors))
     with _borrowed(path, overwrite) as work:
-        passages = _split(docs, work/"passages", n_words, overlap, columns, errors)
+        passages = _split(documents, work/"passages", n_words, overlap, columns, errors)
         keys = [_shard_key(rows, _plain_record(record), dtype) for rows in passages.batches(shard_size)]
         ours = _connect(address, ray_options)
         try: _embed_missing(keys, work, passages, encoder, workers, dtype, shard_size, progress)

@@ -166,11 +166,11 @@ Parameters:
 
     def add(self, vectors): ...
 
-    def retriever(self, question_encoder=None, config=None):
+    def retriever(self, encoder=None, config=None):
         """A retriever over this index.
 
 Parameters:
-    question_encoder: The encoder of the passages (TextEncoder, name or folder); found by its record where None
+    encoder: The encoder of the passages (TextEncoder, name or folder); found by its record where None
     config: Made from the folder where None
 
 Returns: a `RagRetriever`"""
@@ -231,16 +231,16 @@ def _borrowed(path, overwrite):
     ...
 
 def build_folder_with_ray(
-    path, docs, question_encoder=None, address: str | None=None, workers: int | None=None, shard_size: int=8192,
-    index_kind: str='exact', dtype: str='float32', n_words: int=100, overlap: int=0, progress: bool=True, overwrite: bool=False,
-    ray_options: dict | None=None, columns: dict | None=None, errors: str='raise', **params
+    path, documents, encoder=None, address: str | None=None, workers: int | None=None, shard_size: int=8192, index_kind: str='exact',
+    dtype: str='float32', n_words: int=100, overlap: int=0, progress: bool=True, overwrite: bool=False, ray_options: dict | None=None,
+    columns: dict | None=None, errors: str='raise', **params
 ) -> IndexFolder:
     """Embed documents on a Ray cluster; the folder has the bytes that one process gives, and an interrupted build continues after its finished shards.
 
 Parameters:
     path: Where the folder shall be
-    docs: Whatever `read_documents` takes: a folder, JSONL, Parquet, ...; or `Passages`
-    question_encoder: TextEncoder, its name or folder; the embedded one where None
+    documents: Whatever `read_documents` takes: a folder, JSONL, Parquet, ...; or `Passages`
+    encoder: TextEncoder, its name or folder; the embedded one where None
     address: Of a running cluster, or "auto"; None: RAY_ADDRESS, else a Ray of our own on this machine
     workers: Actors that embed; None: one for each GPU of the cluster, or for each core where it has none
     shard_size: Passages that are finished together; what a lost actor loses at most

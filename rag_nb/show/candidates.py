@@ -14,7 +14,7 @@ from ..core.answer import Answer, Rag, token_texts
 from ..core.generate import NEVER, decode_contexts
 from ..core.marginal import doc_log_prior, running_posterior, token_logprobs, token_marginal, token_posterior
 from ..core.passages import Hits
-from ..core.prefill import read
+from ..core.prefill import prefill
 
 # %% ../../nbs/show/02_candidates.ipynb #cell-08
 @dataclass(eq=False)
@@ -36,7 +36,7 @@ def _distributions(rag:Rag, answer):
     "Log-probabilities of everything at every token: by document (K, T, V); and the log-weight of each document there (T, K)."
     _, scores, ctx = rag._read_for([answer.question], None, answer.hits)
     written = (answer.token_ids if answer.written is None else answer.written).to(scores.device)    # (W,) W ≥ T
-    reading = read(rag.model.generator, ctx["context_input_ids"], ctx["context_attention_mask"], rag._settings().decoder_start_token_id)
+    reading = prefill(rag.model.generator, ctx["context_input_ids"], ctx["context_attention_mask"], rag._settings().decoder_start_token_id)
     targets = written.expand(reading.rows, -1)                                                      # (K, W)
     each = reading.score_logits(targets).float().log_softmax(-1)                                    # (K, W, V)
     at = getattr(answer, "positions", None)
@@ -160,7 +160,7 @@ def trace_beams(rag:Rag,
     gc = rag._settings(num_beams=num_beams, max_new_tokens=max_new_tokens, **generation)
     hits, scores, contexts = rag._read_for([question], n_docs, hits)
     diary = _Diary(rag.tokenizer.generator, doc_log_prior(scores)[0])
-    steps = decode_contexts(rag.model, contexts, scores, gc, "token", hits=hits, tokenizer=rag.tokenizer.generator, engine="general")
+    steps = decode_contexts(rag.model, contexts, scores, gc, "token", hits=hits, tokenizer=rag.tokenizer.generator, decoder="reference")
     while True:
         try: diary.look(next(steps))
         except StopIteration as end: out = end.value; break

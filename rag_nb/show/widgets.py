@@ -210,8 +210,8 @@ def search(self:PassageBrowser,
 
 @patch
 def _search(self:PassageBrowser):
-    found = self.retriever.find([self.box.value], self.n_docs)
-    self.question, self.hits = self.box.value, found[0] if isinstance(found, tuple) else found
+    search = self.retriever.find if isinstance(self.retriever, RagRetriever) else self.retriever.retrieve
+    self.question, self.hits = self.box.value, search([self.box.value], self.n_docs)
     self.pages.page = 0
 
 # %% ../../nbs/show/07_widgets.ipynb #cell-32
@@ -284,7 +284,7 @@ def _make_settings(self:AnswerExplorer, question, kind, n_docs, num_beams, tempe
     self.kind_buttons = ToggleButtons(options=[("RAG-Token", "token"), ("RAG-Sequence", "sequence")], value=kind,
         tooltips=["every token may lean on another document", "one document explains the whole answer"])
     self.docs_slider = IntSlider(min(n_docs, most), 1, most, description="Documents", **slide)
-    self.beams_slider = IntSlider(num_beams, 1, max(8, num_beams), description="Beams", **slide)
+    self.beams_slider = IntSlider(num_beams, 1, max(8, num_beams), description="BeamSearch", **slide)
     self.heat_slider = FloatSlider(temperature, min=0, max=2, step=.1, description="Temperature", readout_format=".1f", **slide)
     self.kind_buttons.add_class("ragnb-switch")
 
@@ -313,7 +313,8 @@ def ask(self:AnswerExplorer,
 @patch
 def _ask(self:AnswerExplorer):
     (question, n_docs, settings), again = self._now, self._asked is not None
-    hits, scores = self.rag.find([question], n_docs)
+    hits = self.rag.retrieve([question], n_docs)
+    scores = hits.doc_scores
     hits = replace(hits.to("cpu"), scores=scores.float().cpu()/self.rag.model.config.score_scale, vectors=None, lexical=None)
     seed = self.seed + ("do_sample" in settings and again)
     answer, kept = self._decode(question, hits, settings, seed), hits.mask[0].tolist()

@@ -8,9 +8,9 @@ from typing import Any
 from rag_nb.core.passages import Hits
 from rag_nb.core.passages import Passages
 
-__all__ = ['LexicalIndex']
+__all__ = ['BM25Index']
 
-class LexicalIndex:
+class BM25Index:
     """Scores of passages by the words they share with a question: BM25 (Robertson and Zaragoza 2009) over titles and texts, in memory."""
     k1: float
     b: float

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FORMAT', 'VERSION', 'MANIFEST', 'WHOLE', 'BESIDE', 'SAVING', 'SAVED', 'IndexFolderError', 'read_manifest',
-           'IndexFolder', 'same_encoder', 'settle', 'staging', 'of_one_save', 'build_folder']
+           'IndexFolder', 'same_encoder', 'recover', 'atomic_save', 'consistent_read', 'build_folder']
 
 # %% ../../nbs/store/05_folder.ipynb #cell-02
 import errno, hashlib, json, os, re, shutil, stat
@@ -192,7 +192,7 @@ def open(cls:IndexFolder,
     "Open an index folder; IndexFolderError names the file that is missing, truncated, tampered with or too new."
     path = Path(os.path.realpath(path))
     while True:
-        settle(path)
+        recover(path)
         manifest = read_manifest(path)
         try: return cls(path, manifest, verify)
         except (IndexFolderError, FileNotFoundError) as e:
@@ -301,17 +301,17 @@ def _listed(manifest, folder):
 # %% ../../nbs/store/05_folder.ipynb #cell-37
 SAVING, SAVED = ".saving", ".saved"
 
-def settle(
+def recover(
     path,  # A folder; nothing happens where no save was interrupted
 ):
     "Bring a save that is complete, but not yet in its place, to its end: in this folder, and in one that it is a part of."
     path = Path(os.path.realpath(path))
     above = path.parent/SAVED
-    if (above/path.name).is_dir() and path.is_dir() and above.lstat().st_uid == path.stat().st_uid: _settle(path.parent)
-    if os.path.lexists(path/SAVED): _settle(path)
+    if (above/path.name).is_dir() and path.is_dir() and above.lstat().st_uid == path.stat().st_uid: _recover(path.parent)
+    if os.path.lexists(path/SAVED): _recover(path)
 
 # %% ../../nbs/store/05_folder.ipynb #cell-39
-def _settle(place):
+def _recover(place):
     "Move the files of the complete save in `place` to where they belong, and tidy up indexes that were replaced."
     saved = place/SAVED
     try: _need(stat.S_ISDIR(saved.lstat().st_mode), saved, "not a folder, and so not from here; remove it")
@@ -322,7 +322,7 @@ def _settle(place):
             for f in files:
                 if f.name.endswith(_LIST) and f.parent == saved: (place/f.name.removesuffix(_LIST)).unlink(missing_ok=True)
             for f in sorted(files, key=lambda f: (f.name == MANIFEST, f)): _move(f, place, f.relative_to(saved))
-            for folder in folders: _settled(place/folder.relative_to(saved))
+            for folder in folders: _recovered(place/folder.relative_to(saved))
             for folder in reversed(folders): _remove_empty(folder)
     except OSError as e:
         raise IndexFolderError(f"{saved}: a save was interrupted when it was complete, and could not be brought to its end ({e}); open the folder once with the right to write in it") from e
@@ -351,7 +351,7 @@ def _move(file, place, name):
     except FileNotFoundError:
         if file.exists(): raise
 
-def _settled(folder):
+def _recovered(folder):
     "See that moved files are on the disk, and remove the old ones of an index, unless a writer is at it and will do so itself."
     if not folder.is_dir(): return                                            # an empty one, which is not worth moving
     _sync(folder)
@@ -362,11 +362,11 @@ def _settled(folder):
 
 # %% ../../nbs/store/05_folder.ipynb #cell-43
 @contextmanager
-def staging(
+def atomic_save(
     path,  # The folder to be
 ):         # yields the folder to write into
     "A folder whose files come to `path` at the end, all at once; what else is in `path` stays."
-    path = Path(os.path.realpath(path)); settle(path)
+    path = Path(os.path.realpath(path)); recover(path)
     beside = Path(f"{path}{SAVING}"); work = path/SAVING if path.is_dir() else beside
     if _foreign(work): raise IndexFolderError(f"{work}: in the way of saving, and not from here; move it elsewhere")
     if work != beside: _sweep(beside)
@@ -410,17 +410,17 @@ def _put(new, path):
             locks.enter_context(_locked(place))
             _need(_generation(place) == read_manifest(new/place.relative_to(path))["generation"], place, "somebody else has changed it meanwhile; save again")
         os.rename(new, path/SAVED); _sync(path)
-        settle(path)
+        recover(path)
         for place in over: _tidy(place, read_manifest(place))
 
 # %% ../../nbs/store/05_folder.ipynb #cell-49
-def of_one_save(
+def consistent_read(
     path,  # A folder that several files are read from
     read,  # Reads them
 ):
     "What `read()` gives, read again where a save came between."
     while True:
-        settle(path)
+        recover(path)
         before = _marks(path)
         try:
             found = read()
@@ -457,7 +457,7 @@ def _assemble(folder, passages, vectors, encoder, kind, params, dtype, generatio
 def _workshop(path, overwrite):
     "A locked place beside `path` to build in, and the generation to build; removed when all has gone well."
     path, work = Path(os.path.realpath(path)), Path(os.path.realpath(path) + ".building")
-    settle(path)
+    recover(path)
     if path.exists() and not path.is_dir(): raise IndexFolderError(f"{path}: a file is in the way of the index folder")
     if not overwrite: _refuse_over(path)
     if work.is_symlink() or (work.exists() and any(work.iterdir()) and not (work/".lock").exists()): raise IndexFolderError(f"{work}: in the way of building the index, and not from here; move it elsewhere")
@@ -542,7 +542,7 @@ def _plain_record(encoder):
 def _changing(self:IndexFolder):
     "The latest manifest under the lock, as a new generation; what is written to it is committed, and `self` is that state."
     with _locked(self.path):
-        settle(self.path)
+        recover(self.path)
         old = read_manifest(self.path)
         if old["numbering"] != self.manifest["numbering"]: raise IndexFolderError(f"{self.path}: was rewritten since it was opened, so that its rows have other numbers; open it again")
         _check_files(self.path, old["files"], verify=False)

@@ -7,7 +7,7 @@ import fcntl as fcntl
 from typing import Any
 from rag_nb.core.passages import Passages
 
-__all__ = ['FORMAT', 'VERSION', 'MANIFEST', 'WHOLE', 'BESIDE', 'SAVING', 'SAVED', 'IndexFolderError', 'read_manifest', 'IndexFolder', 'same_encoder', 'settle', 'staging', 'of_one_save', 'build_folder']
+__all__ = ['FORMAT', 'VERSION', 'MANIFEST', 'WHOLE', 'BESIDE', 'SAVING', 'SAVED', 'IndexFolderError', 'read_manifest', 'IndexFolder', 'same_encoder', 'recover', 'atomic_save', 'consistent_read', 'build_folder']
 
 class IndexFolderError(ValueError):
     """Something is wrong with an index folder; the message names the file and what to do."""
@@ -238,14 +238,14 @@ SAVING: Any
 
 SAVED: Any
 
-def settle(path):
+def recover(path):
     """Bring a save that is complete, but not yet in its place, to its end: in this folder, and in one that it is a part of.
 
 Parameters:
     path: A folder; nothing happens where no save was interrupted"""
     ...
 
-def _settle(place):
+def _recover(place):
     """Move the files of the complete save in `place` to where they belong, and tidy up indexes that were replaced."""
     ...
 
@@ -261,12 +261,12 @@ def _move(file, place, name):
     """Move a plain file to `place/name`, unless somebody else has just done so."""
     ...
 
-def _settled(folder):
+def _recovered(folder):
     """See that moved files are on the disk, and remove the old ones of an index, unless a writer is at it and will do so itself."""
     ...
 
 @contextmanager
-def staging(path):
+def atomic_save(path):
     """A folder whose files come to `path` at the end, all at once; what else is in `path` stays.
 
 Parameters:
@@ -289,7 +289,7 @@ def _put(new, path):
     """Bring what was written in `new` to `path`, when all of it is on the disk."""
     ...
 
-def of_one_save(path, read):
+def consistent_read(path, read):
     """What `read()` gives, read again where a save came between.
 
 Parameters:
