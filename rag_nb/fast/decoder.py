@@ -17,6 +17,7 @@ from torch import nn
 from fastcore.basics import patch
 from transformers.generation import logits_process as lp, stopping_criteria as sc
 from . import kernels
+from .passage_cache import PassageCache
 from ..core.generate import Hypotheses, NEVER, register_decoder, check_numbers
 
 # %% ../../nbs/fast/01_decoder.ipynb #cell-07
@@ -308,17 +309,17 @@ def shared_prefix(
 
 # %% ../../nbs/fast/01_decoder.ipynb #cell-38
 @patch
-def _run_rows(self:KVCache, rows, P):
-    "Run rows of tokens behind the P tokens that stand in the cache already; states of each row's last token (R, D)."
+def _run_rows(self:KVCache, rows, known):
+    "Run rows of tokens, each behind as many as are in the cache already; states of each row's last token (R, D)."
     net, n, H, G, d = self.net, [len(r) for r in rows], self.net.num_heads, self.net.num_kv_heads, self.net.head_size
-    at, ends, rep = torch.cat([torch.arange(P, P+k) for k in n]), torch.tensor(n).cumsum(0).tolist(), H // G
+    at, ends, rep = torch.cat([torch.arange(P, P+k) for P, k in zip(known, n)]), torch.tensor(n).cumsum(0).tolist(), H // G
     cos, sin = self.cos[at][:, None], self.sin[at][:, None]                                         # (n, 1, d)
-    masks = [off(torch.ones(k, P+k, dtype=torch.bool).tril(P), self.like["dtype"]).repeat(rep, 1) for k in n]
+    masks = [off(torch.ones(k, P+k, dtype=torch.bool).tril(P), self.like["dtype"]).repeat(rep, 1) for P, k in zip(known, n)]
     def attend(l, s, q, k, v):
         q, k, v, (K, V) = q.view(-1, H, d), k.view(-1, G, d), v.view(-1, G, d), self.self_kv[l]
         if s.q_norm is not None: q, k = s.q_norm(q), s.k_norm(k)
         q, k, out = _rotate(q, cos, sin), _rotate(k, cos, sin), torch.empty_like(q)
-        for r, (e, m) in enumerate(zip(ends, n)):
+        for r, (e, m, P) in enumerate(zip(ends, n, known)):
             K[r, :, P:P+m], V[r, :, P:P+m] = k[e-m:e].transpose(0, 1), v[e-m:e].transpose(0, 1)
             x = q[e-m:e].view(m, G, rep, d).permute(1, 2, 0, 3).reshape(1, G, rep*m, d)             # heads of a group: more query rows
             x = F.scaled_dot_product_attention(x, K[r:r+1, :, :P+m], V[r:r+1, :, :P+m], attn_mask=masks[r], scale=s.scale)
@@ -326,53 +327,112 @@ def _run_rows(self:KVCache, rows, P):
         return out.flatten(1)
     return run(net, embed(net, torch.cat(rows), at), attend)[torch.tensor(ends) - 1]
 
+# %% ../../nbs/fast/01_decoder.ipynb #passage-cache-rows
+@patch
+def _recall(self:KVCache, found):
+    "Put what a cache found of R rows where they stand in the cache; how many tokens of each."
+    to, of = [], []
+    for r, (_, pieces) in enumerate(found):
+        ends = torch.tensor([0] + [kv.shape[-2] for kv in pieces]).cumsum(0).tolist()
+        for a, b, kv in zip(ends, ends[1:], pieces):
+            to += [x[r, :, a:b] for pair in self.self_kv for x in pair]
+            of += kv.flatten(0, 1).unbind()
+    if to: torch._foreach_copy_(to, of)
+    return [n for n, _ in found]
+
+@patch
+def _store(self:KVCache, keys, cache):
+    "Keep what stands in the cache of rows of tokens."
+    for r, tokens in enumerate(keys):
+        cache.add(tokens, lambda a, b: torch.stack([x[r, :, a:b] for pair in self.self_kv for x in pair]).unflatten(0, (-1, 2)))
+
 # %% ../../nbs/fast/01_decoder.ipynb #cell-39
 @patch
 def prefill_causal(self:KVCache,
     ids:torch.Tensor, # (R, S)
     mask:torch.Tensor, # (R, S)
-    prefixes:dict|None=None, # what was read before: tokens of a prefix -> its keys and values
-):
+    cache:PassageCache|None=None, # what was read before
+) -> list: # how many tokens of each row were known
     "Run R contexts, each from the cache's left, and keep the logits of what follows them."
-    rows = [i[m.bool()] for i, m in zip(ids, mask)]
-    P, prefixes = shared_prefix(rows), {} if prefixes is None else prefixes
-    if P:
-        key = tuple(rows[0][:P].tolist())
-        if key not in prefixes: prefixes.clear(); prefixes[key] = self._prefix(rows[0][:P])
-        for new, old in zip(self.self_kv, prefixes[key]):
-            for a, b in zip(new, old): a[:, :, :P] = b
-    y = self._run_rows([r[P:] for r in rows], P)
+    rows, cache = [i[m.bool()] for i, m in zip(ids, mask)], cache or PassageCache()
+    P, keys = shared_prefix(rows), [tuple(r.tolist()) for r in rows]
+    if P and cache.find(keys[0][:P])[0] < P: self._read_prefix(rows[0][:P], cache)
+    known = self._recall([cache.find(k[:-1]) for k in keys])
+    y = self._run_rows([r[n:] for r, n in zip(rows, known)], known)
+    self._store(keys, cache)
     self._lengths([len(r) for r in rows])
     self.prefill_logits = logits_of(self.net, y)
+    return known
 
 @patch
-def _prefix(self:KVCache, tokens):
+def _read_prefix(self:KVCache, tokens, cache):
     one = KVCache(self.net, 1, 1, len(tokens), 0, torch.empty(0, **self.like))
-    one._run_rows([tokens], 0)
-    return one.self_kv
+    one._run_rows([tokens], [0])
+    one._store([tuple(tokens.tolist())], cache)
 
 @patch
 def _lengths(self:KVCache, n):
     self.lengths.copy_(torch.as_tensor(n))
     self.mask.copy_(torch.arange(self.S, device=self.mask.device) < self.lengths[:, None])
 
+
+# %% ../../nbs/fast/01_decoder.ipynb #passage-cache-padded
+@patch
+def _run_padded(self:KVCache, keys, known, rows):
+    "Run the ends of contexts behind what is known of each, at these rows of the cache; states of the last tokens (r, D)."
+    net, H, G, d, dev = self.net, self.net.num_heads, self.net.num_kv_heads, self.net.head_size, self.mask.device
+    n, R = max(len(k) - a for k, a in zip(keys, known)), len(keys)
+    start = [min(a, self.S - n) for a in known]                                                     # so that padding too has a slot
+    ends = [k[a:a+n] for k, a in zip(keys, start)]
+    tokens = torch.tensor([e + (0,)*(n - len(e)) for e in ends], device=dev)                        # (R, n)
+    at, rows = torch.tensor(start, device=dev)[:, None] + torch.arange(n, device=dev), torch.tensor(rows, device=dev)
+    cos, sin = self.cos[at].flatten(0, 1)[:, None], self.sin[at].flatten(0, 1)[:, None]             # (R·n, 1, d)
+    look = self._look_back(at) if any(start) else None
+    def attend(l, s, q, k, v):
+        q, k, v = q.view(-1, H, d), k.view(-1, G, d), v.view(R, n, G, d)
+        if s.q_norm is not None: q, k = s.q_norm(q), s.k_norm(k)
+        q, k = _rotate(q, cos, sin).view(R, n, H, d), _rotate(k, cos, sin).view(R, n, G, d)
+        for kept, x in zip(self.self_kv[l], (k, v)): kept[rows[:, None], :, at] = x                     # (R, n, G, d)
+        return self._attend_padded(q, k, v, l, rows, look, s.scale).reshape(R*n, H*d)
+    y = run(net, embed(net, tokens.flatten(), at.flatten()), attend).view(R, n, -1)
+    return y[torch.arange(R, device=dev), torch.tensor([len(e) - 1 for e in ends], device=dev)]
+
+@patch
+def _look_back(self:KVCache, at):
+    "Which slots the tokens at these places (R, n) see: (R, 1, n, S)."
+    return (torch.arange(self.S, device=at.device) <= at[..., None])[:, None]
+
+@patch
+def _attend_padded(self:KVCache, q, k, v, l, rows, look, scale):
+    "Attention (R, n, H, d) of tokens to each other, or to all that is in the cache before them."
+    q, k, v = (x.transpose(1, 2) for x in (q, k, v))
+    G, H = k.shape[1], q.shape[1]
+    if look is None: return F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scale, enable_gqa=G != H).transpose(1, 2)
+    K, V = (x[rows, :, :self.S] for x in self.self_kv[l])
+    x = F.scaled_dot_product_attention(q.unflatten(1, (G, -1)).flatten(2, 3), K, V, attn_mask=look.repeat(1, 1, H//G, 1), scale=scale)
+    return x.unflatten(2, (H//G, -1)).flatten(1, 2).transpose(1, 2)
+
 # %% ../../nbs/fast/01_decoder.ipynb #cell-41
 @patch
-def prefill_padded(self:KVCache, ids, mask):
-    "Run R contexts together, each from the cache's left."
-    net, (R, n), H, G, d = self.net, ids.shape, self.net.num_heads, self.net.num_kv_heads, self.net.head_size
-    lengths, at = mask.long().sum(-1), torch.arange(n, device=ids.device)
-    ids = ids.gather(1, mask.long().argsort(dim=1, descending=True, stable=True))                 # real tokens first
-    cos, sin = self.cos[:n, None], self.sin[:n, None]                                               # (n, 1, d)
-    def attend(l, s, q, k, v):
-        q, k, v = q.view(R, n, H, d), k.view(R, n, G, d), v.view(R, n, G, d)
-        if s.q_norm is not None: q, k = s.q_norm(q), s.k_norm(k)
-        q, k, v = (x.transpose(1, 2) for x in (_rotate(q, cos, sin), _rotate(k, cos, sin), v))
-        for kept, x in zip(self.self_kv[l], (k, v)): kept[:, :, :n] = x; kept[:, :, n:self.S] = 0
-        return F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=s.scale, enable_gqa=G != H).transpose(1, 2).reshape(R*n, H*d)
-    y = run(net, embed(net, ids.flatten(), at.repeat(R)), attend).view(R, n, -1)
+def prefill_padded(self:KVCache,
+    ids:torch.Tensor, # (R, S)
+    mask:torch.Tensor, # (R, S)
+    cache:PassageCache|None=None, # what was read before
+) -> list: # how many tokens of each row were known
+    "Run R contexts together, and keep the logits of what follows them."
+    keys = [tuple(t for t, m in zip(*row) if m) for row in zip(ids.tolist(), mask.tolist())]
+    found, R, y = [cache.find(k[:-1]) if cache else (0, []) for k in keys], len(keys), self.like
+    lengths, known = [len(k) for k in keys], [n if 2*n >= len(k) else 0 for (n, _), k in zip(found, keys)]
+    for x in (x for pair in self.self_kv for x in pair): x[:, :, min(lengths):self.S] = 0
+    self._recall([f if n else (0, []) for f, n in zip(found, known)])
+    states = torch.empty(R, self.net.embed.shape[1], **self.like)
+    for rows in ([r for r in range(R) if not known[r]], [r for r in range(R) if known[r]]):
+        if rows: states[torch.tensor(rows, device=ids.device)] = self._run_padded([keys[r] for r in rows], [known[r] for r in rows], rows)
+    if cache: self._store(keys, cache)
     self._lengths(lengths)
-    self.prefill_logits = logits_of(net, y[torch.arange(R, device=ids.device), lengths - 1])
+    self.prefill_logits = logits_of(self.net, states)
+    return known
+
 
 # %% ../../nbs/fast/01_decoder.ipynb #cell-43
 class Rules:
@@ -839,15 +899,22 @@ class DecoderState:
     "What is kept for one generator."
     def __init__(self, g):
         self.where, self.net = _where(g), FAMILIES[type(g).__name__](g)
-        self.prefixes, self.kept, self.known, self.times = {}, OrderedDict(), (None, None), FewRows()
+        self.cache, self.asked, self.kept, self.known, self.times = None, None, OrderedDict(), (None, None), FewRows()
         self.samples = [_sample(p.detach()) for p in g.parameters()]
 
     def refresh_if_changed(self):
         "Forget what was read and copied if the weights have changed since: each was written to again, or some of its numbers are others."
-        if self.samples[0].is_cuda: return self
         (times, numbers), now = self.known, ([x._version for x in self.samples], torch.cat(self.samples))
-        if times != now[0] or not torch.equal(numbers, now[1]): self.prefixes.clear(); self.known, self.times = now, FewRows()
+        if times != now[0] or not torch.equal(numbers, now[1]): self.cache, self.known, self.times = None, now, FewRows()
         return self
+
+    def passages(self, max_bytes=None):
+        "What was read of passages, with this room: 256 MiB where None on a CPU, on a GPU a fifth of what is free; None where there is no room."
+        if self.cache is None or max_bytes != self.asked:
+            like, self.asked = self.samples[0], max_bytes
+            if max_bytes is None: max_bytes = torch.cuda.mem_get_info(like.device)[0] // 5 if like.is_cuda else 2**28
+            self.cache = PassageCache(max_bytes)
+        return self.cache if self.cache.max_bytes else None
 
 _STATES = weakref.WeakKeyDictionary()
 
@@ -855,6 +922,7 @@ def _where(g): return tuple((p.data_ptr(), p.dtype) for p in g.parameters())
 
 def _sample(x):
     "A view of a few of a tensor's numbers."
+    if x.is_cuda and x.is_contiguous(): return x.flatten()[x.numel()//2:][:16]                       # side by side, for one kernel
     return x.flatten()[::max(1, x.numel()//64)] if x.is_contiguous() else x[0].flatten()[:64] if x[0].is_contiguous() else x[(0,)*(x.dim()-1)]
 
 def state_for(g):
@@ -923,9 +991,10 @@ def _new(self:FastDecoder, B, K, M, gc, rules, S, T):
 
 @patch
 def _read(self:FastDecoder, cache):
-    if not self.net.causal: cache.prefill_seq2seq(self.g, self.ids, self.attention)
-    elif self.fused or self.ids.is_cuda: cache.prefill_padded(self.ids, self.attention)
-    else: cache.prefill_causal(self.ids, self.attention, self.decoder_state.prefixes)
+    if not self.net.causal: return cache.prefill_seq2seq(self.g, self.ids, self.attention)
+    read = cache.prefill_padded if self.fused or self.ids.is_cuda else cache.prefill_causal
+    self.known = read(self.ids, self.attention, self.decoder_state.passages(getattr(self.gc, "passage_cache_bytes", None)))
+
 
 # %% ../../nbs/fast/01_decoder.ipynb #cell-83
 def _shut(rules, limit, V):

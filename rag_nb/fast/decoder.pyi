@@ -7,6 +7,7 @@ from torch import nn
 import torch
 from typing import Any
 from rag_nb.core.generate import Hypotheses
+from rag_nb.fast.passage_cache import PassageCache
 
 __all__ = ['FAMILIES', 'Norm', 'Attention', 'MLP', 'DecoderSpec', 'unfit', 'run', 'embed', 'logits_of', 'wide_logits', 'off', 'FewRows', 'KVCache', 'shared_prefix', 'Rules', 'BeamState', 'EagerDecoder', 'GraphDecoder', 'StepResult', 'deduplicate_prefixes', 'score', 'DecoderState', 'state_for', 'FastDecoder', 'fast_decoder']
 
@@ -200,25 +201,54 @@ Parameters:
     mask: (R, S)"""
         ...
 
-    def _run_rows(self, rows, P):
-        """Run rows of tokens behind the P tokens that stand in the cache already; states of each row's last token (R, D)."""
+    def _run_rows(self, rows, known):
+        """Run rows of tokens, each behind as many as are in the cache already; states of each row's last token (R, D)."""
         ...
 
-    def prefill_causal(self, ids: torch.Tensor, mask: torch.Tensor, prefixes: dict | None=None):
+    def _recall(self, found):
+        """Put what a cache found of R rows where they stand in the cache; how many tokens of each."""
+        ...
+
+    def _store(self, keys, cache):
+        """Keep what stands in the cache of rows of tokens."""
+        ...
+
+    def prefill_causal(self, ids: torch.Tensor, mask: torch.Tensor, cache: PassageCache | None=None) -> list:
         """Run R contexts, each from the cache's left, and keep the logits of what follows them.
 
 Parameters:
     ids: (R, S)
     mask: (R, S)
-    prefixes: what was read before: tokens of a prefix -> its keys and values"""
+    cache: what was read before
+
+Returns: how many tokens of each row were known"""
         ...
 
-    def _prefix(self, tokens): ...
+    def _read_prefix(self, tokens, cache): ...
 
     def _lengths(self, n): ...
 
-    def prefill_padded(self, ids, mask):
-        """Run R contexts together, each from the cache's left."""
+    def _run_padded(self, keys, known, rows):
+        """Run the ends of contexts behind what is known of each, at these rows of the cache; states of the last tokens (r, D)."""
+        ...
+
+    def _look_back(self, at):
+        """Which slots the tokens at these places (R, n) see: (R, 1, n, S)."""
+        ...
+
+    def _attend_padded(self, q, k, v, l, rows, look, scale):
+        """Attention (R, n, H, d) of tokens to each other, or to all that is in the cache before them."""
+        ...
+
+    def prefill_padded(self, ids: torch.Tensor, mask: torch.Tensor, cache: PassageCache | None=None) -> list:
+        """Run R contexts together, and keep the logits of what follows them.
+
+Parameters:
+    ids: (R, S)
+    mask: (R, S)
+    cache: what was read before
+
+Returns: how many tokens of each row were known"""
         ...
 
 def shared_prefix(rows: list, least: int=16) -> int:
@@ -462,7 +492,8 @@ class DecoderState:
     """What is kept for one generator."""
     where: Any
     net: Any
-    prefixes: dict
+    cache: Any
+    asked: Any
     kept: Any
     known: Any
     times: FewRows
@@ -472,6 +503,10 @@ class DecoderState:
 
     def refresh_if_changed(self):
         """Forget what was read and copied if the weights have changed since: each was written to again, or some of its numbers are others."""
+        ...
+
+    def passages(self, max_bytes=None):
+        """What was read of passages, with this room: 256 MiB where None on a CPU, on a GPU a fifth of what is free; None where there is no room."""
         ...
 
 _STATES: Any
@@ -499,6 +534,7 @@ class FastDecoder:
     net: Any
     V: Any
     cache: Any
+    known: Any
 
     def __init__(self, generator, ids, mask, gc, processors, criteria, trace) -> None: ...
 
