@@ -366,10 +366,10 @@ def test_weights_that_were_changed_unseen_are_read_again():
     q = g.model.layers[0].self_attn.q_proj
     q.weight = torch.nn.Parameter(q.weight.detach().t().contiguous().t())
     state = engine.state_for(g)
-    state.prefixes["read"] = 1
-    assert engine.state_for(g) is state and state.prefixes
+    kept = state.passages()
+    assert engine.state_for(g) is state and state.passages() is kept
     for change in (lambda: q.weight.data.mul_(1.5), lambda: g.model.norm.weight.data.add_(1), lambda: torch.nn.init.normal_(g.lm_head.weight)):
         change()
-        assert engine.state_for(g) is state and not state.prefixes
-        state.prefixes["read"] = 1
-        assert engine.state_for(g).prefixes
+        assert engine.state_for(g) is state and state.cache is None
+        kept = state.passages()
+        assert engine.state_for(g).cache is kept

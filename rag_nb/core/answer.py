@@ -64,6 +64,7 @@ class Answer:
     _again: object = field(default=None, repr=False, compare=False)  # answers again over other hits; gone once stored
     written: torch.Tensor | None = field(default=None, repr=False)   # all token ids as generated, special tokens and the end among them
     n_cut: int = 0                   # of the contexts that were read, those that were cut to fit
+    reading: dict = field(default_factory=dict, repr=False) # tokens of the contexts that were "read", and those "reused" from earlier answers
     thoughts: str = ""               # what the model wrote between <think> and </think>; no part of the text
     thinking: bool = False           # whether it ended in the middle of a thought
     cut: bool = False                # whether the limit of tokens ended it
@@ -481,9 +482,10 @@ def _answer(self:Rag, question, hits, kind, prior, out, end):
     for i, t in enumerate(out["sequences"][1:1+n].tolist()): shown.add(i, t)
     keep, texts = shown.end()
     thought = dict(thoughts=shown.thinking.thoughts.strip(), thinking=shown.thinking.open, positions=torch.tensor(keep, dtype=torch.long))
+    reading = dict(read=int((out["context_tokens"] - out["reused_tokens"]).sum()), reused=int(out["reused_tokens"].sum()))
     pick = lambda name: out[name][keep]
     return Answer(question, "".join(texts).strip(), texts, out["sequences"][1:][keep], pick("token_logprobs"), float(out["token_logprobs"].sum()),
-                  prior, pick("doc_posteriors"), pick("running_posteriors"), hits, kind, written=out["sequences"][1:1+n].clone(), **thought)
+                  prior, pick("doc_posteriors"), pick("running_posteriors"), hits, kind, written=out["sequences"][1:1+n].clone(), reading=reading, **thought)
 
 # %% ../../nbs/core/10_answer.ipynb #cell-46
 @patch
@@ -602,7 +604,7 @@ def _ask(self:Rag, questions, kind, n_docs, gc, hits, decoding="thorough", decod
         out = run_to_end(decode_contexts(self.model, contexts, scores, gc, kind, decoding, hits, tokenizer=self.tokenizer.generator, decoder=decoder))
     return self._answers(questions, hits, out, kind, gc, decoding=decoding, decoder=decoder)
 
-# %% ../../nbs/core/10_answer.ipynb #cell-62
+# %% ../../nbs/core/10_answer.ipynb #cell-64
 class Stream:
     "Pieces of text as they are decided; afterwards `answer` holds the whole `Answer`."
     def __init__(self, rag, questions, n_docs, gc, hits=None, decoder="auto"):
@@ -626,7 +628,7 @@ class Stream:
         if piece := shown.thinking.end(): yield piece if started else piece.lstrip()
         self.answer = rag._answers(self.questions, hits, out, "token", self.gc, decoder=self.decoder)[0]
 
-# %% ../../nbs/core/10_answer.ipynb #cell-65
+# %% ../../nbs/core/10_answer.ipynb #cell-67
 @patch
 def column(self:Answer,
     doc:int|str, # place, passage id or title
@@ -653,7 +655,7 @@ def without(self:Answer,
     after.previous = self
     return after
 
-# %% ../../nbs/core/10_answer.ipynb #cell-70
+# %% ../../nbs/core/10_answer.ipynb #cell-72
 @contextmanager
 def _merged(rag):
     "For a while, a `RagModel` with its networks' adapters merged into copies of them."
@@ -736,7 +738,7 @@ def _head_of(name, where):
     "Which head a RAG checkpoint was saved from."
     return "sequence" if "RagSequenceForGeneration" in (RagConfig.from_pretrained(name, **where).architectures or []) else "token"
 
-# %% ../../nbs/core/10_answer.ipynb #cell-75
+# %% ../../nbs/core/10_answer.ipynb #cell-77
 @patch
 def evaluate(self:Rag,
     questions, # whatever `read_questions` takes
@@ -756,7 +758,7 @@ def evaluate(self:Rag,
     from rag_nb.core.evaluate import evaluate
     return evaluate(self, questions, n_docs, kind, compare, limit, batch_size, predictions, samples, seed, progress, normalize, **generation)
 
-# %% ../../nbs/core/10_answer.ipynb #cell-76
+# %% ../../nbs/core/10_answer.ipynb #cell-78
 @patch
 def ask_file(self:Rag,
     questions, # a .txt, .jsonl, .csv, .tsv, .parquet or .json file, a binary file that is open, or an iterable of strings or dicts with `question` and perhaps `id`
@@ -774,7 +776,7 @@ def ask_file(self:Rag,
     from rag_nb.scale.batch import ask_file
     return ask_file(self, questions, output, overwrite, kind, n_docs, decoding, batch_size, progress, decoder, **generation)
 
-# %% ../../nbs/core/10_answer.ipynb #cell-78
+# %% ../../nbs/core/10_answer.ipynb #cell-80
 @patch
 def alternatives(self:Rag,
     answer:Answer, # one that a `Rag` gave
@@ -797,7 +799,7 @@ def trace_beams(self:Rag,
     from rag_nb.show.candidates import trace_beams
     return trace_beams(self, question, num_beams, n_docs, max_new_tokens, hits, **generation)
 
-# %% ../../nbs/core/10_answer.ipynb #cell-80
+# %% ../../nbs/core/10_answer.ipynb #cell-82
 @patch(cls_method=True)
 def demo(cls:Rag,
     kind:str="sequence", # "token" or "sequence": where the sum over documents is taken

@@ -75,13 +75,16 @@ def _check_context_template(name, value): _check_template(name, value, {"title",
 def _check_padding(name, value):
     if value not in ("longest", "max_length"): raise ValueError(f"{name} is 'longest' or 'max_length', not {value!r}")
 
+def _check_bytes(name, value):
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0): raise ValueError(f"{name} is a number of bytes, 0 for none, or None; got {value!r}")
+
 def _check_encoder_record(name, value):
     if value is not None and not (isinstance(value, dict) and isinstance(value.get("name"), str)):
         raise ValueError(f"{name} is a record of an encoder, {{'name': …, 'probe': …}}, as an index folder keeps it; got {value!r}")
 
 _CHECKS = dict(n_docs=_check_n_docs, label_smoothing=_check_smoothing, score_scale=_check_scale, lexical_weight=_check_weight, pooling=_check_pooling,
                passage_template=_check_passage_template, context_template=_check_context_template, passage_encoder=_check_encoder_record,
-               head_layers=_check_head_layers, truncate_dim=_check_truncate_dim, question_prompt_length=_check_tokens, passage_prompt_length=_check_tokens, pad_contexts=_check_padding)
+               head_layers=_check_head_layers, truncate_dim=_check_truncate_dim, question_prompt_length=_check_tokens, passage_prompt_length=_check_tokens, pad_contexts=_check_padding, passage_cache_bytes=_check_bytes)
 
 # %% ../../nbs/core/01_config.ipynb #cell-16
 class _PublishedConfig(PreTrainedConfig):
@@ -147,6 +150,7 @@ class RagConfig(_PublishedConfig):
     context_template: str | None = None  # None: the published layout
     pad_contexts: str = "longest"  # or "max_length": every context `max_combined_length` tokens wide, as published
     answer_prefix: str = ""  # decoder-only: stands before the answer, e.g. " "
+    passage_cache_bytes: int | None = None  # for keys and values of passages that were read; None: 256 MiB, on a GPU a fifth of what is free; 0: none
     # settings such as attn_implementation reach both models
     sub_configs = {"question_encoder": AutoConfig, "generator": AutoConfig}
 

@@ -87,6 +87,7 @@ def _special_tokens(gc, config):
     pad = gc.pad_token_id if gc.pad_token_id is not None else config.pad_token_id
     gc.pad_token_id = pad if pad is not None else (gc.eos_token_id or [0])[0]
     if gc.decoder_start_token_id is None: gc.decoder_start_token_id = start_id(config)
+    gc.passage_cache_bytes = getattr(config, "passage_cache_bytes", None)
     if gc.max_new_tokens is not None: gc.max_length = gc.max_new_tokens + 1
     return gc
 
@@ -443,6 +444,8 @@ class RagGenerateOutput(ModelOutput):
     lengths: torch.LongTensor | None = None             # (B·R,) tokens of each, without the start token
     doc_scores: torch.FloatTensor | None = None         # (B, K)
     retrieved_doc_ids: torch.LongTensor | None = None   # (B, K)
+    context_tokens: torch.LongTensor | None = None      # (B, K) tokens of each context
+    reused_tokens: torch.LongTensor | None = None       # (B, K) those of them that an earlier call had read
     scores: tuple | None = None                         # for each step (B·M, V), marginal after the processors
     logits: tuple | None = None                         # for each step (B·M, V), the marginal itself
     encoder_attentions: tuple | None = None             # these and the next: as in Transformers, B·K (at the first step) or B·K·M rows
@@ -551,6 +554,7 @@ def decode_contexts(model, ctx, doc_scores, gc, kind, decoding="thorough", hits=
         else: found = decode_sequence(decoder, log_prior[:, there], gc, decoding, deduplicate)
     except NotNumbers as e: raise e.with_names(len(doc_scores), there.nonzero()[:, 0].tolist(), hits) from None
     out = _output(*_at_all(there, *found), log_prior, kind, doc_scores, hits)
+    out.context_tokens, out.reused_tokens = _tokens_read(decoder, mask, there, len(doc_scores))
     for name, value in trace.fields().items(): out[name] = value
     return out
 
@@ -573,6 +577,12 @@ def _found_only(ctx, doc_scores, gc):
     if bool(there.all()) or gc.output_attentions or gc.output_hidden_states: return ids, mask, torch.ones_like(there)
     rows = there.repeat(len(doc_scores)).to(ids.device)                                             # (B·K,)
     return ids[rows], mask[rows], there
+
+def _tokens_read(decoder, mask, there, B):
+    "Tokens (B, K) of every context, and how many of them the decoder had read before."
+    out = torch.zeros(2, B, len(there), dtype=torch.long, device=mask.device)
+    out[:, :, there.to(mask.device)] = torch.stack([mask.long().sum(-1), torch.as_tensor(getattr(decoder, "reused", 0), device=mask.device).expand(len(mask))]).reshape(2, B, -1)
+    return out
 
 def _at_all(there, tokens, scores, doc_lp, lengths):
     "Log-probabilities by document (…, K') at their places among all K, −∞ elsewhere."

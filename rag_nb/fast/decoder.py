@@ -327,7 +327,7 @@ def _run_rows(self:KVCache, rows, known):
         return out.flatten(1)
     return run(net, embed(net, torch.cat(rows), at), attend)[torch.tensor(ends) - 1]
 
-# %% ../../nbs/fast/01_decoder.ipynb #passage-cache-rows
+# %% ../../nbs/fast/01_decoder.ipynb #cell-40
 @patch
 def _recall(self:KVCache, found):
     "Put what a cache found of R rows where they stand in the cache; how many tokens of each."
@@ -346,23 +346,24 @@ def _store(self:KVCache, keys, cache):
     for r, tokens in enumerate(keys):
         cache.add(tokens, lambda a, b: torch.stack([x[r, :, a:b] for pair in self.self_kv for x in pair]).unflatten(0, (-1, 2)))
 
-# %% ../../nbs/fast/01_decoder.ipynb #cell-39
+# %% ../../nbs/fast/01_decoder.ipynb #cell-41
 @patch
 def prefill_causal(self:KVCache,
     ids:torch.Tensor, # (R, S)
     mask:torch.Tensor, # (R, S)
     cache:PassageCache|None=None, # what was read before
-) -> list: # how many tokens of each row were known
+) -> list: # how many tokens of each row were known before
     "Run R contexts, each from the cache's left, and keep the logits of what follows them."
     rows, cache = [i[m.bool()] for i, m in zip(ids, mask)], cache or PassageCache()
     P, keys = shared_prefix(rows), [tuple(r.tolist()) for r in rows]
-    if P and cache.find(keys[0][:P])[0] < P: self._read_prefix(rows[0][:P], cache)
+    new = P > cache.find(keys[0][:P])[0]
+    if new: self._read_prefix(rows[0][:P], cache)
     known = self._recall([cache.find(k[:-1]) for k in keys])
     y = self._run_rows([r[n:] for r, n in zip(rows, known)], known)
     self._store(keys, cache)
     self._lengths([len(r) for r in rows])
     self.prefill_logits = logits_of(self.net, y)
-    return known
+    return [0]*len(rows) if new else known
 
 @patch
 def _read_prefix(self:KVCache, tokens, cache):
@@ -376,7 +377,7 @@ def _lengths(self:KVCache, n):
     self.mask.copy_(torch.arange(self.S, device=self.mask.device) < self.lengths[:, None])
 
 
-# %% ../../nbs/fast/01_decoder.ipynb #passage-cache-padded
+# %% ../../nbs/fast/01_decoder.ipynb #cell-43
 @patch
 def _run_padded(self:KVCache, keys, known, rows):
     "Run the ends of contexts behind what is known of each, at these rows of the cache; states of the last tokens (r, D)."
@@ -412,7 +413,7 @@ def _attend_padded(self:KVCache, q, k, v, l, rows, look, scale):
     x = F.scaled_dot_product_attention(q.unflatten(1, (G, -1)).flatten(2, 3), K, V, attn_mask=look.repeat(1, 1, H//G, 1), scale=scale)
     return x.unflatten(2, (H//G, -1)).flatten(1, 2).transpose(1, 2)
 
-# %% ../../nbs/fast/01_decoder.ipynb #cell-41
+# %% ../../nbs/fast/01_decoder.ipynb #cell-44
 @patch
 def prefill_padded(self:KVCache,
     ids:torch.Tensor, # (R, S)
@@ -421,7 +422,7 @@ def prefill_padded(self:KVCache,
 ) -> list: # how many tokens of each row were known
     "Run R contexts together, and keep the logits of what follows them."
     keys = [tuple(t for t, m in zip(*row) if m) for row in zip(ids.tolist(), mask.tolist())]
-    found, R, y = [cache.find(k[:-1]) if cache else (0, []) for k in keys], len(keys), self.like
+    found, R = [cache.find(k[:-1]) if cache else (0, []) for k in keys], len(keys)
     lengths, known = [len(k) for k in keys], [n if 2*n >= len(k) else 0 for (n, _), k in zip(found, keys)]
     for x in (x for pair in self.self_kv for x in pair): x[:, :, min(lengths):self.S] = 0
     self._recall([f if n else (0, []) for f, n in zip(found, known)])
@@ -434,7 +435,7 @@ def prefill_padded(self:KVCache,
     return known
 
 
-# %% ../../nbs/fast/01_decoder.ipynb #cell-43
+# %% ../../nbs/fast/01_decoder.ipynb #cell-48
 class Rules:
     "What the logits processors known here ask for, as rows of a table and the row that holds after n tokens."
     known = (lp.MinLengthLogitsProcessor, lp.MinNewTokensLengthLogitsProcessor, lp.ForcedBOSTokenLogitsProcessor, lp.ForcedEOSTokenLogitsProcessor,
@@ -463,7 +464,7 @@ class Rules:
             elif isinstance(p, self.known[5]) and n == p.begin_index: ban |= set(p.begin_suppress_tokens.tolist())
         return force, tuple(sorted(ban))
 
-# %% ../../nbs/fast/01_decoder.ipynb #cell-44
+# %% ../../nbs/fast/01_decoder.ipynb #cell-49
 class BeamState:
     "M beams (or one greedy chain) of each of B questions, kept on the device."
     def __init__(self, B, K, M, gc, rules, V, device, T, top=kernels.marginal_top):
@@ -488,7 +489,7 @@ class BeamState:
 
     def state(self): return [self.prior, self.limit, self.at, self.done, self.can, self.next, self.parents, self.scores, self.ended, self.lengths, *self.end.values(), *self.history]
 
-# %% ../../nbs/fast/01_decoder.ipynb #cell-45
+# %% ../../nbs/fast/01_decoder.ipynb #cell-50
 @patch
 def reset(self:BeamState,
     log_prior:torch.Tensor, # (B, K)
@@ -517,7 +518,7 @@ def choose(self:BeamState, logits):
 @patch
 def _ends(self:BeamState, token): return (token[..., None] == self.eos).any(-1) | (self.at + 1 >= self.limit)
 
-# %% ../../nbs/fast/01_decoder.ipynb #cell-47
+# %% ../../nbs/fast/01_decoder.ipynb #cell-52
 @patch
 def _greedy(self:BeamState, score, token, logits, lse):
     token = token.masked_fill(self.ended, self.gc.pad_token_id)                                     # (B, 1)
@@ -529,7 +530,7 @@ def _greedy(self:BeamState, score, token, logits, lse):
     self.next.copy_(token)
     return self.ended.all()
 
-# %% ../../nbs/fast/01_decoder.ipynb #cell-49
+# %% ../../nbs/fast/01_decoder.ipynb #cell-54
 @patch
 def _beams(self:BeamState, score, place, logits, lse):
     B, K, M, V = logits.shape
@@ -569,7 +570,7 @@ def _look_ahead(self:BeamState, ended):
     over = ~self.can.any() | ended.all()
     return over | end["flag"].all() if gc.early_stopping is True else over
 
-# %% ../../nbs/fast/01_decoder.ipynb #cell-51
+# %% ../../nbs/fast/01_decoder.ipynb #cell-56
 @patch
 def spoiled(self:BeamState,
     steps:int|None=None, # of the last so many; all where None
@@ -579,7 +580,7 @@ def spoiled(self:BeamState,
     doc_lp = self.history[2][max(0, at - steps) if steps else 0:at]                                     # (t, B, M, K)
     return doc_lp.isnan().any(0).any(1) | self.end["doc_lp"].isnan().any(1)
 
-# %% ../../nbs/fast/01_decoder.ipynb #cell-55
+# %% ../../nbs/fast/01_decoder.ipynb #cell-60
 @patch
 def hypotheses(self:BeamState) -> Hypotheses: # (B, M)
     "What was written."
@@ -619,7 +620,7 @@ def _path(parents, at, slot):
         slot = torch.where(t < at, parents[t-1].gather(1, slot), slot)
     return slots
 
-# %% ../../nbs/fast/01_decoder.ipynb #cell-59
+# %% ../../nbs/fast/01_decoder.ipynb #cell-64
 class EagerDecoder:
     "A cache and a search, going on together."
     def __init__(self, net, cache, search, times=F.linear):
@@ -644,7 +645,7 @@ class EagerDecoder:
         "Beams take over what their parents could see."
         if self.search.M > 1: self.seen.copy_(self.seen.gather(1, self.search.parents[..., None].expand_as(self.seen)))
 
-# %% ../../nbs/fast/01_decoder.ipynb #cell-60
+# %% ../../nbs/fast/01_decoder.ipynb #cell-65
 @patch
 def _mask(self:EagerDecoder, t, upto):
     "What is added to the scores of a row's first `upto` own slots, behind those of its context: (R, 1 or H, rep·M, ·)."
@@ -682,7 +683,7 @@ def logits(self:EagerDecoder, t):
     y = run(net, embed(net, tokens, torch.full_like(tokens, t)), attend, cross, self.times)
     return logits_of(net, y, self.times).view(s.B, s.K, M, -1).expand(-1, -1, s.M, -1)
 
-# %% ../../nbs/fast/01_decoder.ipynb #cell-62
+# %% ../../nbs/fast/01_decoder.ipynb #cell-67
 @patch
 def prefill_logits(self:EagerDecoder):
     "Logits of the first token of a decoder-only generator, the same for all beams."
@@ -702,7 +703,7 @@ def decode(self:EagerDecoder):
         yield s
         if bool(s.done): return
 
-# %% ../../nbs/fast/01_decoder.ipynb #cell-64
+# %% ../../nbs/fast/01_decoder.ipynb #cell-69
 _ACTS = {"GELUActivation": "gelu", "ReLU": "relu", "SiLUActivation": "silu", "SiLU": "silu", "NewGELUActivation": "gelu_new"}
 
 def _skinny_gemm(x, mods, name=None, gated=False, split=False): return kernels.fused_linear(x, [m.weight for m in mods], [m.bias for m in mods], name, gated, split=split)
@@ -729,7 +730,7 @@ class GraphDecoder(EagerDecoder):
         s.choose(logits)
         self.reorder()
 
-# %% ../../nbs/fast/01_decoder.ipynb #cell-65
+# %% ../../nbs/fast/01_decoder.ipynb #cell-70
 @patch
 def logits(self:GraphDecoder):
     "Logits (B, K, M, V) of what follows the beams' last tokens."
@@ -763,7 +764,7 @@ def _feed(self:GraphDecoder, y, f):
     a, b = _skinny_gemm(y, f.up).chunk(2, -1) if gated else (_skinny_gemm(y, f.up), None)
     return _skinny_gemm(f.act(a) * b if gated else f.act(a), [f.down], split=True)
 
-# %% ../../nbs/fast/01_decoder.ipynb #cell-67
+# %% ../../nbs/fast/01_decoder.ipynb #cell-72
 @patch
 def record(self:GraphDecoder):
     "Record one step as a CUDA graph."
@@ -792,7 +793,7 @@ def decode(self:GraphDecoder, every=8):
         yield view
         if (view.looked or i % every == every - 1) and bool(s.done): return
 
-# %% ../../nbs/fast/01_decoder.ipynb #cell-69
+# %% ../../nbs/fast/01_decoder.ipynb #cell-74
 class StepResult:
     "What a step yields: `next`, the tokens (B, M) just chosen."
     def __init__(self, search): self.search, self.looked = search, False
@@ -804,7 +805,7 @@ class StepResult:
     @property
     def done(self): return bool(self.search.done)
 
-# %% ../../nbs/fast/01_decoder.ipynb #cell-71
+# %% ../../nbs/fast/01_decoder.ipynb #cell-76
 def _own_part(net, cache, q, k, v, C, L, scale):
     "Attention of candidates (R·C, L) to themselves."
     split = lambda x, h: x.view(cache.R*C, L, h, net.head_size).transpose(1, 2)
@@ -828,7 +829,7 @@ def _both_parts(net, cache, l, q, k, v, C, L, scale):
     x = (p[..., :S].reshape(R, G, -1, S) @ V).view(R, G, C, rep*L, d) + p[..., S:] @ v
     return x.view(R, G, C, rep, L, d).permute(0, 2, 4, 1, 3, 5).reshape(R*C*L, -1)
 
-# %% ../../nbs/fast/01_decoder.ipynb #cell-73
+# %% ../../nbs/fast/01_decoder.ipynb #cell-78
 def deduplicate_prefixes(
     fed:torch.Tensor, # (R, C, L) tokens of C candidates
     real:torch.Tensor, # (R, C, L) which are wanted
@@ -839,7 +840,7 @@ def deduplicate_prefixes(
     row, at = (torch.arange(n, device=fed.device) for n in (R, L))
     return (row[:, None, None]*C + same.int().argmax(2))*L + at
 
-# %% ../../nbs/fast/01_decoder.ipynb #cell-75
+# %% ../../nbs/fast/01_decoder.ipynb #cell-80
 def _states(net, cache, tokens, real):
     "Rows (m, D) of candidates' tokens (R, C, L) behind their contexts, for m beginnings; and which of them each of the real tokens (R, C, L) has."
     (R, C, L), n = tokens.shape, tokens.numel()
@@ -860,7 +861,7 @@ def _states(net, cache, tokens, real):
         return back(F.scaled_dot_product_attention(q, *cache.cross_kv[l], attn_mask=context, scale=p.scale).transpose(1, 2).reshape(n, -1))
     return run(net, embed(net, tokens.flatten()[where], at.repeat(R*C)[where]), attend, cross), which[real.flatten()]
 
-# %% ../../nbs/fast/01_decoder.ipynb #cell-77
+# %% ../../nbs/fast/01_decoder.ipynb #cell-82
 def _look_up(net, y, rows, targets, fused=False, budget=2**27):
     "log p of targets (p,) from rows (p,) of y (n, D), a slice of the logits at a time."
     step, order, out = max(1, budget // len(net.head)), rows.argsort(), torch.empty(len(rows), device=y.device)
@@ -894,7 +895,7 @@ def score(
 
 def _first(cache, t): return cache.prefill_logits.float().log_softmax(-1).gather(1, t.clamp(min=0)).masked_fill(t < 0, 0.)
 
-# %% ../../nbs/fast/01_decoder.ipynb #cell-79
+# %% ../../nbs/fast/01_decoder.ipynb #cell-84
 class DecoderState:
     "What is kept for one generator."
     def __init__(self, g):
@@ -931,7 +932,7 @@ def state_for(g):
     if state is None or state.where != _where(g): state = _STATES[g] = DecoderState(g)
     return state.refresh_if_changed()
 
-# %% ../../nbs/fast/01_decoder.ipynb #cell-80
+# %% ../../nbs/fast/01_decoder.ipynb #cell-85
 class FastDecoder:
     "Reads contexts and takes the steps, as `ReferenceDecoder` does, for generators and settings that it knows."
     fused_on = "cuda"                                                                               # where the kernels run
@@ -960,7 +961,7 @@ class FastDecoder:
         each = score(self.net, self.cache, targets, self.gc.decoder_start_token_id, self.fused, 2**29 if tokens.is_cuda else 2**27)
         return F.pad(each, (0, L - 1 - T)).view(B, K, C, L-1).where(~own, known)
 
-# %% ../../nbs/fast/01_decoder.ipynb #cell-81
+# %% ../../nbs/fast/01_decoder.ipynb #cell-86
 @patch
 def _steps(self:FastDecoder, log_prior, gc, rules, least=32):
     "Contexts read, and a search before its first step."
@@ -993,10 +994,10 @@ def _new(self:FastDecoder, B, K, M, gc, rules, S, T):
 def _read(self:FastDecoder, cache):
     if not self.net.causal: return cache.prefill_seq2seq(self.g, self.ids, self.attention)
     read = cache.prefill_padded if self.fused or self.ids.is_cuda else cache.prefill_causal
-    self.known = read(self.ids, self.attention, self.decoder_state.passages(getattr(self.gc, "passage_cache_bytes", None)))
+    self.reused = read(self.ids, self.attention, self.decoder_state.passages(getattr(self.gc, "passage_cache_bytes", None)))
 
 
-# %% ../../nbs/fast/01_decoder.ipynb #cell-83
+# %% ../../nbs/fast/01_decoder.ipynb #cell-88
 def _shut(rules, limit, V):
     "Whether there is a step at which these forbid every token: the loop says so when it comes to it."
     rows = {Rules._row(Rules, rules, n) for n in range(limit + 1)} if len(rules) else ()

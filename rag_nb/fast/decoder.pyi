@@ -221,7 +221,7 @@ Parameters:
     mask: (R, S)
     cache: what was read before
 
-Returns: how many tokens of each row were known"""
+Returns: how many tokens of each row were known before"""
         ...
 
     def _read_prefix(self, tokens, cache): ...
@@ -534,7 +534,7 @@ class FastDecoder:
     net: Any
     V: Any
     cache: Any
-    known: Any
+    reused: Any
 
     def __init__(self, generator, ids, mask, gc, processors, criteria, trace) -> None: ...
 

@@ -23,7 +23,7 @@ def _agree(a, b):
 
 # %% ../../nbs/fast/00_passage_cache.ipynb #cell-08
 class PassageCache:
-    "What a decoder-only generator has read, by its tokens from the first on; the least recently used goes first where `max_bytes` are full."
+    "What a decoder-only generator has read, by its tokens from the first on. Where `max_bytes` are full, the least recently used goes."
     def __init__(self,
         max_bytes:int=2**28, # of keys and values to keep; 0 keeps nothing
     ):

@@ -22,7 +22,7 @@ def _agree(a, b):
     ...
 
 class PassageCache:
-    """What a decoder-only generator has read, by its tokens from the first on; the least recently used goes first where `max_bytes` are full."""
+    """What a decoder-only generator has read, by its tokens from the first on. Where `max_bytes` are full, the least recently used goes."""
     max_bytes: int
     lock: Any
     root: Edge
