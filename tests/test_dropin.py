@@ -428,6 +428,31 @@ def test_one_call_of_the_index_a_batch(both, run):
     assert sizes == theirs_sizes == [2, 2, 1]
 
 
+@pytest.mark.parametrize("kind", ["token", "sequence"])
+def test_an_index_of_ones_own_is_written_as_published(kind):
+    "`Index` is a base class to inherit from, as in Transformers: four methods, no vectors of its own; every door takes it, and the exact search answers alike."
+    from rag_nb import Index, adapt_index
+    rag, docs = made(kind), toy_documents()
+    vectors = rag.retriever.index.vectors(torch.arange(len(docs))).numpy()
+
+    class Mine(Index):
+        def __init__(self): self.ready = False
+        def is_initialized(self): return self.ready
+        def init_index(self): self.ready = True
+        def get_doc_dicts(self, doc_ids): return [{c: [docs[i][c] for i in row] for c in ("title", "text")} for row in doc_ids]
+        def get_top_docs(self, question_hidden_states, n_docs=5):
+            ids = np.argsort(-question_hidden_states @ vectors.T, 1)[:, :n_docs]
+            return ids, vectors[ids]
+
+    mine = adapt_index(Mine())
+    assert "Mine" in repr(mine) and adapt_index(mine) is mine
+    answers = rag.ask(QS)
+    rag.model.set_retriever(RagRetriever(rag.model.config, rag.tokenizer.question_encoder, rag.tokenizer.generator, index=Mine()))
+    for a, b in zip(answers, rag.ask(QS)):
+        assert a.text == b.text and [c.text for c in a.citations] == [c.text for c in b.citations]
+        torch.testing.assert_close(a.doc_posterior, b.doc_posterior)
+
+
 def test_build_index_is_what_a_subclass_says(tmp_path):
     from rag_nb import RagConfig
     from rag_nb.store.legacy import CustomHFIndex

@@ -161,7 +161,7 @@ live = pytest.mark.skipif(not shutil.which("npm") and not list(docs.cache_dir().
 
 
 PAGES = ["index.html", "core/10_answer.html", "show/03_plots.html", "show/07_widgets.html", "tutorials/coming_from_transformers.html",
-    "api/answer.html", "api/names.html", "api/modules.html", "search.html?q=posterior", "_modules/rag_nb/answer.html"]
+    "api/core.answer.html", "api/names.html", "api/modules.html", "search.html?q=posterior", "_modules/rag_nb/core/answer.html"]
 
 
 @pytest.mark.browser
@@ -175,7 +175,7 @@ def test_a_page_asks_nobody(site, serve, visit, name):
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("name", ["index.html", "core/10_answer.html", "show/07_widgets.html", "api/answer.html"])
+@pytest.mark.parametrize("name", ["index.html", "core/10_answer.html", "show/07_widgets.html", "api/core.answer.html"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_page_can_be_read(site, serve, visit, name, scheme):
     "Wide and narrow, light and dark: nothing sticks out at the side, and letters stand out from what is behind them."
@@ -238,7 +238,7 @@ def test_search_finds_words_and_names(site, serve, visit):
     page.wait_for_selector("#search-results li a")
     assert "search.html" in page.url and page.locator('#search-results a[href*="core/00_marginal.html"]').count()
     page = visit(url + "search.html?q=from_documents")
-    page.wait_for_selector('#search-results a[href*="api/answer.html#rag_nb.core.answer.Rag.from_documents"]')
+    page.wait_for_selector('#search-results a[href*="api/core.answer.html#rag_nb.core.answer.Rag.from_documents"]')
     page = visit(url + "search.html?q=zzyzzxqq")
     page.wait_for_function("/did not match|no documents/i.test(document.querySelector('#search-results').innerText)")
     assert page.locator("#search-results li").count() == 0 and page.asked == []
@@ -331,8 +331,8 @@ def test_a_lesson_shows_its_code_and_leads_to_the_reference(site):
     assert "torch.set_num_threads" not in re.sub(r"<[^>]+>", "", text) and "default_exp" not in text and "#| " not in text
     api = (site/"api"/"core.answer.html").read_text(encoding="utf8")
     assert "../_modules/rag_nb/core/answer.html#Rag.ask" in api and re.search(r'href="\.\./core/10_answer\.html#lesson-core-answer-cell-\d+"', api)
-    source = (site/"_modules"/"rag_nb"/"demo"/"defaults.html").read_text(encoding="utf8")
-    assert 'id="Rag.demo"' in source  # a patched method is found in the module that adds it
+    source = (site/"_modules"/"rag_nb"/"core"/"answer.html").read_text(encoding="utf8")
+    assert 'id="Rag.demo"' in source and 'id="Rag.ask"' in source  # a class is whole in its own module
     got = re.search(r'href="\.\./(_downloads/[^"]+\.ipynb)"', text)
     assert (site/got[1]).read_bytes() == (ROOT/"nbs"/"core"/"10_answer.ipynb").read_bytes()
 

@@ -57,10 +57,11 @@ def facts(root=ROOT):
 
 
 def lessons(nbs):
-    "The lessons as (room, path), in reading order; from the files that are there."
-    numbered = [(room, p) for room in ROOMS for p in sorted((nbs/room).glob("[0-9]*_*.ipynb"))]
+    "The lessons as (room, path), in reading order; from the files that are there. A book without rooms has them side by side."
+    rooms = ["", *ROOMS]
+    numbered = [(room, p) for room in rooms for p in sorted((nbs/room).glob("[0-9]*_*.ipynb"))]
     return sorted(numbered + [(room, nbs/f"{n}.ipynb") for n, room in AT_THE_END.items() if (nbs/f"{n}.ipynb").exists()],
-        key=lambda o: list(ROOMS).index(o[0]))
+        key=lambda o: rooms.index(o[0]))
 
 
 def page_of(path, nbs):
@@ -71,7 +72,7 @@ def page_of(path, nbs):
 def contents(nbs):
     "Titles of rooms with the names of their pages, in reading order."
     acts = {}
-    for room, p in lessons(nbs): acts.setdefault(ROOMS[room], []).append(page_of(p, nbs))
+    for room, p in lessons(nbs): acts.setdefault(ROOMS.get(room, "Lessons"), []).append(page_of(p, nbs))
     key = lambda p: (next((i for i, w in enumerate(WORDS) if w in p.stem), len(WORDS)), p.stem)
     tutorials = [f"tutorials/{p.stem}" for p in sorted((nbs/"tutorials").glob("*.ipynb"), key=key)]
     return acts | ({TUTORIALS: tutorials} if tutorials else {})

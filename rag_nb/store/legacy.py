@@ -162,7 +162,7 @@ class _Dicts:
 def _length(index):
     "How many rows an index says it has; the largest number there is where it does not say."
     for part in (index, *(getattr(index, a, None) for a in ("dataset", "passages"))):
-        if hasattr(part, "__len__"): return len(part)
+        if hasattr(part, "__len__") and hasattr(part, "stored") == isinstance(part, Index): return len(part)
     return int(getattr(getattr(index, "index", None), "ntotal", sys.maxsize))
 
 # %% ../../nbs/store/09_legacy.ipynb #cell-17
@@ -224,8 +224,9 @@ def adapt_index(
     index,  # An `Index`, an index written for Transformers, or a `datasets.Dataset`
 )->Index:   # with its passages in `.passages`, unless it was an `Index` without them
     "Whatever finds passages, as an `Index`; TypeError says what it would need."
+    searches = isinstance(index, Index) and any(getattr(type(index), n) is not getattr(Index, n) for n in ("search", "_candidates"))
+    if not searches and hasattr(index, "get_top_docs") and hasattr(index, "get_doc_dicts"): return AdaptedIndex(index)
     if isinstance(index, Index): return index
-    if hasattr(index, "get_top_docs") and hasattr(index, "get_doc_dicts"): return AdaptedIndex(index)
     if hasattr(index, "list_indexes") and hasattr(index, "column_names"): return CustomHFIndex(None, index)
     raise TypeError(f"{type(index).__name__} is no index: it needs get_top_docs(question_hidden_states, n_docs) and get_doc_dicts(doc_ids)")
 
