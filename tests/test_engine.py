@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest, torch, transformers
 from fastcore.test import test_eq as equal
-from rag_nb.fast import decoder as engine, kernels
+from rag_nb.fast import best_tokens, decoder as engine, kernels, kernels_attention, kernels_backward, kernels_beams, kernels_marginal
 from rag_nb.fast.decoder import FastDecoder, Rules, shared_prefix, unfit
 from rag_nb.core.generate import DECODERS, NEVER
 from rag_nb.core.model import RagSequenceForGeneration, RagTokenForGeneration
@@ -293,20 +293,20 @@ def test_kernels_are_their_plain_twins(interpreted):
     close(kernels.fused_embedded(tokens, 3, table), kernels.embedded(tokens, 3, table))
     for n, D in [(5, 7), (300, 130), (1030, 48), (2200, 8), (4100, 8), (4100, 2050)]:   # each choice of tiles
         x, dy, w, b = put(n, D), put(n, D), put(D), put(D)
-        for y in (x, x[:, :1].expand(n, D), x.T.contiguous().T): close(kernels.fused_column_sums(y), kernels.column_sums(y))
+        for y in (x, x[:, :1].expand(n, D), x.T.contiguous().T): close(kernels_backward.fused_column_sums(y), kernels_backward.column_sums(y))
         _, mean, rstd = torch.native_layer_norm(x, (D,), w, b, 1e-5)
-        for a, c in zip(kernels.fused_norm_back(dy, x, w, mean, rstd), kernels.norm_back(dy, x, w, mean, rstd)): close(a, c)
+        for a, c in zip(kernels_backward.fused_norm_back(dy, x, w, mean, rstd), kernels_backward.norm_back(dy, x, w, mean, rstd)): close(a, c)
     for R, M, H, S, d in [(3, 2, 2, 70, 8), (2, 5, 3, 5, 16), (1, 1, 1, 130, 64)]:
         q, K, V, mask = put(R*M, H*d), put(R, H, S, d), put(R, H, S, d), put(R, S) > -.5
         mask[:, 0] = True
-        close(kernels.fused_cross_attend(q, K, V, mask, .3, torch.tensor([S], device=interpreted)), kernels.cross_attend(q, K, V, mask, .3))
+        close(kernels_attention.fused_cross_attend(q, K, V, mask, .3, torch.tensor([S], device=interpreted)), kernels_attention.cross_attend(q, K, V, mask, .3))
     for B, K, M, V, keep in [(2, 3, 2, 50, 4), (1, 2, 4, 3000, 8), (2, 1, 1, 1500, 1), (1, 2, 3, 5, 9)]:
         logits, prior, scores = put(B, K, M, V)*3, put(B, K).log_softmax(-1), put(B, M)
         if K > 1: prior[0, 1] = -torch.inf
-        for a, c in zip(kernels.fused_marginal_top(logits, prior, scores, keep), kernels.marginal_top(logits, prior, scores, keep)): close(a, c)
+        for a, c in zip(kernels_marginal.fused_marginal_top(logits, prior, scores, keep), best_tokens.marginal_top(logits, prior, scores, keep)): close(a, c)
         rows, targets = logits.view(-1, V), torch.randint(V, (B*K*M,), device=interpreted)
-        close(kernels.fused_chosen(rows, targets), kernels.chosen(rows, targets))
-        close(kernels.fused_chosen(rows, targets, at := torch.randint(len(rows), (len(targets),), device=interpreted)), kernels.chosen(rows, targets, at))
+        close(kernels_marginal.fused_chosen(rows, targets), best_tokens.chosen(rows, targets))
+        close(kernels_marginal.fused_chosen(rows, targets, at := torch.randint(len(rows), (len(targets),), device=interpreted)), best_tokens.chosen(rows, targets, at))
 
 
 @pytest.mark.parametrize("seed", range(24))
@@ -322,7 +322,7 @@ def test_the_quick_way_finds_the_same_best(seed):
     table[1, 0], table[2], table[2, 1] = -torch.inf, -torch.inf, 0
     at, keep = torch.tensor([rng.randrange(3)]), min(2*M, M*V)
     rules = rng.choice([None, (table, forced, torch.arange(3))])
-    best, place, lse = kernels.quick_marginal_top(logits, prior, scores, keep, rules, at)
+    best, place, lse = best_tokens.quick_marginal_top(logits, prior, scores, keep, rules, at)
     want = (logits.double().log_softmax(-1) + prior.double()[:, :, None, None]).logsumexp(1)
     if rules: want = (want*0 if forced[at] else want) + table[at]
     want = (want + scores.double()[..., None]).flatten(1)
@@ -350,7 +350,7 @@ def test_choosing_is_its_plain_twin(seed, interpreted):
         if M > 1: seen[0].index_copy_(2, (plain.at - lag).clamp(min=0)*M + torch.arange(M, device=interpreted), eye)
         plain.choose(logits.to(interpreted))
         if M > 1: seen[0].copy_(seen[0].gather(1, plain.parents[..., None].expand_as(seen[0])))
-        kernels.fused_choose(fused, wide[..., :V], seen[1], lag)
+        kernels_beams.fused_choose(fused, wide[..., :V], seen[1], lag)
         for s in (plain, fused):
             for x in s.end.values(): x.masked_fill_(~(s.end["flag"] if x.ndim == 2 else s.end["flag"][..., None]), NEVER if x is s.end["score"] else 0)  # what is no answer
         over = bool(plain.done)                                                  # then nobody goes on, and who would is anybody's guess

@@ -699,10 +699,10 @@ def test_a_slow_helper_takes_nothing_from_the_next_save(tmp_path, monkeypatch):
     move, calls = mod._move, []
     def slow(file, place, name):
         calls.append(name)
-        if len(calls) == 1: mod.settle(tmp_path/"f"); complete("2", "b", "c")
+        if len(calls) == 1: mod.recover(tmp_path/"f"); complete("2", "b", "c")
         move(file, place, name)
     monkeypatch.setattr(mod, "_move", slow)
-    mod.settle(tmp_path/"f")
+    mod.recover(tmp_path/"f")
     assert {n: (tmp_path/"f"/n).read_text() for n in os.listdir(tmp_path/"f")} == {"a": "1", "b": "2", "c": "2"}
 
 

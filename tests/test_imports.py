@@ -40,8 +40,7 @@ PLACES = notebook_places()
 STILL = {("core.train", "store.questions"), ("core.train", "store.folder"), ("core.retriever", "store.hub"), ("core.evaluate", "show.html"), ("core.evaluate", "store.questions"), ("core.retriever", "hf.tokenizer"), ("core.retriever", "store.bm25"),
          ("core.retriever", "store.folder"), ("core.retriever", "store.legacy"), ("core.model", "hf.tokenizer"), ("core.model", "store.folder"), ("core.objective", "fast.cuda_graphs"),
          ("core.objective", "fast.fused_loss"), ("core.index", "fast.scan"), ("core.answer", "hf.tokenizer"), ("core.answer", "store.hub"),
-         ("core.answer", "store.folder"), ("scale.batch", "show.html"), ("store.questions", "hf.tokenizer"),
-         ("fast.decoder", "fast.kernels"), ("fast.cuda_graphs", "fast.kernels"), ("fast.fused_loss", "fast.kernels")}
+         ("core.answer", "store.folder"), ("scale.batch", "show.html"), ("store.questions", "hf.tokenizer")}
 
 
 def module_of(path): return path.relative_to(ROOT/"rag_nb").with_suffix("").as_posix().replace("/", ".")

@@ -114,7 +114,7 @@ def test_rows_that_wait_elsewhere(dtype):
         want = scan_all(whole, q, 9, exact=exact, **kw)
         for rows in (1, 256, 10**6):
             assert torch.equal(scan_all([*near, *[(500 + a, s) for a, s in far]], q, 9, exact=exact, rows=rows, **kw), want)
-    assert [s.waiting for _, s in far] == [True, True] and len(list(scan.streamed(far, 256))) == 6
+    assert [s.on_host for _, s in far] == [True, True] and len(list(scan.streamed(far, 256))) == 6
 
 
 def test_fewer_rows_than_wanted_and_none_at_all():

@@ -128,7 +128,7 @@ class Die(transformers.TrainerCallback):
 
 
 @pytest.mark.parametrize("settings", [
-    dict(train=("generator", "question_encoder", "passage_encoder", "score_scale"), adapters=2, reindex_every=3, contrast=.5, include_gold=True, activation_checkpointing=True, rows=5),
+    dict(train=("generator", "question_encoder", "passage_encoder", "score_scale"), adapters=2, reindex_every=3, contrast=.5, include_gold=True, activation_checkpointing=True, micro_batch=5),
     dict(train=("generator", "question_encoder"), cache_retrieval=True, kind="sequence"),
     dict(train=("question_encoder", "passage_encoder"), reindex_every=3, cache_retrieval=True, likelihood=0., contrast=1., include_gold=True)],
     ids=["adapters", "all weights", "retriever"])

@@ -212,16 +212,20 @@ def from_dict(
     with readable(kwargs.get("name_or_path") or config_dict.get("_name_or_path") or "this configuration"): return super(RagConfig, cls).from_dict(config_dict, **kwargs)
 
 # %% ../../nbs/core/01_config.ipynb #cell-35
-_BORROWED = {"vocab_size", "bos_token_id", "pad_token_id", "eos_token_id", "decoder_start_token_id"}
+class _Borrowed:
+    "A field that is the generator's own where it is None."
+    def __init__(self, name): self.name = name
+    def __set__(self, config, value): vars(config)[self.name] = value
+    def __delete__(self, config): vars(config).pop(self.name, None)
 
-@patch
-def __getattribute__(self: RagConfig, name):
-    value = super(RagConfig, self).__getattribute__(name)
-    if value is not None or name not in _BORROWED: return value
-    generator = super(RagConfig, self).__getattribute__("generator")
-    if not isinstance(generator, PreTrainedConfig): return None  # still being built
-    value = getattr(generator, name, None)
-    return getattr(generator.get_text_config(decoder=True), name, None) if value is None else value
+    def __get__(self, config, owner=None):
+        given = {} if config is None else vars(config)  # of the class: None, the default
+        value, generator = given.get(self.name), given.get("generator")
+        if value is not None or not isinstance(generator, PreTrainedConfig): return value  # the second: still being built
+        value = getattr(generator, self.name, None)
+        return getattr(generator.get_text_config(decoder=True), self.name, None) if value is None else value
+
+for _name in ("vocab_size", "bos_token_id", "pad_token_id", "eos_token_id", "decoder_start_token_id"): setattr(RagConfig, _name, _Borrowed(_name))
 
 # %% ../../nbs/core/01_config.ipynb #cell-39
 @patch(as_prop=True)

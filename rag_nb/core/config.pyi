@@ -131,8 +131,6 @@ Parameters:
     kwargs: as for any configuration of Transformers"""
         ...
 
-    def __getattribute__(self, name): ...
-
     @property
     def generator_is_decoder_only(self) -> bool:
         """True where the generator has no encoder of its own (GPT-2, Llama, SmolLM …)."""
@@ -151,7 +149,17 @@ def readable(what):
     """Errors of other kinds over damaged files as a `ValueError` that says which; mistakes, missing files and a full memory stay what they are."""
     ...
 
-_BORROWED: set
+class _Borrowed:
+    """A field that is the generator's own where it is None."""
+    name: Any
+
+    def __init__(self, name) -> None: ...
+
+    def __set__(self, config, value): ...
+
+    def __delete__(self, config): ...
+
+    def __get__(self, config, owner=None): ...
 
 def unknown_argument(where: str, names, known) -> TypeError:
     """The error for keywords that nobody knows, with the closest one that somebody does.

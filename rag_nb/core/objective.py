@@ -42,7 +42,7 @@ class FinetuneConfig:
     cache_retrieval: bool = False  # search once a question between two refreshes
     micro_batch: int = 64                 # contexts read together
     activation_checkpointing: bool = False        # trade time for memory: see `answer_logprobs`
-    record: bool = False           # on a GPU, record passes by shape and play them: see fast/05_cuda_graphs
+    record: bool = False           # on a GPU, record passes by shape and play them: see fast/12_cuda_graphs
 
     def __post_init__(self):
         self.train = (self.train,) if isinstance(self.train, str) else tuple(self.train)

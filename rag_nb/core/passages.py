@@ -289,17 +289,24 @@ class Hits:
     @property
     def shape(self): return tuple(self.ids.shape)
     def __len__(self): return len(self.ids)
-    def _repr_html_(self): return self.to_html()
-    def to_html(self)->str:
-        "The documents found for each question, with their scores, as static HTML (of many questions the first twenty)."
-        from rag_nb.show.html import hits_html
-        return hits_html(self)
-    def to_pandas(self):
-        "A DataFrame with a row for each document found: question (0 to B−1), then what `documents` gives; needs pandas."
-        import pandas as pd
-        return pd.DataFrame([{"question": b, **d} for b in range(len(self)) for d in self.documents(b)])
 
 # %% ../../nbs/core/02_passages.ipynb #cell-41
+@patch
+def _repr_html_(self:Hits): return self.to_html()
+
+@patch
+def to_html(self:Hits)->str:
+    "The documents found for each question, with their scores, as static HTML (of many questions the first twenty)."
+    from rag_nb.show.html import hits_html
+    return hits_html(self)
+
+@patch
+def to_pandas(self:Hits):
+    "A DataFrame with a row for each document found: question (0 to B−1), then what `documents` gives; needs pandas."
+    import pandas as pd
+    return pd.DataFrame([{"question": b, **d} for b in range(len(self)) for d in self.documents(b)])
+
+# %% ../../nbs/core/02_passages.ipynb #cell-43
 @patch
 def _check(self:Hits):
     "Everything must have the shape of `ids`."
@@ -312,7 +319,7 @@ def _check(self:Hits):
     if self.passages is not None and [len(p) for p in self.passages] != [shape[1]]*shape[0]:
         raise ValueError(f"passages must be {shape[0]} lists of {shape[1]}, not lists of {[len(p) for p in self.passages]}")
 
-# %% ../../nbs/core/02_passages.ipynb #cell-44
+# %% ../../nbs/core/02_passages.ipynb #cell-46
 @patch
 def with_passages(self:Hits,
     passages,  # A `Passages`, or anything that gives dicts for a list of row numbers
@@ -332,7 +339,7 @@ def documents(self:Hits,
     return [dict(rank=k+1, doc=k, row=i, id=str((p or {}).get("id", i)), title=(p or {}).get("title") or "", text=(p or {}).get("text", ""), score=s)
             for k, (i, s, m, p) in enumerate(zip(ids, scores, mask, texts)) if m]
 
-# %% ../../nbs/core/02_passages.ipynb #cell-47
+# %% ../../nbs/core/02_passages.ipynb #cell-49
 @patch(cls_method=True)
 def of(cls:Hits,
     documents:list,  # For each question a list of passages: dicts with `text` (`title`, `id`), or strings
@@ -349,7 +356,7 @@ def of(cls:Hits,
     ids = [[b*K + k if d is not None else -1 for k, d in enumerate(row)] for b, row in enumerate(full)]
     return cls(ids, [s + [0.]*(K-len(s)) for s in scores], vectors=vectors, passages=full)
 
-# %% ../../nbs/core/02_passages.ipynb #cell-49
+# %% ../../nbs/core/02_passages.ipynb #cell-51
 @patch
 def __getitem__(self:Hits, b):
     "The hits of one question (B = 1), or of a slice or list of questions."
@@ -372,7 +379,7 @@ def keep(self:Hits,
     passages = None if self.passages is None else [[row[k] for k in which] for row in self.passages]
     return Hits(pick(self.ids), pick(self.scores), pick(self.mask), pick(self.vectors), passages, pick(self.lexical), pick(self.doc_scores))
 
-# %% ../../nbs/core/02_passages.ipynb #cell-50
+# %% ../../nbs/core/02_passages.ipynb #cell-52
 @patch
 def head(self:Hits, k:int)->Hits:
     "The first `k` documents of each question."
@@ -397,7 +404,7 @@ def to(self:Hits, device)->Hits:
     "The same hits with their tensors on another device."
     return replace(self, **{k: x.to(device) for k in ("ids", "scores", "mask", "vectors", "lexical", "doc_scores") if (x := getattr(self, k)) is not None})
 
-# %% ../../nbs/core/02_passages.ipynb #cell-53
+# %% ../../nbs/core/02_passages.ipynb #cell-55
 @patch
 def __repr__(self:Hits):
     lines = [f"Hits(B={self.shape[0]}, K={self.shape[1]}{', vectors' if self.vectors is not None else ''})"]

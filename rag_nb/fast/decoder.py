@@ -7,7 +7,7 @@ __all__ = ['FAMILIES', 'Norm', 'Attention', 'MLP', 'DecoderSpec', 'unfit', 'run'
            'FewRows', 'KVCache', 'shared_prefix', 'Rules', 'BeamState', 'EagerDecoder', 'GraphDecoder', 'StepResult',
            'deduplicate_prefixes', 'score', 'DecoderState', 'state_for', 'FastDecoder', 'fast_decoder']
 
-# %% ../../nbs/fast/01_decoder.ipynb #cell-02
+# %% ../../nbs/fast/01_decoder.ipynb #m002552f
 import weakref
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ import torch.nn.functional as F
 from torch import nn
 from fastcore.basics import patch
 from transformers.generation import logits_process as lp, stopping_criteria as sc
-from . import kernels
 from .passage_cache import PassageCache
+from .best_tokens import chosen, marginal_top, quick_marginal_top
 from ..core.generate import Hypotheses, NEVER, register_decoder, check_numbers
 
 # %% ../../nbs/fast/01_decoder.ipynb #cell-07
@@ -28,7 +28,9 @@ class Norm:
     bias: torch.Tensor | None
     eps: float
 
-    def __call__(self, x): return kernels.add_norm(x, None, self.weight, self.bias, self.eps)[1]
+    def __call__(self, x):
+        if self.bias is None: return F.rms_norm(x, x.shape[-1:], self.weight, self.eps)
+        return F.layer_norm(x, x.shape[-1:], self.weight, self.bias, self.eps)
 
 @dataclass
 class Attention:
@@ -190,12 +192,13 @@ def wide_logits(net, y):
     "The same for a GPU in half precision: a view (n, V) of longer rows, each of which begins at a multiple of 16 bytes."
     V, few = len(net.head), y.is_cuda and len(y) <= 64
     if y.element_size() == 4 or V % 8 == 0 and not few: return logits_of(net, y)
+    from rag_nb.fast.kernels import fused_add_bias, fused_linear
     if net.head_scale != 1.0: y = y * net.head_scale
     out, most = y.new_empty(len(y), -(-V // 64)*64)[:, :V], V // 8 * 8
-    if few: return kernels.fused_linear(y, [net.head], [None if net.head_bias is None else net.head_bias.flatten()], out=out)
+    if few: return fused_linear(y, [net.head], [None if net.head_bias is None else net.head_bias.flatten()], out=out)
     for part in (slice(0, most), slice(most, V)): torch.mm(y, net.head[part].T, out=out[:, part])
     if net.head_bias is None: return out
-    return kernels.fused_add_bias(out, net.head_bias.flatten()) if y.is_cuda else out.add_(net.head_bias.flatten().to(y.dtype))
+    return fused_add_bias(out, net.head_bias.flatten()) if y.is_cuda else out.add_(net.head_bias.flatten().to(y.dtype))
 
 # %% ../../nbs/fast/01_decoder.ipynb #cell-23
 def _rotate(x, cos, sin):
@@ -464,10 +467,10 @@ class Rules:
             elif isinstance(p, self.known[5]) and n == p.begin_index: ban |= set(p.begin_suppress_tokens.tolist())
         return force, tuple(sorted(ban))
 
-# %% ../../nbs/fast/01_decoder.ipynb #cell-49
+# %% ../../nbs/fast/01_decoder.ipynb #m0492ed8
 class BeamState:
     "M beams (or one greedy chain) of each of B questions, kept on the device."
-    def __init__(self, B, K, M, gc, rules, V, device, T, top=kernels.marginal_top):
+    def __init__(self, B, K, M, gc, rules, V, device, T, top=marginal_top):
         self.B, self.K, self.M, self.V, self.gc, self.rules, self.top, self.T, self.limit_now = B, K, M, V, gc, rules, top, 0, 0
         self.beams = gc.num_beams > 1
         self.keep = min(max(2, 1 + len(gc.eos_token_id)) * M, M*V) if self.beams else 1
@@ -683,7 +686,7 @@ def logits(self:EagerDecoder, t):
     y = run(net, embed(net, tokens, torch.full_like(tokens, t)), attend, cross, self.times)
     return logits_of(net, y, self.times).view(s.B, s.K, M, -1).expand(-1, -1, s.M, -1)
 
-# %% ../../nbs/fast/01_decoder.ipynb #cell-67
+# %% ../../nbs/fast/01_decoder.ipynb #m067dbec
 @patch
 def prefill_logits(self:EagerDecoder):
     "Logits of the first token of a decoder-only generator, the same for all beams."
@@ -699,14 +702,16 @@ def decode(self:EagerDecoder):
         if i >= self.cache.T: self.grow()
         s.choose(self.prefill_logits() if t < 0 else self.logits(t))
         self.reorder()
-        check_numbers(s.spoiled(1))
+        if bool((bad := s.spoiled(1)).any()): check_numbers(bad)
         yield s
         if bool(s.done): return
 
-# %% ../../nbs/fast/01_decoder.ipynb #cell-69
+# %% ../../nbs/fast/01_decoder.ipynb #m0691c2b
 _ACTS = {"GELUActivation": "gelu", "ReLU": "relu", "SiLUActivation": "silu", "SiLU": "silu", "NewGELUActivation": "gelu_new"}
 
-def _skinny_gemm(x, mods, name=None, gated=False, split=False): return kernels.fused_linear(x, [m.weight for m in mods], [m.bias for m in mods], name, gated, split=split)
+def _skinny_gemm(x, mods, name=None, gated=False, split=False):
+    from rag_nb.fast.kernels import fused_linear
+    return fused_linear(x, [m.weight for m in mods], [m.bias for m in mods], name, gated, split=split)
 
 class GraphDecoder(EagerDecoder):
     "The step out of few, larger kernels over buffers that stay where they are; nothing in it waits for the host."
@@ -723,25 +728,28 @@ class GraphDecoder(EagerDecoder):
 
     def advance(self, logits=None):
         "Choose from these logits, or go one token on and choose."
+        from rag_nb.fast.kernels_beams import can_choose, fused_choose
         s, M = self.search, self.search.M
         logits = self.logits() if logits is None else logits
-        if kernels.can_choose(s): return kernels.fused_choose(s, logits, self.seen, self.lag)
+        if can_choose(s): return fused_choose(s, logits, self.seen, self.lag)
         if M > 1: self.seen.index_copy_(2, (s.at - self.lag).clamp(min=0)*M + self.beam, self.eye)
         s.choose(logits)
         self.reorder()
 
-# %% ../../nbs/fast/01_decoder.ipynb #cell-70
+# %% ../../nbs/fast/01_decoder.ipynb #m0704dd9
 @patch
 def logits(self:GraphDecoder):
     "Logits (B, K, M, V) of what follows the beams' last tokens."
+    from rag_nb.fast.kernels import fused_add_norm, fused_embedded
+    from rag_nb.fast.kernels_attention import fused_cross_attend
     net, cache, s = self.net, self.cache, self.search
-    norm = lambda x, delta, n: kernels.fused_add_norm(x, delta, n.weight, n.bias, n.eps)
-    x = kernels.fused_embedded(s.next, s.K, net.embed, net.embed_scale, net.position_embeddings, s.at, self.lag)
+    norm = lambda x, delta, n: fused_add_norm(x, delta, n.weight, n.bias, n.eps)
+    x = fused_embedded(s.next, s.K, net.embed, net.embed_scale, net.position_embeddings, s.at, self.lag)
     if net.embed_norm is not None: x = norm(x, None, net.embed_norm)[1]
     h, y = x, (x if net.post else norm(x, None, net.parts[0][3])[1])
     for (l, kind, p, _), after in zip(net.parts, _following(net)):
         if kind == "self": out = _skinny_gemm(self._attend(l, p, _skinny_gemm(y, [p.q, p.k, p.v])), [p.o], split=True)
-        elif kind == "cross": out = _skinny_gemm(kernels.fused_cross_attend(_skinny_gemm(y, [p.q]), *cache.cross_kv[l], cache.mask, p.scale, self.width), [p.o], split=True)
+        elif kind == "cross": out = _skinny_gemm(fused_cross_attend(_skinny_gemm(y, [p.q]), *cache.cross_kv[l], cache.mask, p.scale, self.width), [p.o], split=True)
         else: out = self._feed(y, p)
         h, y = norm(h, out, after)
         if net.post: h = y
@@ -749,13 +757,14 @@ def logits(self:GraphDecoder):
 
 @patch
 def _attend(self:GraphDecoder, l, p, qkv):
+    from rag_nb.fast.kernels_attention import fused_self_attend
     net, cache, s = self.net, self.cache, self.search
     H, G, d = net.num_heads, net.num_kv_heads, net.head_size
     more = dict(width=self.width, mask=cache.mask) if net.causal else {}
     if net.rotary is not None: more |= dict(cos=cache.cos, sin=cache.sin, lengths=cache.lengths)
     if net.relative_attention_bias is not None: more |= dict(bias=cache.bias)
     if p.q_norm is not None: more |= dict(norms=(p.q_norm.weight, p.k_norm.weight, p.q_norm.eps))
-    return kernels.fused_self_attend(*qkv.split([H*d, G*d, G*d], -1), *cache.self_kv[l], seen=self.seen, at=s.at, lag=self.lag, scale=p.scale, H=H, **more)
+    return fused_self_attend(*qkv.split([H*d, G*d, G*d], -1), *cache.self_kv[l], seen=self.seen, at=s.at, lag=self.lag, scale=p.scale, H=H, **more)
 
 @patch
 def _feed(self:GraphDecoder, y, f):
@@ -861,15 +870,17 @@ def _states(net, cache, tokens, real):
         return back(F.scaled_dot_product_attention(q, *cache.cross_kv[l], attn_mask=context, scale=p.scale).transpose(1, 2).reshape(n, -1))
     return run(net, embed(net, tokens.flatten()[where], at.repeat(R*C)[where]), attend, cross), which[real.flatten()]
 
-# %% ../../nbs/fast/01_decoder.ipynb #cell-82
+# %% ../../nbs/fast/01_decoder.ipynb #m082e2f8
 def _look_up(net, y, rows, targets, fused=False, budget=2**27):
     "log p of targets (p,) from rows (p,) of y (n, D), a slice of the logits at a time."
+    if fused: from rag_nb.fast.kernels_marginal import fused_chosen as look
+    else: look = chosen
     step, order, out = max(1, budget // len(net.head)), rows.argsort(), torch.empty(len(rows), device=y.device)
     ends = torch.searchsorted(rows[order], torch.arange(0, len(y) + step, step, device=y.device)).tolist()
     for i, h in enumerate(y.split(step)):
         part = order[ends[i]:ends[i+1]]
         which = targets[part], rows[part] - i*step
-        out[part] = kernels.fused_chosen(wide_logits(net, h), *which) if fused else kernels.chosen(logits_of(net, h), *which)
+        out[part] = look(wide_logits(net, h) if fused else logits_of(net, h), *which)
     return out
 
 def score(
@@ -932,13 +943,14 @@ def state_for(g):
     if state is None or state.where != _where(g): state = _STATES[g] = DecoderState(g)
     return state.refresh_if_changed()
 
-# %% ../../nbs/fast/01_decoder.ipynb #cell-85
+# %% ../../nbs/fast/01_decoder.ipynb #m085c2d8
 class FastDecoder:
     "Reads contexts and takes the steps, as `ReferenceDecoder` does, for generators and settings that it knows."
     fused_on = "cuda"                                                                               # where the kernels run
     def __init__(self, generator, ids, mask, gc, processors, criteria, trace):
+        from rag_nb.fast.scan import has_triton
         self.g, self.ids, self.attention, self.gc, self.processors = generator, ids, mask, gc, processors
-        self.decoder_state, self.fused = state_for(generator), ids.device.type == self.fused_on and kernels.has_triton()
+        self.decoder_state, self.fused = state_for(generator), ids.device.type == self.fused_on and has_triton()
         self.net, self.V = self.decoder_state.net, len(self.decoder_state.net.head)
 
     @torch.no_grad()
@@ -961,7 +973,7 @@ class FastDecoder:
         each = score(self.net, self.cache, targets, self.gc.decoder_start_token_id, self.fused, 2**29 if tokens.is_cuda else 2**27)
         return F.pad(each, (0, L - 1 - T)).view(B, K, C, L-1).where(~own, known)
 
-# %% ../../nbs/fast/01_decoder.ipynb #cell-86
+# %% ../../nbs/fast/01_decoder.ipynb #m086bbd5
 @patch
 def _steps(self:FastDecoder, log_prior, gc, rules, least=32):
     "Contexts read, and a search before its first step."
@@ -984,9 +996,10 @@ def _steps(self:FastDecoder, log_prior, gc, rules, least=32):
 
 @patch
 def _new(self:FastDecoder, B, K, M, gc, rules, S, T):
+    from rag_nb.fast.kernels_marginal import fused_marginal_top
     dev, like = self.ids.device, self.net.embed
     cache = KVCache(self.net, len(self.ids), M, S, T, like)
-    search = BeamState(B, K, M, gc, rules, self.V, dev, T, kernels.fused_marginal_top if self.fused else kernels.quick_marginal_top)
+    search = BeamState(B, K, M, gc, rules, self.V, dev, T, fused_marginal_top if self.fused else quick_marginal_top)
     if self.fused: return GraphDecoder(self.net, cache, search)
     return EagerDecoder(self.net, cache, search, self.decoder_state.times if self.decoder_state.times.fits(cache.R*M, like) else F.linear)
 

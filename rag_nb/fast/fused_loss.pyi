@@ -95,7 +95,7 @@ def _joined(ids, mask, fed, width):
 
 @dataclass
 class _Facts:
-    """Of R rows, on the host: real context tokens, places up to the last target, the first row with an equal context, and which places are scored.
+    """Of R rows, on the host: real context tokens, places up to the last target, the first row of equal context, scored places.
 
 Parameters:
     scored: (R, T)"""

@@ -308,8 +308,8 @@ def streamed(
 ): # yields (number of the first row, shard) with its rows on the device
     "Slabs as they are, and those that wait piece by piece, the next piece travelling while one is worked on."
     rows, device = max(1, rows // BLOCK) * BLOCK, shards[0][1].device
-    parts = [(first + a, _part(s, a, rows if s.waiting else len(s))) for first, s in shards
-        for a in range(0, len(s), rows if s.waiting else len(s))]
+    parts = [(first + a, _part(s, a, rows if s.on_host else len(s))) for first, s in shards
+        for a in range(0, len(s), rows if s.on_host else len(s))]
     fetch = _Fetcher([p for _, p in parts if p.on_host], device)
     for first, part in parts:
         if not part.on_host: yield first, part; continue

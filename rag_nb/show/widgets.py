@@ -314,8 +314,7 @@ def ask(self:AnswerExplorer,
 def _ask(self:AnswerExplorer):
     (question, n_docs, settings), again = self._now, self._asked is not None
     hits = self.rag.retrieve([question], n_docs)
-    scores = hits.doc_scores
-    hits = replace(hits.to("cpu"), scores=scores.float().cpu()/self.rag.model.config.score_scale, vectors=None, lexical=None)
+    hits = replace(hits.to("cpu"), scores=hits.doc_scores.float().cpu()/self.rag.model.config.score_scale, vectors=None, lexical=None)
     seed = self.seed + ("do_sample" in settings and again)
     answer, kept = self._decode(question, hits, settings, seed), hits.mask[0].tolist()
     self.question, self.hits, self.kept, self.seed, self._asked = question, hits, kept, seed, (question, n_docs, settings)

@@ -55,7 +55,7 @@ def test_streaming_twice_the_room(dtype):
     x = torch.randn(400_000, 128, generator=g).half()
     whole = ExactIndex(x, device="cuda", dtype=dtype)
     half = ExactIndex(x, device="cuda", dtype=dtype, room=whole.shards[0][1].x.nbytes//2, chunk_size=20_000)
-    assert any(s.waiting and s.x.is_pinned() for _, s in half.shards)
+    assert any(s.on_host and s.x.is_pinned() for _, s in half.shards)
     for i in range(10):
         q = torch.randn(1 + 7*i, 128, generator=g).cuda()
         a, b = whole.search(q, 10), half.search(q, 10)
