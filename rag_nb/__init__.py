@@ -33,6 +33,7 @@ _PUBLIC = {
     "store.hub": "HubPassages WikiDPRIndex open_hub_index",
     "store.legacy": "CanonicalHFIndex CustomHFIndex LegacyIndex adapt_index",
     "store.readers": "read_documents",
+    "store.filters": "",
     "fast.decoder": "",
     "fast.scan": "",
     "fast.cuda_graphs": "",

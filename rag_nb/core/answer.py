@@ -355,12 +355,26 @@ def _check_fields(where, kind, given):
 def find(self:Rag,
     questions:str|list, # B strings, or one
     n_docs:int|None=None, # K
+    where=None, # only passages that fit: {"year": 2024, "team": ["a", "b"]}, or a function of a passage's fields (see `store.filters`)
+    min_score:float|None=None, # only passages with this score at least
 ) -> tuple: # hits (B, K) and document scores (B, K)
     "Embed the questions as written and search once."
     questions, encoder = question_list(questions), self.encoder
     with evaluating(encoder.model): vectors = encoder(questions, "question") if questions else torch.zeros(0, encoder.dim)     # (B, D)
-    with self.lending(): hits = self.retriever.search(vectors, self.model.config.n_docs if n_docs is None else n_docs, questions, self.model.config.lexical_weight)
+    with self.lending(): hits = self.retriever.search(vectors, self.model.config.n_docs if n_docs is None else n_docs, questions, self.model.config.lexical_weight, where, min_score)
     return hits, self.model.rag.doc_scores(vectors, hits)
+
+@patch
+def retrieve(self:Rag,
+    questions:str|list, # B strings, or one
+    n_docs:int|None=None, # K
+    where=None, # as for `find`
+    min_score:float|None=None, # as for `find`
+) -> Hits: # (B, K)
+    "The documents that `ask` would read, with their document scores (B, K) as `doc_scores`."
+    hits, scores = self.find(questions, n_docs, where, min_score)
+    hits.doc_scores = scores
+    return hits
 
 @patch
 def lending(self:Rag):
@@ -498,15 +512,24 @@ def ask(self:Rag,
     decoding:str="thorough", # RAG-Sequence: or "fast"
     batch_size:int=8, # questions at a time
     engine:str="auto", # the fast way where it gives the same; "general": the loop that always works
+    where=None, # read only passages that fit: {"year": 2024, "team": ["a", "b"]}, or a function of a passage's fields
+    min_score:float|None=None, # read only passages with this score at least; a question for which none is left gets an empty answer
     **generation, # any other field of `GenerationConfig`
 ) -> Answer: # a list for a list; with `stream`, an iterator over strings whose `.answer` is set at its end
     "Answer from the documents that fit the question best."
     qs, said = question_list(questions), dict(num_beams=num_beams, max_new_tokens=max_new_tokens, **generation)
-    if stream: return Stream(self, qs, *self._ways(kind, n_docs, hits, True, said, decoding, engine)[1:], _hits_for(hits, len(qs)), engine)
-    answers = list(self.ask_each(qs, kind, n_docs, hits=hits, decoding=decoding, batch_size=batch_size, progress=_more(qs, batch_size), engine=engine, **said))
+    if stream: return Stream(self, qs, *self._ways(kind, n_docs, hits, True, said, decoding, engine)[1:], _hits_for(hits, len(qs)), engine, _filter(where, min_score, hits))
+    answers = list(self.ask_each(qs, kind, n_docs, hits=hits, decoding=decoding, batch_size=batch_size, progress=_more(qs, batch_size), engine=engine, where=where, min_score=min_score, **said))
     return answers[0] if isinstance(questions, str) else answers
 
 def _more(questions, batch_size): return len(questions) > check_count("batch_size", batch_size)
+
+def _filter(where, min_score, hits):
+    "What may be read, for a search that is still to come."
+    from rag_nb.store.filters import as_where
+    where = as_where(where, min_score)
+    if where is not None and hits is not None: raise ValueError("hits= are documents that were found already: where= and min_score= belong to the search that finds them, as in rag.retrieve(questions, where=...)")
+    return where
 
 # %% ../../nbs/core/10_answer.ipynb #cell-48
 @patch
@@ -519,6 +542,8 @@ def ask_each(self:Rag,
     batch_size:int=8, # questions at a time
     progress:bool=True, # show a progress bar
     engine:str="auto", # as for `ask`
+    where=None, # as for `ask`
+    min_score:float|None=None, # as for `ask`
     **generation, # as for `ask`: `num_beams`, `max_new_tokens`, …
 ): # an iterator over `Answer`s, in the order of the questions
     "Answers as they come, batch by batch; a list of questions is checked before the first is asked."
@@ -526,7 +551,8 @@ def ask_each(self:Rag,
     if hasattr(questions, "__len__") or not hasattr(questions, "__iter__"): questions = question_list(questions)
     total = len(questions) if isinstance(questions, list) else None
     hits, size, how = _hits_for(hits, total), check_count("batch_size", batch_size), dict(decoding=decoding, engine=engine)
-    return self._each(iter(questions), total, size, progress, hits, how, *self._ways(kind, n_docs, hits, False, generation, **how))
+    ways = self._ways(kind, n_docs, hits, False, generation, **how)
+    return self._each(iter(questions), total, size, progress, hits, dict(how, where=_filter(where, min_score, hits)), *ways)
 
 @patch
 def _each(self:Rag, questions, total, size, progress, hits, how, kind, n_docs, gc):
@@ -577,10 +603,17 @@ def _settings(self:Rag, **kwargs):
 
 @patch
 @torch.no_grad()
-def _read_for(self:Rag, questions, n_docs, hits):
-    "Hits, document scores and contexts of a batch of questions."
-    if hits is None: hits, scores = self.find(questions, n_docs)
-    else: hits = hits if n_docs is None else hits.head(n_docs); scores = self._scores_of(hits)
+def _found_for(self:Rag, questions, n_docs, hits, where=None):
+    "Hits and document scores of a batch of questions."
+    if hits is None: return self.find(questions, n_docs, where)
+    hits = hits if n_docs is None else hits.head(n_docs)
+    return hits, self._scores_of(hits)
+
+@patch
+@torch.no_grad()
+def _read_for(self:Rag, questions, n_docs, hits, found=None):
+    "Hits, document scores and contexts of a batch of questions; of what was `found`, where that is known."
+    hits, scores = found or self._found_for(questions, n_docs, hits)
     device = self.model.generator.device
     with self.lending(): found = self.retriever.contexts(questions, hits, config=self.model.config, tokenizer=self.tokenizer.generator)
     contexts = {k: v.to(device) for k, v in found.items()}
@@ -595,26 +628,47 @@ def _scores_of(self:Rag, hits):
 
 @patch
 @torch.no_grad()
-def _ask(self:Rag, questions, kind, n_docs, gc, hits, decoding="thorough", engine="auto"):
+def _ask(self:Rag, questions, kind, n_docs, gc, hits, decoding="thorough", engine="auto", where=None):
     "Answers to one batch."
     with evaluating(self.model):
-        hits, scores, contexts = self._read_for(questions, n_docs, hits)
+        hits, scores = self._found_for(questions, n_docs, hits, where)
+        if not bool(hits.mask.any(1).all()): return self._some_without(questions, kind, gc, hits, scores, where, decoding=decoding, engine=engine)
+        hits, scores, contexts = self._read_for(questions, None, None, (hits, scores))
         out = run_to_end(decode_contexts(self.model, contexts, scores, gc, kind, decoding, hits, tokenizer=self.tokenizer.generator, engine=engine))
     return self._answers(questions, hits, out, kind, gc, decoding=decoding, engine=engine)
+
+# %% ../../nbs/core/10_answer.ipynb #5da04ed0
+@patch
+def _some_without(self:Rag, questions, kind, gc, hits, scores, where, **how):
+    "Answers to a batch in which no document was found for some of the questions."
+    there = hits.mask.any(1).cpu()                                                                   # (B,)
+    rest, none = there.nonzero().flatten().tolist(), (~there).nonzero().flatten().tolist()
+    more = f" and {len(none) - 1} more" if len(none) > 1 else ""
+    warnings.warn(f"nothing to read for {questions[none[0]][:60]!r}{more}: no document fits {where if where is not None else 'what was asked'}, and the answer is empty")
+    found = replace(hits[rest], scores=(scores.cpu()[rest]/self.model.config.score_scale).to(hits.scores.device)) if rest else None
+    answers = iter(self._ask([questions[b] for b in rest], kind, None, gc, found, **how) if rest else ())
+    return [next(answers) if there[b] else _empty_answer(q, hits[b].to("cpu"), kind) for b, q in enumerate(questions)]
+
+def _empty_answer(question, hits, kind):
+    "An answer that read nothing and says nothing."
+    K, nothing, none = hits.shape[1], torch.zeros(0), torch.zeros(0, dtype=torch.long)
+    return Answer(question, "", [], none, nothing, float("nan"), torch.zeros(K), torch.zeros(0, K), torch.zeros(0, K), hits, kind, written=none, positions=none)
 
 # %% ../../nbs/core/10_answer.ipynb #cell-62
 class Stream:
     "Pieces of text as they are decided; afterwards `answer` holds the whole `Answer`."
-    def __init__(self, rag, questions, n_docs, gc, hits=None, engine="auto"):
+    def __init__(self, rag, questions, n_docs, gc, hits=None, engine="auto", where=None):
         if len(questions) != 1: raise ValueError(f"stream=True answers one question at a time, not {len(questions)}")
-        self.rag, self.questions, self.n_docs, self.gc, self.hits, self.engine, self.answer = rag, questions, n_docs, gc, hits, engine, None
+        self.rag, self.questions, self.n_docs, self.gc, self.hits, self.engine, self.where, self.answer = rag, questions, n_docs, gc, hits, engine, where, None
 
     def __repr__(self): return f"Stream({self.questions[0]!r}, {'not finished' if self.answer is None else f'answered {self.answer.text!r}'})"
 
     def __iter__(self):
         "Decode, yielding what each token adds to the text."
         rag, shown, started, n = self.rag, _Shown(self.rag.tokenizer.generator, self.gc.eos_token_id, self.rag.model.config), False, 0
-        with evaluating(rag.model): hits, scores, contexts = rag._read_for(self.questions, self.n_docs, self.hits)
+        with evaluating(rag.model): hits, scores = rag._found_for(self.questions, self.n_docs, self.hits, self.where)
+        if not bool(hits.mask.any()): self.answer, = rag._some_without(self.questions, "token", self.gc, hits, scores, self.where); return
+        with evaluating(rag.model): hits, scores, contexts = rag._read_for(self.questions, None, None, (hits, scores))
         steps = decode_contexts(rag.model, contexts, scores, self.gc, "token", hits=hits, tokenizer=rag.tokenizer.generator, engine=self.engine)
         while True:
             try:
@@ -750,11 +804,13 @@ def evaluate(self:Rag,
     seed:int=0, # of the bootstrap
     progress:bool=True, # show a progress bar
     normalize:str="squad", # the form in which answers are compared: SQuAD's, or "unicode" for any language
+    where=None, # as for `ask`
+    min_score:float|None=None, # as for `ask`
     **generation, # for `ask`: `num_beams`, `max_new_tokens` …
 ): # an `Evaluation`
     "Ask every question, and measure answers, retrieval and posterior: see `core.evaluate`."
     from rag_nb.core.evaluate import evaluate
-    return evaluate(self, questions, n_docs, kind, compare, limit, batch_size, predictions, samples, seed, progress, normalize, **generation)
+    return evaluate(self, questions, n_docs, kind, compare, limit, batch_size, predictions, samples, seed, progress, normalize, where, min_score, **generation)
 
 # %% ../../nbs/core/10_answer.ipynb #cell-76
 @patch
@@ -768,11 +824,13 @@ def ask_file(self:Rag,
     batch_size:int|None=None, # questions at a time; by the device, or as it was, where None
     progress:bool=True, # show a progress bar
     engine:str="auto", # as for `ask`
+    where=None, # as for `ask`
+    min_score:float|None=None, # as for `ask`
     **generation, # as for `ask`: `num_beams`, `max_new_tokens`, …
 ) -> dict: # how many `questions`, `answered`, `errors`, and of all these how many were there `before`
     "Answer a file of questions into a file, in bounded memory; a run that was stopped goes on where it stopped."
     from rag_nb.scale.batch import ask_file
-    return ask_file(self, questions, output, overwrite, kind, n_docs, decoding, batch_size, progress, engine, **generation)
+    return ask_file(self, questions, output, overwrite, kind, n_docs, decoding, batch_size, progress, engine, where, min_score, **generation)
 
 # %% ../../nbs/core/10_answer.ipynb #cell-78
 @patch

@@ -221,14 +221,28 @@ Parameters:
     kwargs: for `from_parts`"""
         ...
 
-    def find(self, questions: str | list, n_docs: int | None=None) -> tuple:
+    def find(self, questions: str | list, n_docs: int | None=None, where=None, min_score: float | None=None) -> tuple:
         """Embed the questions as written and search once.
 
 Parameters:
     questions: B strings, or one
     n_docs: K
+    where: only passages that fit: {"year": 2024, "team": ["a", "b"]}, or a function of a passage's fields (see `store.filters`)
+    min_score: only passages with this score at least
 
 Returns: hits (B, K) and document scores (B, K)"""
+        ...
+
+    def retrieve(self, questions: str | list, n_docs: int | None=None, where=None, min_score: float | None=None) -> Hits:
+        """The documents that `ask` would read, with their document scores (B, K) as `doc_scores`.
+
+Parameters:
+    questions: B strings, or one
+    n_docs: K
+    where: as for `find`
+    min_score: as for `find`
+
+Returns: (B, K)"""
         ...
 
     def lending(self):
@@ -246,7 +260,7 @@ Returns: hits (B, K) and document scores (B, K)"""
     def ask(
         self, questions: str | list, kind: str | None=None, n_docs: int | None=None, num_beams: int | None=None,
         max_new_tokens: int | None=None, stream: bool=False, hits: Hits | None=None, decoding: str='thorough', batch_size: int=8,
-        engine: str='auto', **generation
+        engine: str='auto', where=None, min_score: float | None=None, **generation
     ) -> Answer:
         """Answer from the documents that fit the question best.
 
@@ -261,6 +275,8 @@ Parameters:
     decoding: RAG-Sequence: or "fast"
     batch_size: questions at a time
     engine: the fast way where it gives the same; "general": the loop that always works
+    where: read only passages that fit: {"year": 2024, "team": ["a", "b"]}, or a function of a passage's fields
+    min_score: read only passages with this score at least; a question for which none is left gets an empty answer
     generation: any other field of `GenerationConfig`
 
 Returns: a list for a list; with `stream`, an iterator over strings whose `.answer` is set at its end"""
@@ -268,7 +284,7 @@ Returns: a list for a list; with `stream`, an iterator over strings whose `.answ
 
     def ask_each(
         self, questions, kind: str | None=None, n_docs: int | None=None, hits: Hits | None=None, decoding: str='thorough',
-        batch_size: int=8, progress: bool=True, engine: str='auto', **generation
+        batch_size: int=8, progress: bool=True, engine: str='auto', where=None, min_score: float | None=None, **generation
     ):
         """Answers as they come, batch by batch; a list of questions is checked before the first is asked.
 
@@ -281,6 +297,8 @@ Parameters:
     batch_size: questions at a time
     progress: show a progress bar
     engine: as for `ask`
+    where: as for `ask`
+    min_score: as for `ask`
     generation: as for `ask`: `num_beams`, `max_new_tokens`, …
 
 Returns: an iterator over `Answer`s, in the order of the questions"""
@@ -298,16 +316,24 @@ Returns: an iterator over `Answer`s, in the order of the questions"""
         """Generation settings: 32 new tokens unless something is said, or was saved with the model."""
         ...
 
-    def _read_for(self, questions, n_docs, hits):
-        """Hits, document scores and contexts of a batch of questions."""
+    def _found_for(self, questions, n_docs, hits, where=None):
+        """Hits and document scores of a batch of questions."""
+        ...
+
+    def _read_for(self, questions, n_docs, hits, found=None):
+        """Hits, document scores and contexts of a batch of questions; of what was `found`, where that is known."""
         ...
 
     def _scores_of(self, hits):
         """Document scores of given hits: theirs, times the score scale."""
         ...
 
-    def _ask(self, questions, kind, n_docs, gc, hits, decoding='thorough', engine='auto'):
+    def _ask(self, questions, kind, n_docs, gc, hits, decoding='thorough', engine='auto', where=None):
         """Answers to one batch."""
+        ...
+
+    def _some_without(self, questions, kind, gc, hits, scores, where, **how):
+        """Answers to a batch in which no document was found for some of the questions."""
         ...
 
     def save_pretrained(self, path: str | os.PathLike):
@@ -333,7 +359,7 @@ Parameters:
     def evaluate(
         self, questions, n_docs: int | None=None, kind: str | None=None, compare: bool=True, limit: int | None=None,
         batch_size: int | None=None, predictions=None, samples: int=1000, seed: int=0, progress: bool=True, normalize: str='squad',
-        **generation
+        where=None, min_score: float | None=None, **generation
     ):
         """Ask every question, and measure answers, retrieval and posterior: see `core.evaluate`.
 
@@ -349,6 +375,8 @@ Parameters:
     seed: of the bootstrap
     progress: show a progress bar
     normalize: the form in which answers are compared: SQuAD's, or "unicode" for any language
+    where: as for `ask`
+    min_score: as for `ask`
     generation: for `ask`: `num_beams`, `max_new_tokens` …
 
 Returns: an `Evaluation`"""
@@ -356,7 +384,7 @@ Returns: an `Evaluation`"""
 
     def ask_file(
         self, questions, output, overwrite: bool=False, kind: str | None=None, n_docs: int | None=None, decoding: str='thorough',
-        batch_size: int | None=None, progress: bool=True, engine: str='auto', **generation
+        batch_size: int | None=None, progress: bool=True, engine: str='auto', where=None, min_score: float | None=None, **generation
     ) -> dict:
         """Answer a file of questions into a file, in bounded memory; a run that was stopped goes on where it stopped.
 
@@ -370,6 +398,8 @@ Parameters:
     batch_size: questions at a time; by the device, or as it was, where None
     progress: show a progress bar
     engine: as for `ask`
+    where: as for `ask`
+    min_score: as for `ask`
     generation: as for `ask`: `num_beams`, `max_new_tokens`, …
 
 Returns: how many `questions`, `answered`, `errors`, and of all these how many were there `before`"""
@@ -557,12 +587,20 @@ def _note_cut(answer, gc):
 
 def _more(questions, batch_size): ...
 
+def _filter(where, min_score, hits):
+    """What may be read, for a search that is still to come."""
+    ...
+
 def _hits_for(hits, n):
     """The hits that were given for `n` questions (None: nobody knows how many), or a plain error."""
     ...
 
 def _part(hits, i, j):
     """The rows of a batch."""
+    ...
+
+def _empty_answer(question, hits, kind):
+    """An answer that read nothing and says nothing."""
     ...
 
 class Stream:
@@ -573,9 +611,10 @@ class Stream:
     gc: Any
     hits: Any
     engine: Any
+    where: Any
     answer: Any
 
-    def __init__(self, rag, questions, n_docs, gc, hits=None, engine='auto') -> None: ...
+    def __init__(self, rag, questions, n_docs, gc, hits=None, engine='auto', where=None) -> None: ...
 
     def __repr__(self): ...
 

@@ -319,13 +319,17 @@ def search(self:RagRetriever,
     n_docs:int|None=None, # K; the configuration's where None
     questions:list|None=None, # B strings as written, where words are to be counted as well
     lexical_weight:float|None=None, # how much they count; the configuration's where None
-) -> Hits: # (B, K), with passages and vectors
+    where=None, # only passages that fit: {"year": 2024, "team": ["a", "b"]}, or a function of a passage's fields (see `store.filters`)
+    min_score:float|None=None, # only passages with this score at least: inner product, and what words add to it
+) -> Hits: # (B, K), with passages and vectors; places for which nothing is left are masked
     "The K passages closest to each question vector, best first; by vectors and words where there are questions and a weight."
+    from rag_nb.store.filters import as_where, at_least, excluded, only
     n_docs = check_count("n_docs", n_docs if n_docs is not None else self.config.n_docs, "ask for at least one document")
-    weight = self.config.lexical_weight if lexical_weight is None else lexical_weight
-    if self.overridden() and not self._asked_by_itself(): return self._found_published(vectors, n_docs, questions, weight)
-    if len(self) == 0: raise ValueError("the index is empty: every document was deleted; add some with retriever.add(...)")
-    return self._by_batch(vectors, n_docs, questions, weight).with_passages(self.passages)
+    weight, where = self.config.lexical_weight if lexical_weight is None else lexical_weight, as_where(where, min_score)
+    if self.overridden() and not self._asked_by_itself(): hits = only(self._found_published(vectors, n_docs, questions, weight, where), self.passages, where)
+    elif len(self) == 0: raise ValueError("the index is empty: every document was deleted; add some with retriever.add(...)")
+    else: hits = self._by_batch(vectors, n_docs, questions, weight, excluded(self.passages, self.deleted, where)).with_passages(self.passages)
+    return at_least(hits, where and where.min_score)
 
 @patch
 def rows(self:RagRetriever,
@@ -333,19 +337,23 @@ def rows(self:RagRetriever,
     n_docs:int, # K
     questions:list|None=None, # B strings, for counting words
     lexical_weight:float=0.0, # how much they count
+    exclude=None, # (N,) bool, the rows that must not be found; the deleted ones where None
 ) -> Hits: # (B, K), with vectors and without passages
     "The search itself."
-    if lexical_weight and questions: return self._hybrid(vectors, n_docs, questions, lexical_weight)
-    return self.index.search(vectors, n_docs, exclude=self.deleted, return_vectors=True)
+    exclude = self.deleted if exclude is None else exclude
+    if lexical_weight and questions: return self._hybrid(vectors, n_docs, questions, lexical_weight, exclude)
+    return self.index.search(vectors, n_docs, exclude=exclude, return_vectors=True)
 
 @patch
 def find(self:RagRetriever,
     questions:str|list, # one question or a list
     n_docs:int|None=None, # K
+    where=None, # as for `search`
+    min_score:float|None=None, # as for `search`
 ) -> Hits:
     "Search by text, with the retriever's own encoder (of a pair such as DPR, use the model: its question encoder is another one)."
     questions = question_list(questions)
-    return self.search(torch.from_numpy(self.encoder.encode(questions, "question")), n_docs, questions)
+    return self.search(torch.from_numpy(self.encoder.encode(questions, "question")), n_docs, questions, where=where, min_score=min_score)
 
 def question_list(
     questions, # a string, or several of them
@@ -368,11 +376,11 @@ def check_question(
     if _LONE.search(q): raise ValueError(f"{name}: half of a surrogate pair stands in it, which is not valid Unicode")
 
 @patch
-def _by_batch(self:RagRetriever, vectors, n_docs, questions, weight):
+def _by_batch(self:RagRetriever, vectors, n_docs, questions, weight, exclude=None):
     "The search: whole, or in pieces of `retrieval_batch_size` where a model of the published kind asks."
     size, lent = self.batch_size, _LENT.get() or {}
-    if lent.get("retriever") is not self or not lent.get("batched") or len(vectors) <= size: return self.rows(vectors, n_docs, questions, weight)
-    parts = [self.rows(v, n_docs, questions and questions[i*size:(i+1)*size], weight) for i, v in enumerate(self._chunk_tensor(vectors, size))]
+    if lent.get("retriever") is not self or not lent.get("batched") or len(vectors) <= size: return self.rows(vectors, n_docs, questions, weight, exclude)
+    parts = [self.rows(v, n_docs, questions and questions[i*size:(i+1)*size], weight, exclude) for i, v in enumerate(self._chunk_tensor(vectors, size))]
     cat = lambda name: None if getattr(parts[0], name) is None else torch.cat([getattr(p, name) for p in parts])
     return Hits(*(cat(n) for n in ("ids", "scores", "mask", "vectors")), None, cat("lexical"))
 
@@ -400,11 +408,11 @@ def with_words(self:RagRetriever,
 
 # %% ../../nbs/core/06_retriever.ipynb #cell-36
 @patch
-def _hybrid(self:RagRetriever, vectors, n_docs, questions, weight):
+def _hybrid(self:RagRetriever, vectors, n_docs, questions, weight, exclude=None):
     "The K passages with the highest sum of inner product and weighted BM25, by Fagin's threshold algorithm; without passages."
     vectors, n = torch.as_tensor(vectors), max(64, 4*n_docs)
     while True:
-        near, said = self.index.search(vectors, n, exclude=self.deleted), self.lexical.search(questions, n, self.deleted)
+        near, said = self.index.search(vectors, n, exclude=exclude), self.lexical.search(questions, n, exclude)
         hits = self.with_words(vectors, questions, _union(near.ids.cpu(), said.ids), weight)
         order = hits.scores.sort(dim=1, descending=True, stable=True).indices[:, :n_docs]             # of equals the lowest row
         best = hits.scores.gather(1, order)
@@ -563,10 +571,13 @@ def _chunk_tensor(self:RagRetriever, t, chunk_size):
 @patch
 def _top(self:RagRetriever, vectors, n_docs, batch):
     "Ids and vectors that the index finds for one batch; words count where a model asks with questions."
+    from rag_nb.store.filters import excluded, top_among
     lent, i = _LENT.get() or {}, batch*self.batch_size
+    exclude = excluded(self.passages, self.deleted, lent.get("where") if lent.get("retriever") is self else None)
+    if _own_search(self.index) and lent.get("where") is not None: return top_among(self.index.get_top_docs, _array(vectors), n_docs, np.asarray(exclude))
     if _own_search(self.index): return self._without_deleted(*self.index.get_top_docs(_array(vectors), n_docs))
     questions = lent.get("questions") if lent.get("retriever") is self and len(lent.get("questions") or ()) == lent.get("asked") else None
-    h = self.rows(vectors, n_docs, questions and questions[i:i+len(vectors)], lent.get("lexical_weight", 0.) if questions else 0.)
+    h = self.rows(vectors, n_docs, questions and questions[i:i+len(vectors)], lent.get("lexical_weight", 0.) if questions else 0., exclude)
     return h.ids.cpu().numpy(), h.vectors.cpu().numpy()
 
 @patch
@@ -681,7 +692,8 @@ def _as_hits(self:RagRetriever, vectors, ids, embeds, document, n_docs, words, w
     if len(rows) != len(vectors) or len(embeds) != len(vectors): raise ValueError(f"{who} gave documents for {len(rows)} questions and vectors for {len(embeds)}; it was asked {len(vectors)}")
     K, D = max(map(len, rows), default=0), vectors.shape[1]
     if K > n_docs: raise ValueError(f"{who} gave {K} documents for a question, and n_docs={n_docs} were asked for: leave out the others")
-    if empty := [b for b, r in enumerate(rows) if not any(int(i) >= 0 for i in r)]: raise ValueError(f"{who} gave no document at all for question {empty[0]}: give at least one")
+    empty = [] if (_LENT.get() or {}).get("where") else [b for b, r in enumerate(rows) if not any(int(i) >= 0 for i in r)]
+    if empty: raise ValueError(f"{who} gave no document at all for question {empty[0]}: give at least one")
     there = [[k for k, i in enumerate(r) if int(i) >= 0] for r in rows]
     docs, ids, passages = np.zeros((len(rows), K, D), np.float32), np.full((len(rows), K), -1), []
     for b, ks in enumerate(there):
@@ -700,10 +712,10 @@ def _words_of(self:RagRetriever, ids, questions, weight):
 
 # %% ../../nbs/core/06_retriever.ipynb #cell-65
 @patch
-def _found_published(self:RagRetriever, vectors, n_docs, questions, weight):
-    "What the overrides find for questions (B, D), as `Hits`."
+def _found_published(self:RagRetriever, vectors, n_docs, questions, weight, where=None):
+    "What the overrides find for questions (B, D), as `Hits`; a filter holds where they search by the library's own methods."
     h = _array(vectors)
-    with self.lent(inside=True, questions=questions, asked=len(h), lexical_weight=weight):
+    with self.lent(inside=True, questions=questions, asked=len(h), lexical_weight=weight, where=where):
         if "__call__" in self.overridden() and (questions is not None or (_LENT.get() or {}).get("input_ids") is not None): return self._called(vectors, h, n_docs, questions, weight)
         embeds, ids, docs = self.retrieve(h, n_docs)
     return self._as_hits(vectors, ids, embeds, lambda b, k: _Document(_by_row(docs[b], k) or {}, int(ids[b][k])), n_docs, questions, weight)

@@ -161,7 +161,10 @@ Parameters:
         """Whether one of its own methods is asking, so that an override that calls `self.search` gets the plain search."""
         ...
 
-    def search(self, vectors, n_docs: int | None=None, questions: list | None=None, lexical_weight: float | None=None) -> Hits:
+    def search(
+        self, vectors, n_docs: int | None=None, questions: list | None=None, lexical_weight: float | None=None, where=None,
+        min_score: float | None=None
+    ) -> Hits:
         """The K passages closest to each question vector, best first; by vectors and words where there are questions and a weight.
 
 Parameters:
@@ -169,11 +172,13 @@ Parameters:
     n_docs: K; the configuration's where None
     questions: B strings as written, where words are to be counted as well
     lexical_weight: how much they count; the configuration's where None
+    where: only passages that fit: {"year": 2024, "team": ["a", "b"]}, or a function of a passage's fields (see `store.filters`)
+    min_score: only passages with this score at least: inner product, and what words add to it
 
-Returns: (B, K), with passages and vectors"""
+Returns: (B, K), with passages and vectors; places for which nothing is left are masked"""
         ...
 
-    def rows(self, vectors, n_docs: int, questions: list | None=None, lexical_weight: float=0.0) -> Hits:
+    def rows(self, vectors, n_docs: int, questions: list | None=None, lexical_weight: float=0.0, exclude=None) -> Hits:
         """The search itself.
 
 Parameters:
@@ -181,19 +186,22 @@ Parameters:
     n_docs: K
     questions: B strings, for counting words
     lexical_weight: how much they count
+    exclude: (N,) bool, the rows that must not be found; the deleted ones where None
 
 Returns: (B, K), with vectors and without passages"""
         ...
 
-    def find(self, questions: str | list, n_docs: int | None=None) -> Hits:
+    def find(self, questions: str | list, n_docs: int | None=None, where=None, min_score: float | None=None) -> Hits:
         """Search by text, with the retriever's own encoder (of a pair such as DPR, use the model: its question encoder is another one).
 
 Parameters:
     questions: one question or a list
-    n_docs: K"""
+    n_docs: K
+    where: as for `search`
+    min_score: as for `search`"""
         ...
 
-    def _by_batch(self, vectors, n_docs, questions, weight):
+    def _by_batch(self, vectors, n_docs, questions, weight, exclude=None):
         """The search: whole, or in pieces of `retrieval_batch_size` where a model of the published kind asks."""
         ...
 
@@ -214,7 +222,7 @@ Parameters:
 Returns: (B, K) in the order of `ids`, with vectors"""
         ...
 
-    def _hybrid(self, vectors, n_docs, questions, weight):
+    def _hybrid(self, vectors, n_docs, questions, weight, exclude=None):
         """The K passages with the highest sum of inner product and weighted BM25, by Fagin's threshold algorithm; without passages."""
         ...
 
@@ -340,8 +348,8 @@ Parameters:
         """What shared words add to the scores of these rows, or None."""
         ...
 
-    def _found_published(self, vectors, n_docs, questions, weight):
-        """What the overrides find for questions (B, D), as `Hits`."""
+    def _found_published(self, vectors, n_docs, questions, weight, where=None):
+        """What the overrides find for questions (B, D), as `Hits`; a filter holds where they search by the library's own methods."""
         ...
 
     def _called(self, vectors, h, n_docs, questions, weight):

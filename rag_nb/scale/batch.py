@@ -21,6 +21,7 @@ from ..core.retriever import check_count, check_question
 from ..core.answer import Rag
 from ..show.html import _json as _valid, answer_json, json_text
 from ..store.readers import READERS, ending, open_bytes, read_table
+from ..store.filters import as_where
 from ..store.questions import _FILES, known_question, question_form, question_id
 from ..core.evaluate import _size_of_batch
 
@@ -290,6 +291,8 @@ def ask_file(rag:Rag,
     batch_size:int|None=None, # questions at a time; by the device, or as it was, where None
     progress:bool=True, # show a progress bar
     engine:str="auto", # as for `ask`
+    where=None, # as for `ask`
+    min_score:float|None=None, # as for `ask`
     **generation, # as for `ask`: `num_beams`, `max_new_tokens`, …
 )->dict: # how many `questions`, `answered`, `errors`, and of all these how many were there `before`
     "Answer a file of questions into a file, in bounded memory; a run that was stopped goes on where it stood."
@@ -297,9 +300,11 @@ def ask_file(rag:Rag,
     size = batch_size if batch_size is None else check_count("batch_size", batch_size)
     _check_places(questions, output)
     total, tally = count_questions(questions), dict(questions=0, answered=0, errors=0, before=0)
-    ask = lambda qs: rag._ask(qs, kind, n_docs, gc, None, decoding=decoding, engine=engine)
+    where = as_where(where, min_score)
+    if where is not None: where.mask(rag.retriever.passages)                  # what is wrong with it is said before anything is written
+    ask = lambda qs: rag._ask(qs, kind, n_docs, gc, None, decoding=decoding, engine=engine, where=where)
     with _open_out(output, overwrite) as out:
-        size = out.begin(_settings(rag, kind, n_docs, gc, decoding), size, _size_of_batch(rag, n_docs or rag.model.config.n_docs))
+        size = out.begin(_settings(rag, kind, n_docs, gc, decoding) | (dict(where=str(where)) if where is not None else {}), size, _size_of_batch(rag, n_docs or rag.model.config.n_docs))
         try: _run(out, _rows(questions), size, ask, tally, total, progress)
         except KeyboardInterrupt: raise KeyboardInterrupt(_stopped(tally, total, out.path)) from None
     return tally

@@ -170,7 +170,7 @@ def _line(row, given):
 
 def ask_file(
     rag: Rag, questions, output, overwrite: bool=False, kind: str | None=None, n_docs: int | None=None, decoding: str='thorough',
-    batch_size: int | None=None, progress: bool=True, engine: str='auto', **generation
+    batch_size: int | None=None, progress: bool=True, engine: str='auto', where=None, min_score: float | None=None, **generation
 ) -> dict:
     """Answer a file of questions into a file, in bounded memory; a run that was stopped goes on where it stood.
 
@@ -184,6 +184,8 @@ Parameters:
     batch_size: questions at a time; by the device, or as it was, where None
     progress: show a progress bar
     engine: as for `ask`
+    where: as for `ask`
+    min_score: as for `ask`
     generation: as for `ask`: `num_beams`, `max_new_tokens`, …
 
 Returns: how many `questions`, `answered`, `errors`, and of all these how many were there `before`"""

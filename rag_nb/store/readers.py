@@ -291,7 +291,8 @@ def _is_vector(type):
 
 def read_parquet(path, form):
     file, pa = _open_parquet(path), _arrow()[0]
-    flat = lambda f: not pa.types.is_nested(f.type) or f.name in ("metadata", "meta", *form.known)
+    plain = lambda t: not pa.types.is_nested(t) or (pa.types.is_list(t) or pa.types.is_large_list(t)) and not pa.types.is_nested(t.value_type)
+    flat = lambda f: plain(f.type) or f.name in ("metadata", "meta", *form.known)
     wanted = lambda f: flat(f) if form.reads is None else form.columns.get(f.name, f.name) in form.reads
     names = [f.name for f in file.schema_arrow if not _is_vector(f.type) and wanted(f)]
     if form.find(names) is None: names = file.schema_arrow.names
@@ -673,6 +674,16 @@ def _metas(doc, spans):
     return out
 
 def _plain_fields(fields):
-    "Texts, finite numbers, truth values and dates (as ISO texts); lists, bytes and the like are left out."
-    plain = {str(k): v.isoformat() if hasattr(v, "isoformat") and not missing(v) else v.item() if isinstance(v, np.generic) else v for k, v in fields.items()}
-    return {k: v for k, v in plain.items() if isinstance(v, (str, int, float)) and v == v and abs(v if not isinstance(v, str) else 0) != float("inf")}
+    "Texts, finite numbers, truth values, dates (as ISO texts) and short lists of these; vectors, bytes and the like are left out."
+    plain = {str(k): _plain_list(v) if isinstance(v, (list, tuple, set, frozenset, np.ndarray)) else _plain_value(v) for k, v in fields.items()}
+    return {k: v for k, v in plain.items() if v is not None}
+
+def _plain_value(v):
+    v = v.isoformat() if hasattr(v, "isoformat") and not missing(v) else v.item() if isinstance(v, np.generic) else v
+    return v if isinstance(v, (str, int, float)) and v == v and abs(v if not isinstance(v, str) else 0) != float("inf") else None
+
+def _plain_list(values, most=256):
+    "The items of a list of tags, names or years; None for a list of other things, of nothing, or of floats, which is a vector."
+    values = sorted(values, key=str) if isinstance(values, (set, frozenset)) else list(values)
+    kept = [_plain_value(v) for v in values if not missing(v)] if len(values) <= most else []
+    return None if not kept or None in kept or all(isinstance(v, float) for v in kept) else kept
