@@ -34,6 +34,7 @@ _PUBLIC = {
     "store.legacy": "CanonicalHFIndex CustomHFIndex LegacyIndex adapt_index",
     "store.readers": "read_documents",
     "store.filters": "",
+    "store.sync": "",
     "fast.decoder": "",
     "fast.scan": "",
     "fast.cuda_graphs": "",

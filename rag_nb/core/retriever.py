@@ -87,6 +87,7 @@ class RagRetriever:
         "Open the index, where it is not open yet."
         if hasattr(self.index, "init_index") and not self.index.is_initialized(): self.index.init_index()
 
+    reading = property(lambda self: getattr(self.passages, "reading", None))   # how the documents were read: `n_words`, `overlap`, `columns`, `folder`; None: not known
     n_docs = property(lambda self: self.config.n_docs, lambda self, n: setattr(self.config, "n_docs", n))
     batch_size = property(lambda self: self.config.retrieval_batch_size, lambda self, n: setattr(self.config, "retrieval_batch_size", n))
 
@@ -157,13 +158,15 @@ def from_documents(cls:RagRetriever,
     errors:str="raise", # or "skip": leave out documents that cannot be read, and list them in `retriever.skipped`
     **index_params, # for the index, such as `nprobe`
 ):
-    "Read, split, embed and index documents."
+    "Read, split, embed and index documents; where `path` has an index of these documents by this encoder, it is opened."
+    from rag_nb.store.sync import reopened
     encoder = encoder_of(question_encoder)
     kind, dtype, index_params = _asked(index_kind, dtype, index_params, encoder.dim, cls.from_documents)
     passages = docs if isinstance(docs, Passages) else Passages.from_documents(docs, n_words=n_words, overlap=overlap, columns=columns, errors=errors)
-    _warn_cut(encoder, passages)
+    there = None if path is None or overwrite else reopened(path, passages, encoder_record(encoder), kind, dtype, index_params)
+    if there is None: _warn_cut(encoder, passages)
     if path is not None:
-        folder = build_folder(path, passages, lambda rows: encoder.encode(rows, "passage"), encoder_record(encoder), index_kind=kind, dtype=dtype,
+        folder = there or build_folder(path, passages, lambda rows: encoder.encode(rows, "passage"), encoder_record(encoder), index_kind=kind, dtype=dtype,
                               progress=progress, overwrite=overwrite, **index_params)
         made = cls._over(folder, config or _config_in(path, folder), encoder, device)
         made.skipped = passages.skipped
@@ -988,20 +991,33 @@ def add(self:RagRetriever,
     progress:bool=True, # show a progress bar
     columns:dict|None=None, # renames columns of the documents, as in {"contents": "text"}
     errors:str="raise", # or "skip": leave out documents that cannot be read, and list them in `skipped`
+    replace:bool=False, # put them in the place of documents with the same ids
 ):
-    "Embed and append documents; an id that is there already is refused."
+    "Embed and append documents; an id that is there already is refused, or replaced. A file keeps the id that it has in the folder of the index's documents."
+    from rag_nb.store.sync import base_of
     self._refresh()
     numbers = [int(i) for i in self.passages.column("document") if str(i).isdecimal()]
-    new = docs if isinstance(docs, Passages) else Passages.from_documents(docs, n_words=n_words, overlap=overlap, first_id=max(numbers, default=-1) + 1, columns=columns, errors=errors)
+    base = None if isinstance(docs, Passages) else base_of(docs, self.reading, self.passages.column("document"))
+    new = docs if isinstance(docs, Passages) else Passages.from_documents(docs, n_words=n_words, overlap=overlap, first_id=max(numbers, default=-1) + 1, columns=columns, errors=errors, base=base)
     self.skipped += new.skipped
     known = set(new.column("document")) & self._documents()
-    if known: raise ValueError(f"document id {sorted(known)[0]!r} is in the index already: delete it first, or give the new one another id")
+    if known and not replace: raise ValueError(f"document id {sorted(known)[0]!r} is in the index already: replace=True replaces it; or delete it first, or give the new one another id")
     _warn_cut(self._maker(), new)
     vectors = self._maker().encode([new[i] for i in range(len(new))], "passage", progress=progress)
-    if self.folder is not None: self._open(self.folder.append(new, vectors, unique=True), self.device); return
-    self.index.add(vectors)
-    self.passages = Passages.concat([self.passages, new])
-    if self.deleted is not None: self.deleted = np.concatenate([self.deleted, np.zeros(len(new), bool)])
+    if self.folder is not None and not known: self._open(self.folder.append(new, vectors, unique=True), self.device); return
+    self._exchange(self.passages.rows_of(known), new, vectors)
+
+@patch
+def _exchange(self:RagRetriever, rows, new, vectors, reading=None, said=None):
+    "Delete rows and add passages with their vectors, in one change; in memory what may fail comes first."
+    if self.folder is not None: self._open(self.folder.exchange(rows, new, vectors, **(said or {})), self.device); return
+    if len(new): self.index.add(vectors)
+    passages = Passages.concat([self.passages, new]) if len(new) else self.passages
+    gone = np.zeros(len(passages), bool)
+    if self.deleted is not None: gone[:len(self.deleted)] = self.deleted
+    gone[rows] = True
+    passages.reading = reading or self.reading
+    self.passages, self.deleted = passages, gone if gone.any() else None
 
 @patch
 def _refresh(self:RagRetriever):
@@ -1044,6 +1060,20 @@ def _ids(ids):
     if wrong != "": raise TypeError(f"documents are deleted by their ids, which are strings; this is a {type(wrong).__name__}")
     return [str(i) for i in ids]
 
+# %% ../../nbs/core/06_retriever.ipynb #a6889e78
+@patch
+def sync(self:RagRetriever,
+    documents, # a folder, or whatever `from_documents` takes: what the index shall hold
+    n_words:int|None=None, # words a passage; as the index was built where None
+    overlap:int|None=None, # words that neighbouring passages share; likewise
+    columns:dict|None=None, # renames columns of the documents; likewise
+    errors:str="raise", # or "skip": leave out documents that cannot be read, and list them in `skipped`
+    progress:bool=True, # show progress bars
+) -> dict: # how many documents were `kept`, `changed`, `added`, `deleted`, `skipped`, and how many passages were `embedded`
+    "Make the index hold just these documents, and embed only what is new; documents from elsewhere go."
+    from rag_nb.store.sync import sync
+    return sync(self, documents, n_words, overlap, columns, errors, progress)
+
 # %% ../../nbs/core/06_retriever.ipynb #cell-95
 @patch
 def compact(self:RagRetriever):
@@ -1053,7 +1083,8 @@ def compact(self:RagRetriever):
     keep = np.flatnonzero(~self.deleted)
     if not len(keep): raise ValueError("every document is deleted: an index cannot be empty; add some first, then compact")
     self.index = make_index(self.index.kind, self.index.vectors(torch.from_numpy(keep)), **self.index.params)
-    self.passages, self.deleted = self.passages.select(keep), None
+    kept = self.passages.select(keep)
+    kept.reading, self.passages, self.deleted = self.reading, kept, None
 
 # %% ../../nbs/core/06_retriever.ipynb #cell-97
 @patch

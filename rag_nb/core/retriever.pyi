@@ -84,6 +84,11 @@ class RagRetriever:
         ...
 
     @property
+    def reading(self):
+        """how the documents were read: `n_words`, `overlap`, `columns`, `folder`; None: not known"""
+        ...
+
+    @property
     def n_docs(self):
         """"""
         ...
@@ -107,7 +112,7 @@ class RagRetriever:
         overlap: int=0, progress: bool=True, config: RagConfig | None=None, dtype: str='float32', overwrite: bool=False,
         device: str='cpu', columns: dict | None=None, errors: str='raise', **index_params
     ) -> RagRetriever:
-        """Read, split, embed and index documents.
+        """Read, split, embed and index documents; where `path` has an index of these documents by this encoder, it is opened.
 
 Parameters:
     docs: list of dicts or strings, datasets.Dataset, a table, a file or folder of any kind that `read_documents` knows, or a list of files
@@ -423,8 +428,11 @@ Parameters:
         """The retriever of a checkpoint: its configuration with `kwargs` put in, its tokenizers, and the index that it names."""
         ...
 
-    def add(self, docs, n_words: int=100, overlap: int=0, progress: bool=True, columns: dict | None=None, errors: str='raise'):
-        """Embed and append documents; an id that is there already is refused.
+    def add(
+        self, docs, n_words: int=100, overlap: int=0, progress: bool=True, columns: dict | None=None, errors: str='raise',
+        replace: bool=False
+    ):
+        """Embed and append documents; an id that is there already is refused, or replaced. A file keeps the id that it has in the folder of the index's documents.
 
 Parameters:
     docs: whatever `from_documents` takes
@@ -432,7 +440,12 @@ Parameters:
     overlap: words that neighbouring passages share
     progress: show a progress bar
     columns: renames columns of the documents, as in {"contents": "text"}
-    errors: or "skip": leave out documents that cannot be read, and list them in `skipped`"""
+    errors: or "skip": leave out documents that cannot be read, and list them in `skipped`
+    replace: put them in the place of documents with the same ids"""
+        ...
+
+    def _exchange(self, rows, new, vectors, reading=None, said=None):
+        """Delete rows and add passages with their vectors, in one change; in memory what may fail comes first."""
         ...
 
     def _refresh(self):
@@ -452,6 +465,23 @@ Parameters:
 
 Parameters:
     ids: document ids"""
+        ...
+
+    def sync(
+        self, documents, n_words: int | None=None, overlap: int | None=None, columns: dict | None=None, errors: str='raise',
+        progress: bool=True
+    ) -> dict:
+        """Make the index hold just these documents, and embed only what is new; documents from elsewhere go.
+
+Parameters:
+    documents: a folder, or whatever `from_documents` takes: what the index shall hold
+    n_words: words a passage; as the index was built where None
+    overlap: words that neighbouring passages share; likewise
+    columns: renames columns of the documents; likewise
+    errors: or "skip": leave out documents that cannot be read, and list them in `skipped`
+    progress: show progress bars
+
+Returns: how many documents were `kept`, `changed`, `added`, `deleted`, `skipped`, and how many passages were `embedded`"""
         ...
 
     def compact(self):

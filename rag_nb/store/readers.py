@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SECTIONS', 'RECORDS', 'TEXTS', 'READERS', 'missing', 'plain_text', 'Form', 'OtherForm', 'document_form', 'as_record',
            'most_bytes', 'too_large', 'open_bytes', 'open_text', 'ending', 'TableRow', 'read_table', 'read_parquet',
-           'first_heading', 'read_file', 'left_out_line', 'listed_files', 'rows_of_table', 'Documents',
+           'first_heading', 'read_file', 'left_out_line', 'listed_files', 'rows_of_table', 'folder_of', 'Documents',
            'read_documents', 'can_iterate', 'passages_of']
 
 # %% ../../nbs/store/01_readers.ipynb #cell-02
@@ -560,13 +560,18 @@ def rows_of_table(source):
     if hasattr(source, "iter_rows") and hasattr(source, "to_dicts"): return source.iter_rows(named=True)
     return source.to_pylist() if hasattr(source, "to_pylist") else source
 
-def _several_files(paths, form, left_out):
-    "The records of files and folders in a list."
+def folder_of(source):
+    "The folder to which the ids of files are relative; None where the source is no file."
+    paths = [source] if isinstance(source, os.PathLike) or isinstance(source, str) and os.path.exists(source) else source
+    if not isinstance(paths, (list, tuple)) or not paths or not all(isinstance(p, os.PathLike) or _is_file_name(p) or paths == [source] for p in paths): return None
+    return os.path.commonpath([p if os.path.isdir(p) else os.path.dirname(p) for p in map(os.path.abspath, paths)])
+
+def _several_files(paths, form, left_out, base=None):
+    "The records of files and folders in a list, under ids relative to `base`, or to the folder that they have in common."
     gone = next((p for p in paths if not p.exists()), None)
     if gone is not None: raise FileNotFoundError(f"no file or folder {str(gone)[:200]!r}")
-    if len(paths) == 1 and not paths[0].is_dir(): return read_file(paths[0], form)
-    paths = [Path(os.path.abspath(p)) for p in paths]
-    base = os.path.commonpath([p if p.is_dir() else p.parent for p in paths])
+    if base is None and len(paths) == 1 and not paths[0].is_dir(): return read_file(paths[0], form)
+    paths, base = [Path(os.path.abspath(p)) for p in paths], base or folder_of(paths)
     return _read_files((f for p in paths for f in (_files_in(p) if p.is_dir() else [p])), base, form, left_out)
 
 # %% ../../nbs/store/01_readers.ipynb #cell-64
@@ -614,6 +619,7 @@ def read_documents(
     first_id:int=0,     # Documents without an id get their number, counted from here
     columns:dict|None=None,  # Renames columns, as in {"contents": "text"}
     errors:str="raise", # Or "skip": leave out what cannot be read, and list it in `skipped`
+    base=None,          # The folder to which the ids of files are relative; None: the one that was given
 )->Documents:           # of dicts with `id`, `title`, `text` and whatever else the document had
     "Documents one by one, each checked; ValueError names the first that has no text, an id for the second time, or cannot be read."
     form, left_out = document_form(columns), []
@@ -621,10 +627,10 @@ def read_documents(
     if isinstance(source, (str, os.PathLike)):
         path = Path(source)
         if not path.exists(): raise FileNotFoundError(f"no file or folder {str(source)[:200]!r}; a text itself goes into a list: [text]")
-        pairs = _read_files(_files_in(path), path, form, left_out) if path.is_dir() else read_file(path, form)
+        pairs = _read_files(_files_in(path), path, form, left_out) if path.is_dir() and base is None else _several_files([path], form, left_out, base)
         return Documents(pairs, form, str(path), first_id, errors, left_out)
     if isinstance(source, Mapping): raise TypeError("one dict is not a list of documents: give [document], or one split of a DatasetDict")
-    return Documents(_of_list(rows_of_table(source), form, left_out), form, "the source", first_id, errors, left_out)
+    return Documents(_of_list(rows_of_table(source), form, left_out, base), form, "the source", first_id, errors, left_out)
 
 # %% ../../nbs/store/01_readers.ipynb #cell-67
 def can_iterate(source):
@@ -633,7 +639,7 @@ def can_iterate(source):
     except TypeError: return False
     return True
 
-def _of_list(source, form, left_out):
+def _of_list(source, form, left_out, base=None):
     "Pairs of place and raw document from whatever can be iterated over."
     if not can_iterate(source): raise TypeError(f"documents come as a list, a dataset or a path, not as {type(source).__name__}")
     if hasattr(source, "__next__"):                                                     # Path.glob gives its paths one by one
@@ -641,7 +647,7 @@ def _of_list(source, form, left_out):
         source = chain([first], source) if first is not None else ()
         if isinstance(first, os.PathLike): source = list(source)
     paths = listed_files(source)
-    return ((f"document {i}", d) for i, d in enumerate(source)) if paths is None else _several_files(paths, form, left_out)
+    return ((f"document {i}", d) for i, d in enumerate(source)) if paths is None else _several_files(paths, form, left_out, base)
 
 # %% ../../nbs/store/01_readers.ipynb #cell-73
 def passages_of(
@@ -651,16 +657,18 @@ def passages_of(
     first_id:int=0,   # Documents without an id get their number, counted from here
     columns:dict|None=None,  # As for `read_documents`
     errors:str="raise",      # As for `read_documents`; what was skipped is listed in `skipped`
+    base=None,               # As for `read_documents`
 )->Passages:
     "Passages of the documents, in order, with their titles, places and other fields."
-    rows, docs = {c: [] for c in COLUMNS}, read_documents(docs, first_id, columns, errors)
+    reading = dict(n_words=n_words, overlap=overlap, columns=columns, folder=base or folder_of(docs))
+    rows, docs = {c: [] for c in COLUMNS}, read_documents(docs, first_id, columns, errors, base)
     for d in tqdm(docs, desc="splitting", unit=" documents", delay=2, leave=False):
         spans = [(0, len(d["text"]))] if n_words is None else split_passages(d["text"], n_words, overlap)
         for i, ((s, e), meta) in enumerate(zip(spans, _metas(d, spans))):
             name = d["id"] if n_words is None else f"{d['id']}#{i}"
             for c, v in zip(COLUMNS, (name, d["title"], d["text"][s:e], d["id"], s, e, meta)): rows[c].append(v)
     passages = Passages(rows)
-    passages.skipped = docs.skipped
+    passages.skipped, passages.reading = docs.skipped, reading
     return passages
 
 # %% ../../nbs/store/01_readers.ipynb #cell-74
