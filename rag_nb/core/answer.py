@@ -6,7 +6,7 @@
 __all__ = ['Citation', 'Answer', 'Rag', 'evaluating', 'token_texts', 'Stream']
 
 # %% ../../nbs/core/10_answer.ipynb #cell-02
-import copy, os, warnings
+import copy, json, os, warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
@@ -20,10 +20,10 @@ from transformers import AutoConfig, AutoTokenizer, GenerationConfig, PreTrained
 from .config import RagConfig, unknown_argument
 from .passages import Hits
 from .encoder import TextEncoder, check_place
-from ..store.folder import of_one_save, staging
+from ..store.folder import MANIFEST, of_one_save, staging
 from ..hf.tokenizer import RagTokenizer, HOLE, PLAIN_TEMPLATE, chat_template_of, context_template
 from ..store.hub import HubFiles, announce, open_hub_index
-from .retriever import RagRetriever, as_retriever, check_count, check_question, config_for, encoder_of, question_list
+from .retriever import RagRetriever, as_retriever, check_count, check_name, check_question, config_for, encoder_of, nothing_there, question_list
 from .marginal import doc_log_prior
 from .prefill import check_generator
 from .model import RagTokenForGeneration, RagSequenceForGeneration, generator_class, usable_attention, _remove_parts, _WHERE, _HOW
@@ -215,6 +215,36 @@ def evaluating(
     finally:
         for m in training: m.training = True
 
+# %% ../../nbs/core/10_answer.ipynb #afa85d86
+@patch
+def __len__(self:Rag): return len(self.retriever)
+
+@patch
+def __bool__(self:Rag): return True
+
+@patch
+def add(self:Rag,
+    docs, # as for `RagRetriever.add`
+    **kwargs, # likewise: `replace`, `n_words`, `overlap`, `columns`, `errors`, `progress`
+):
+    "Embed and append documents; `replace=True` puts them in the place of those with the same ids."
+    self.retriever.add(docs, **kwargs)
+
+@patch
+def delete(self:Rag,
+    ids:str|list, # document ids
+):
+    "Take documents out of the index, with all their passages."
+    self.retriever.delete(ids)
+
+@patch
+def sync(self:Rag,
+    documents, # a folder, or whatever `from_documents` takes: what the index shall hold
+    **kwargs, # as for `RagRetriever.sync`: `n_words`, `overlap`, `columns`, `errors`, `progress`
+) -> dict: # how many documents were `kept`, `changed`, `added`, `deleted`, `skipped`, and how many passages were `embedded`
+    "Make the index hold just these documents, and embed only what is new."
+    return self.retriever.sync(documents, **kwargs)
+
 # %% ../../nbs/core/10_answer.ipynb #cell-21
 _LOADING = {*_WHERE, *_HOW, "adapter"} - {"generation_config"}
 _SOURCE = {*_WHERE, "gguf_file"}  # what finds the files: for configuration and tokenizer, too
@@ -305,7 +335,7 @@ def from_parts(cls:Rag,
     encoder, # turns questions into vectors: a `TextEncoder`, its name or folder
     generator=None, # model with tokenizer (a pair), name, folder, or None for the embedded one
     generator_tokenizer=None, # where `generator` is a model alone
-    kind:str="token", # which head answers by default
+    kind:str|None=None, # which head answers by default: "token" or "sequence"; where None the one that the generator was trained for, or "token"
     **config, # fields of `RagConfig`: n_docs, context_template, score_scale, …; and how a generator is loaded by name: dtype, device_map, …
 ):
     "Put a `Rag` together from parts."
@@ -313,7 +343,9 @@ def from_parts(cls:Rag,
     loading, config = _take_loading(config)
     encoder, (model, tokenizer) = encoder_of(encoder), _generator(generator, generator_tokenizer, **loading)
     check_generator(model)
-    prompt = {**_prompt(model, tokenizer, config.get("context_template")), **getattr(model, "rag_config", {}), **config}
+    own = dict(getattr(model, "rag_config", {}))
+    kind, _ = kind or own.get("kind", "token"), own.pop("kind", None)
+    prompt = {**_prompt(model, tokenizer, config.get("context_template")), **own, **config}
     cfg = config_for(encoder, **{"max_combined_length": 512, "generator": model.config.to_dict(), **prompt})
     head = _HEADS[kind](cfg, encoder.model, model)
     return cls(head, RagTokenizer(encoder.tokenizer, tokenizer, head.config), retriever)
@@ -331,20 +363,23 @@ def from_documents(cls:Rag,
     progress:bool=True, # show progress bars
     columns:dict|None=None, # renames columns of the documents, as in {"contents": "text"}
     errors:str="raise", # or "skip": leave out documents that cannot be read, and list them in `rag.retriever.skipped`
+    overwrite:bool=False, # replace an index that is in the folder and is another one
     **kwargs, # for `from_parts`
 ):
-    "Index documents and put a `Rag` over them."
-    _check_fields("from_documents()", kwargs.get("kind", "token"), {k: v for k, v in kwargs.items() if k != "kind"})
+    "Index documents and put a `Rag` over them; with `path=`, `Rag.from_pretrained(path)` opens it tomorrow, and the same call opens it again."
+    _check_fields("from_documents()", kwargs.get("kind"), {k: v for k, v in kwargs.items() if k != "kind"})
     loading, kwargs = _take_loading(kwargs)
     encoder, pair = encoder_of(question_encoder), _generator(generator, generator_tokenizer, **loading)
     check_generator(pair[0])                                                                    # before an hour of embedding
     retriever = RagRetriever.from_documents(docs, encoder, path=path, index_kind=index_kind, n_words=n_words, overlap=overlap, progress=progress,
-                                            columns=columns, errors=errors)
-    return cls.from_parts(retriever, encoder, pair, **kwargs)
+                                            columns=columns, errors=errors, overwrite=overwrite)
+    rag = cls.from_parts(retriever, encoder, pair, **kwargs)
+    if path is not None: rag._note_beside(path, generator)
+    return rag
 
 def _check_fields(where, kind, given):
     "Is `kind` one of the heads, and is everything else that was given a field of `RagConfig`?"
-    if kind not in _HEADS: raise ValueError(f"kind is 'token' or 'sequence', not {kind!r}")
+    if kind is not None and kind not in _HEADS: raise ValueError(f"kind is 'token' or 'sequence', not {kind!r}")
     known = {*vars(RagConfig()), *_LOADING, *signature(Rag.from_parts).parameters, *signature(Rag.from_documents).parameters} - {"config", "kwargs"}
     unknown = [k for k in given if k not in known]
     if unknown: raise unknown_argument(where, unknown, known)
@@ -707,6 +742,50 @@ def without(self:Answer,
     after.previous = self
     return after
 
+# %% ../../nbs/core/10_answer.ipynb #5387c87d
+_NOTE = "rag.json"
+_NOTED = ("n_docs", "score_scale", "lexical_weight", "context_template", "answer_prefix", "prefix", "title_sep", "doc_sep", "max_combined_length")
+
+@patch
+def _note_beside(self:Rag, path, generator):
+    "Write beside an index which generator reads it, and how."
+    model, path = self.model.generator, Path(path)
+    named = next((str(g) for g in (generator, getattr(model.config, "_name_or_path", "")) if isinstance(g, (str, os.PathLike)) and str(g)), False)
+    if hasattr(model, "rag_config") or hasattr(getattr(model, "base_model", None), "rag_config"): named = None     # the embedded one
+    elif named and Path(named).is_dir(): named = Path(os.path.relpath(named, os.path.realpath(path))).as_posix()
+    fields = {k: v for k in _NOTED if (v := getattr(self.model.config, k, None)) is not None}
+    note, beside = dict(generator=named, kind=self.model.kind, dtype=str(model.dtype).removeprefix("torch."), config=fields), path/f".{_NOTE}.{os.getpid()}"
+    beside.write_text(json.dumps(note, indent=1), encoding="utf-8")
+    os.replace(beside, path/_NOTE)
+
+def _note_of(path):
+    "What is noted beside an index; nothing where there is no note, or none that can be read."
+    try: note = json.loads((Path(path)/_NOTE).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError): return {}
+    if not isinstance(note, dict) or not isinstance(note.get("config"), dict): return {}
+    return {**note, "config": {k: v for k, v in note["config"].items() if k in _NOTED and isinstance(v, (str, int, float))}}
+
+# %% ../../nbs/core/10_answer.ipynb #66b6bf3e
+@patch
+def _save_index(self:Rag, path):
+    "The index folder alone, with the note."
+    if self.retriever.check_questions(self.encoder, self.model.config.passage_encoder) not in ("same", None):
+        warnings.warn("the model's question encoder is not the passages' encoder, and an index alone does not keep it: save_pretrained(path) without index_only writes all parts")
+    self.retriever.save_pretrained(path, overwrite=True)
+    self._note_beside(path, None)
+
+@patch(cls_method=True)
+def _over_index(cls:Rag, path, kwargs):
+    "A `Rag` over an index folder, by the generator that is noted there."
+    note, kwargs = _note_of(path), dict(kwargs)
+    generator = kwargs.pop("generator", note.get("generator"))
+    if generator is False: raise ValueError(f"{path} was made with a generator that has no name to load it by: pass generator=, a pair (model, tokenizer), a name or a folder")
+    if isinstance(generator, str) and (Path(path)/generator).is_dir(): generator = Path(path)/generator
+    retriever = RagRetriever.from_pretrained(path)
+    loads = {"dtype": note["dtype"]} if isinstance(note.get("dtype"), str) and note["dtype"] in ("float16", "bfloat16") and not {"dtype", "torch_dtype"} & {*kwargs} else {}
+    kind = note.get("kind") if note.get("kind") in _HEADS else None
+    return cls.from_parts(retriever, kwargs.pop("encoder", None) or retriever.encoder, generator, **{**note.get("config", {}), **loads, "kind": kind, **kwargs})
+
 # %% ../../nbs/core/10_answer.ipynb #cell-70
 @contextmanager
 def _merged(rag):
@@ -720,8 +799,10 @@ def _merged(rag):
 @patch
 def save_pretrained(self:Rag,
     path:str|os.PathLike, # a folder
+    index_only:bool=False, # write the index, and how it is asked: the generator is named, not written, and loaded again by its name
 ):
-    "Write model, tokenizers and index."
+    "Write model, tokenizers and index; or the index alone. `Rag.from_pretrained(path)` opens either."
+    if index_only: return self._save_index(path)
     path, index = Path(path), Path(path)/"index"
     if path.is_file(): raise ValueError(f"{path} is a file: a Rag is saved into a folder")
     with staging(path) as new:
@@ -738,14 +819,16 @@ def from_pretrained(cls:Rag,
     index=None, # an index folder, a published one as "wiki_dpr:compressed", or a `RagRetriever`; the checkpoint's own `index/` where None
     **kwargs, # for a checkpoint: `kind` of head, `dtype`, `device_map` …; for a plain generator: as for `from_parts`, and `encoder` where the index has none
 ):
-    "Open what `save_pretrained` wrote, a published checkpoint over an index, or a generator over an index."
+    "Open what `save_pretrained` wrote, a published checkpoint over an index, a generator over an index, or an index folder alone."
+    check_name(name, "Rag.from_pretrained")
     check_place(name, "checkpoint")
     return of_one_save(name, lambda: cls._opened(name, index, dict(kwargs)))
 
 @patch(cls_method=True)
 def _opened(cls:Rag, name, index, kwargs):
     own = Path(name)/"index"
-    if index is None and not own.exists(): raise ValueError(f"{name} has no index of its own: pass index=, a folder made by RagRetriever.from_documents or rag-nb index, or a published one such as 'wiki_dpr:compressed'")
+    if index is None and (Path(name)/MANIFEST).is_file(): return cls._over_index(name, kwargs)
+    if index is None and not own.exists(): raise ValueError(nothing_there(name) or f"{name} has no index of its own: pass index=, a folder made by RagRetriever.from_documents or rag-nb index, or a published one such as 'wiki_dpr:compressed'")
     made = _model_type(name, kwargs)
     if made == "rag": adapter = _for_checkpoint(kwargs)
     _say_size(name, kwargs.get("revision"))

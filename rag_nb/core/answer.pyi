@@ -185,8 +185,37 @@ Parameters:
 Returns: shares all weights with this one"""
         ...
 
+    def __len__(self): ...
+
+    def __bool__(self): ...
+
+    def add(self, docs, **kwargs):
+        """Embed and append documents; `replace=True` puts them in the place of those with the same ids.
+
+Parameters:
+    docs: as for `RagRetriever.add`
+    kwargs: likewise: `replace`, `n_words`, `overlap`, `columns`, `errors`, `progress`"""
+        ...
+
+    def delete(self, ids: str | list):
+        """Take documents out of the index, with all their passages.
+
+Parameters:
+    ids: document ids"""
+        ...
+
+    def sync(self, documents, **kwargs) -> dict:
+        """Make the index hold just these documents, and embed only what is new.
+
+Parameters:
+    documents: a folder, or whatever `from_documents` takes: what the index shall hold
+    kwargs: as for `RagRetriever.sync`: `n_words`, `overlap`, `columns`, `errors`, `progress`
+
+Returns: how many documents were `kept`, `changed`, `added`, `deleted`, `skipped`, and how many passages were `embedded`"""
+        ...
+
     @classmethod
-    def from_parts(cls, retriever: RagRetriever, encoder, generator=None, generator_tokenizer=None, kind: str='token', **config) -> Rag:
+    def from_parts(cls, retriever: RagRetriever, encoder, generator=None, generator_tokenizer=None, kind: str | None=None, **config) -> Rag:
         """Put a `Rag` together from parts.
 
 Parameters:
@@ -194,7 +223,7 @@ Parameters:
     encoder: turns questions into vectors: a `TextEncoder`, its name or folder
     generator: model with tokenizer (a pair), name, folder, or None for the embedded one
     generator_tokenizer: where `generator` is a model alone
-    kind: which head answers by default
+    kind: which head answers by default: "token" or "sequence"; where None the one that the generator was trained for, or "token"
     config: fields of `RagConfig`: n_docs, context_template, score_scale, …; and how a generator is loaded by name: dtype, device_map, …"""
         ...
 
@@ -202,9 +231,9 @@ Parameters:
     def from_documents(
         cls, docs, generator=None, question_encoder=None, generator_tokenizer=None, path: str | os.PathLike | None=None,
         index_kind: str='exact', n_words: int=100, overlap: int=0, progress: bool=True, columns: dict | None=None, errors: str='raise',
-        **kwargs
+        overwrite: bool=False, **kwargs
     ) -> Rag:
-        """Index documents and put a `Rag` over them.
+        """Index documents and put a `Rag` over them; with `path=`, `Rag.from_pretrained(path)` opens it tomorrow, and the same call opens it again.
 
 Parameters:
     docs: whatever `RagRetriever.from_documents` takes
@@ -218,6 +247,7 @@ Parameters:
     progress: show progress bars
     columns: renames columns of the documents, as in {"contents": "text"}
     errors: or "skip": leave out documents that cannot be read, and list them in `rag.retriever.skipped`
+    overwrite: replace an index that is in the folder and is another one
     kwargs: for `from_parts`"""
         ...
 
@@ -336,16 +366,30 @@ Returns: an iterator over `Answer`s, in the order of the questions"""
         """Answers to a batch in which no document was found for some of the questions."""
         ...
 
-    def save_pretrained(self, path: str | os.PathLike):
-        """Write model, tokenizers and index.
+    def _note_beside(self, path, generator):
+        """Write beside an index which generator reads it, and how."""
+        ...
+
+    def _save_index(self, path):
+        """The index folder alone, with the note."""
+        ...
+
+    @classmethod
+    def _over_index(cls, path, kwargs):
+        """A `Rag` over an index folder, by the generator that is noted there."""
+        ...
+
+    def save_pretrained(self, path: str | os.PathLike, index_only: bool=False):
+        """Write model, tokenizers and index; or the index alone. `Rag.from_pretrained(path)` opens either.
 
 Parameters:
-    path: a folder"""
+    path: a folder
+    index_only: write the index, and how it is asked: the generator is named, not written, and loaded again by its name"""
         ...
 
     @classmethod
     def from_pretrained(cls, name: str | os.PathLike, index=None, **kwargs) -> Rag:
-        """Open what `save_pretrained` wrote, a published checkpoint over an index, or a generator over an index.
+        """Open what `save_pretrained` wrote, a published checkpoint over an index, a generator over an index, or an index folder alone.
 
 Parameters:
     name: folder or hub name of a RAG checkpoint, or of a generator
@@ -621,6 +665,14 @@ class Stream:
     def __iter__(self):
         """Decode, yielding what each token adds to the text."""
         ...
+
+_NOTE: str
+
+_NOTED: Any
+
+def _note_of(path):
+    """What is noted beside an index; nothing where there is no note, or none that can be read."""
+    ...
 
 @contextmanager
 def _merged(rag):

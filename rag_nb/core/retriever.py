@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['RagRetriever', 'index_named', 'encoder_of', 'encoder_record', 'config_for', 'cut_passages', 'check_count',
-           'question_list', 'check_question', 'CalledRetriever', 'as_retriever', 'AutoTokenizer']
+           'question_list', 'check_question', 'CalledRetriever', 'as_retriever', 'AutoTokenizer', 'check_name',
+           'nothing_there']
 
 # %% ../../nbs/core/06_retriever.ipynb #cell-02
 import copy, os, sys, warnings
@@ -22,7 +23,7 @@ from .passages import Passages, Hits, _LONE
 from .encoder import TextEncoder, _written, check_place
 from ..store.bm25 import LexicalIndex
 from .index import index_class, index_kinds, make_index
-from ..store.folder import IndexFolder, build_folder, read_manifest, same_encoder, of_one_save, staging
+from ..store.folder import MANIFEST, IndexFolder, build_folder, read_manifest, same_encoder, of_one_save, staging
 from ..store.hub import RowsIndex
 from ..store.legacy import CanonicalHFIndex, CustomHFIndex, LegacyIndex, adapt_index
 from ..hf.tokenizer import FOLDERS, RagTokenizer, _Layout, assemble_contexts, pad_id_of, pad_rows
@@ -893,6 +894,28 @@ def _save_folder(self:RagRetriever, new, path, overwrite):
     IndexFolder.create(new, self.passages, self.index.stored, self.made_by or dict(name=""), index_kind=self.index.kind, dtype="float16" if small else "float32", over=path,
                        overwrite=overwrite, keep=None if self.deleted is None else ~self.deleted, **self.index.params)
 
+# %% ../../nbs/core/06_retriever.ipynb #996d82f2
+def check_name(
+    name, # of a checkpoint or a folder
+    where:str, # who was asked
+):
+    "TypeError or ValueError for what can be neither."
+    if not isinstance(name, (str, os.PathLike)): raise TypeError(f"{where} takes the name or folder of a checkpoint or index, not a value of type {type(name).__name__}")
+    if not str(name).strip(): raise ValueError(f"{where} takes the name or folder of a checkpoint or index, and the name is empty")
+    if Path(name).is_file(): raise ValueError(f"{name} is a file, not the folder of a checkpoint or index: from_documents(...) makes an index of documents")
+
+def nothing_there(
+    name, # a folder or a name
+) -> str|None:
+    "What to say of a folder that is no checkpoint and no index, or of a name without a folder; None where it may be one."
+    from rag_nb.store.readers import _files_in, READERS, ending
+    path = Path(name)
+    if not path.exists(): return f"there is no folder {str(name)!r}, and a checkpoint of that name on the Hub would need an index beside it: pass index=, a folder that from_documents(..., path=) or rag-nb index made, or a published one such as 'wiki_dpr:compressed'"
+    if (path/"config.json").exists() or (path/"adapter_config.json").exists(): return None
+    if not any(path.iterdir()): return f"{path} is empty: from_documents(docs, path={str(name)!r}) makes an index there"
+    if any(ending(f) in READERS for f in _files_in(path)): return f"{path} is a folder of documents, not of an index: from_documents({str(name)!r}, path='my_index') makes one of them"
+    return f"{path} is neither an index folder, which has a {MANIFEST}, nor a checkpoint, which has a config.json"
+
 # %% ../../nbs/core/06_retriever.ipynb #cell-79
 @patch(cls_method=True)
 def from_pretrained(cls:RagRetriever,
@@ -907,6 +930,7 @@ def from_pretrained(cls:RagRetriever,
     "Open an index folder, or the index that a checkpoint names; nothing large is read before it is asked for."
     if isinstance(indexed_dataset, (TextEncoder, str, os.PathLike)): raise TypeError(f"indexed_dataset is a datasets.Dataset, not a {type(indexed_dataset).__name__}: an encoder is given as question_encoder=")
     _check_names(kwargs)
+    check_name(retriever_name_or_path, "RagRetriever.from_pretrained")
     check_place(retriever_name_or_path, "index folder")
     return of_one_save(retriever_name_or_path, lambda: cls._opened(retriever_name_or_path, indexed_dataset, config, question_encoder, verify, device, kwargs))
 

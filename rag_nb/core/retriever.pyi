@@ -15,7 +15,7 @@ from rag_nb.core.passages import Hits
 from rag_nb.core.passages import Passages
 from rag_nb.store.bm25 import LexicalIndex
 
-__all__ = ['RagRetriever', 'index_named', 'encoder_of', 'encoder_record', 'config_for', 'cut_passages', 'check_count', 'question_list', 'check_question', 'CalledRetriever', 'as_retriever', 'AutoTokenizer']
+__all__ = ['RagRetriever', 'index_named', 'encoder_of', 'encoder_record', 'config_for', 'cut_passages', 'check_count', 'question_list', 'check_question', 'CalledRetriever', 'as_retriever', 'AutoTokenizer', 'check_name', 'nothing_there']
 
 _LENT: Any
 
@@ -704,6 +704,21 @@ def _as_dataset(new, passages, index, deleted=None):
 
 def _flat_faiss(new, vectors):
     """Write vectors (N, D) into a folder as a flat FAISS index; its name."""
+    ...
+
+def check_name(name, where: str):
+    """TypeError or ValueError for what can be neither.
+
+Parameters:
+    name: of a checkpoint or a folder
+    where: who was asked"""
+    ...
+
+def nothing_there(name) -> str | None:
+    """What to say of a folder that is no checkpoint and no index, or of a name without a folder; None where it may be one.
+
+Parameters:
+    name: a folder or a name"""
     ...
 
 _ELSEWHERE: set
