@@ -42,6 +42,7 @@ _PUBLIC = {
     "fast.kernels": "",
     "scale.ray": "RayIndex build_folder_with_ray merge_hits",
     "scale.batch": "",
+    "show.excerpts": "",
     "show.html": "answer_html hits_html page_html answer_terminal answer_json json_text final_posterior posterior_label",
     "show.candidates": "Alternatives BeamNode BeamTrace",
     "show.plots": "plot_posterior plot_prior plot_entropy",

@@ -223,3 +223,44 @@ def test_a_filter_on_the_command_line():
     assert parse_where("year=2024,team=ops,sales") == {"year": ["2024"], "team": ["ops", "sales"]} and parse_where(["draft=", "year=2024"]) == {"draft": [None], "year": ["2024"]}
     for bad in ("2024", "=2024"):
         with pytest.raises(ValueError, match="write it as field=value"): parse_where(bad)
+
+
+def test_widgets_keep_to_the_filter(rag):
+    "Given in the call, or typed into a box; a filter that was given cannot be widened."
+    from rag_nb import AnswerExplorer, PassageBrowser
+    b = PassageBrowser(rag, Q, n_docs=4, where={"year": 2024})
+    assert {p["meta"]["year"] for p in b.hits.passages[0]} == {2024} and b.where_box.layout.display == "none"
+    b.where_box.value = "year=2023"
+    assert b.where == {"year": 2024}
+    b = PassageBrowser(rag.retriever, Q, n_docs=4)
+    b.where_box.value = "year=2023"
+    assert {p["meta"]["year"] for p in b.hits.passages[0]} == {2023} and b.error is None
+    b.where_box.value = "yaer=2023"
+    assert "which no passage has" in b.error
+    e = AnswerExplorer(rag, Q, where=lambda d: d["year"] == 2024)
+    assert years(e.answer) == {2024}
+    e = AnswerExplorer(rag, Q)
+    e.where_box.value = "year=2023"
+    assert "Press Ask" in e.status.value and years(e.ask().answer) == {2023}
+    e.where_box.value = "year=2023,id=none"
+    assert e.ask().error == "no document fits the filter: nothing is left to read"
+
+
+def test_a_pasted_passage_is_scored_as_the_index_would(rag):
+    "Words included: a passage of the index, pasted, has the score that it was found with."
+    from rag_nb import AnswerExplorer
+    before = rag.model.config.lexical_weight
+    rag.model.config.lexical_weight = .3
+    try:
+        e = AnswerExplorer(rag, Q, n_docs=3)
+        found = e.hits.passages[0][0]
+        plain = float(e.hits.scores[0, 0])
+        words = .3*float(rag.retriever.lexical.scores(Q)[int(e.hits.ids[0, 0])])
+        e.paste(found["text"], found["title"])
+        assert words > .1 and e.error is None and abs(float(e.hits.scores[0, 3]) - plain) < 1e-4
+    finally: rag.model.config.lexical_weight = before
+    lexical = rag.retriever.lexical
+    for i in range(len(rag)):
+        p = rag.retriever.passages[i]
+        assert abs(lexical.score_text("what bees make of tea and the first computer", f"{p['title']}\n{p['text']}") - lexical.scores("what bees make of tea and the first computer")[i]) < 1e-5
+    assert lexical.score_text("zebra", "a zebra") > lexical.score_text("tea", "a tea") > lexical.score_text("tea", "a boat") == 0

@@ -889,11 +889,12 @@ def evaluate(self:Rag,
     normalize:str="squad", # the form in which answers are compared: SQuAD's, or "unicode" for any language
     where=None, # as for `ask`
     min_score:float|None=None, # as for `ask`
+    columns:dict|None=None, # renames columns of the questions, as in {"frage": "question"}
     **generation, # for `ask`: `num_beams`, `max_new_tokens` …
 ): # an `Evaluation`
     "Ask every question, and measure answers, retrieval and posterior: see `core.evaluate`."
     from rag_nb.core.evaluate import evaluate
-    return evaluate(self, questions, n_docs, kind, compare, limit, batch_size, predictions, samples, seed, progress, normalize, where, min_score, **generation)
+    return evaluate(self, questions, n_docs, kind, compare, limit, batch_size, predictions, samples, seed, progress, normalize, where, min_score, columns, **generation)
 
 # %% ../../nbs/core/10_answer.ipynb #cell-76
 @patch
@@ -909,11 +910,12 @@ def ask_file(self:Rag,
     engine:str="auto", # as for `ask`
     where=None, # as for `ask`
     min_score:float|None=None, # as for `ask`
+    columns:dict|None=None, # renames columns of the questions, as in {"frage": "question"}
     **generation, # as for `ask`: `num_beams`, `max_new_tokens`, …
 ) -> dict: # how many `questions`, `answered`, `errors`, and of all these how many were there `before`
     "Answer a file of questions into a file, in bounded memory; a run that was stopped goes on where it stopped."
     from rag_nb.scale.batch import ask_file
-    return ask_file(self, questions, output, overwrite, kind, n_docs, decoding, batch_size, progress, engine, where, min_score, **generation)
+    return ask_file(self, questions, output, overwrite, kind, n_docs, decoding, batch_size, progress, engine, where, min_score, columns, **generation)
 
 # %% ../../nbs/core/10_answer.ipynb #cell-78
 @patch

@@ -403,7 +403,7 @@ Parameters:
     def evaluate(
         self, questions, n_docs: int | None=None, kind: str | None=None, compare: bool=True, limit: int | None=None,
         batch_size: int | None=None, predictions=None, samples: int=1000, seed: int=0, progress: bool=True, normalize: str='squad',
-        where=None, min_score: float | None=None, **generation
+        where=None, min_score: float | None=None, columns: dict | None=None, **generation
     ):
         """Ask every question, and measure answers, retrieval and posterior: see `core.evaluate`.
 
@@ -421,6 +421,7 @@ Parameters:
     normalize: the form in which answers are compared: SQuAD's, or "unicode" for any language
     where: as for `ask`
     min_score: as for `ask`
+    columns: renames columns of the questions, as in {"frage": "question"}
     generation: for `ask`: `num_beams`, `max_new_tokens` …
 
 Returns: an `Evaluation`"""
@@ -428,7 +429,8 @@ Returns: an `Evaluation`"""
 
     def ask_file(
         self, questions, output, overwrite: bool=False, kind: str | None=None, n_docs: int | None=None, decoding: str='thorough',
-        batch_size: int | None=None, progress: bool=True, engine: str='auto', where=None, min_score: float | None=None, **generation
+        batch_size: int | None=None, progress: bool=True, engine: str='auto', where=None, min_score: float | None=None,
+        columns: dict | None=None, **generation
     ) -> dict:
         """Answer a file of questions into a file, in bounded memory; a run that was stopped goes on where it stopped.
 
@@ -444,6 +446,7 @@ Parameters:
     engine: as for `ask`
     where: as for `ask`
     min_score: as for `ask`
+    columns: renames columns of the questions, as in {"frage": "question"}
     generation: as for `ask`: `num_beams`, `max_new_tokens`, …
 
 Returns: how many `questions`, `answered`, `errors`, and of all these how many were there `before`"""

@@ -317,10 +317,11 @@ def evaluate(
     normalize:str="squad",    # the form in which answers are compared: SQuAD's, or "unicode" for any language
     where=None,               # only passages that fit, as for `rag.ask`
     min_score:float|None=None, # only passages with this score at least
+    columns:dict|None=None,   # renames columns of the questions, as in {"frage": "question"}
     **generation,             # for `rag.ask`: `num_beams`, `max_new_tokens` …
 )->Evaluation:
     "Ask every question, and measure answers, retrieval and posterior; one search a question."
-    questions, ways = read_questions(questions, limit=limit), _ways(rag, kind, compare)
+    questions, ways = read_questions(questions, limit=limit, columns=columns), _ways(rag, kind, compare)
     from rag_nb.store.filters import as_where
     where = as_where(where, min_score)
     n_docs = min(rag.model.config.n_docs if n_docs is None else n_docs, _left_by(where, rag.retriever))

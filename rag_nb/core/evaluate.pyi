@@ -214,7 +214,7 @@ def _groups(rag, questions, depth, where=None):
 def evaluate(
     rag: Rag, questions, n_docs: int | None=None, kind: str | None=None, compare: bool=True, limit: int | None=None,
     batch_size: int | None=None, predictions=None, samples: int=1000, seed: int=0, progress: bool=True, normalize: str='squad',
-    where=None, min_score: float | None=None, **generation
+    where=None, min_score: float | None=None, columns: dict | None=None, **generation
 ) -> Evaluation:
     """Ask every question, and measure answers, retrieval and posterior; one search a question.
 
@@ -232,6 +232,7 @@ Parameters:
     normalize: the form in which answers are compared: SQuAD's, or "unicode" for any language
     where: only passages that fit, as for `rag.ask`
     min_score: only passages with this score at least
+    columns: renames columns of the questions, as in {"frage": "question"}
     generation: for `rag.ask`: `num_beams`, `max_new_tokens` …"""
     ...
 

@@ -237,22 +237,29 @@ def _check_swallowed(path, line, cells, header, delimiter):
         if cells[0].isdecimal() and any(l[0].isdecimal() for l in whole): warnings.warn(f"{said}; if it does, a quotation mark there has to be written twice")
 
 # %% ../../nbs/store/01_readers.ipynb #cell-32
-def _layout(path, f):
-    "Delimiter, quoting, header (None: in the file), and the file from its first line on."
-    delimiter = "\t" if ending(path).startswith(".tsv") else ","
-    first = f.readline()
+def _layout(path, f, form):
+    "Delimiter, quoting, header (None: in the file), and the file from its first line on, with that line's number."
+    usual = "\t" if ending(path).startswith(".tsv") else ","
+    first, at = f.readline(), 1
+    if (said := re.fullmatch(r"sep=(.)\r?\n?", first, re.I)): first, at, usual = f.readline(), 2, said[1]          # as Excel writes it
     number, tab, rest = first.partition("\t")
-    plain = delimiter == "\t" and tab and number.isdecimal() and "\t" not in rest
-    return delimiter, csv.QUOTE_NONE if plain else csv.QUOTE_MINIMAL, ["_id", "text"] if plain else None, chain([first] if first else [], f)
+    plain = usual == "\t" and tab and number.isdecimal() and "\t" not in rest
+    quoting, lines = csv.QUOTE_NONE if plain else csv.QUOTE_MINIMAL, chain([first] if first else [], f)
+    return usual if plain else _delimiter(first, usual, form), quoting, ["_id", "text"] if plain else None, lines, at
+
+def _delimiter(header, usual, form):
+    "What parts the fields: what is usual for the file, or what makes a header with the column that is looked for."
+    names = lambda d: next(csv.reader([header], delimiter=d), [])
+    return usual if header.count('"') % 2 else next((d for d in (usual, *",;\t|") if form.find(names(d)) is not None), usual)
 
 class TableRow(dict): "A row whose cells are all texts, lists and numbers included."
 
 def read_table(path, form, lenient=False):
     "Records of a CSV or TSV file; `lenient` lets bytes that are no text and fields too many stand in a row."
     with open_text(path, newline="", errors="surrogateescape" if lenient else "strict") as f:
-        delimiter, quoting, header, lines = _layout(path, f)
-        rows = _cells(lines, path, delimiter, 1, quoting)
-        header = header or _header(path, next(rows, (1, []))[1], form, delimiter)
+        delimiter, quoting, header, lines, first = _layout(path, f, form)
+        rows = _cells(lines, path, delimiter, first, quoting)
+        header = header or _header(path, next(rows, (first, []))[1], form)
         for line, cells in rows:
             if quoting == csv.QUOTE_MINIMAL: _check_swallowed(path, line, cells, header, delimiter)
             where = f"{path.name} line {line}"
@@ -261,14 +268,11 @@ def read_table(path, form, lenient=False):
             else: yield where, TableRow(zip(header, cells + [None]*(len(header) - len(cells))))
 
 # %% ../../nbs/store/01_readers.ipynb #cell-34
-def _header(path, names, form, delimiter):
+def _header(path, names, form):
     "The names of the columns."
     twice = [n for n, k in Counter(names).items() if k > 1 and n]
     if twice: raise ValueError(f"{path}: two columns of its header are called {twice[0]!r}; give each its own name")
-    try: form.check(names, path)
-    except OtherForm as e:
-        other = [d for d in ",;\t|" if d != delimiter and len(names) == 1 and form.find(names[0].split(d))]
-        raise OtherForm(f"{e}. Its fields seem to be parted by {other[0]!r}" + (": name it .tsv" if other[0] == "\t" else ": save it with commas")) if other else e from None
+    form.check(names, path)
     return names
 
 # %% ../../nbs/store/01_readers.ipynb #cell-37

@@ -145,8 +145,12 @@ def _check_swallowed(path, line, cells, header, delimiter):
     """Does a field look as if it held the rows that come after it?"""
     ...
 
-def _layout(path, f):
-    """Delimiter, quoting, header (None: in the file), and the file from its first line on."""
+def _layout(path, f, form):
+    """Delimiter, quoting, header (None: in the file), and the file from its first line on, with that line's number."""
+    ...
+
+def _delimiter(header, usual, form):
+    """What parts the fields: what is usual for the file, or what makes a header with the column that is looked for."""
     ...
 
 class TableRow(dict):
@@ -156,7 +160,7 @@ def read_table(path, form, lenient=False):
     """Records of a CSV or TSV file; `lenient` lets bytes that are no text and fields too many stand in a row."""
     ...
 
-def _header(path, names, form, delimiter):
+def _header(path, names, form):
     """The names of the columns."""
     ...
 
