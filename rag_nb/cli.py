@@ -180,6 +180,7 @@ def _open(index, model, encoder):
     "A `Rag` over the index folder `index`: a checkpoint, a generator by name, or the built-in one."
     from rag_nb.demo.defaults import Rag, RagRetriever
     if model is not None and encoder is None: return Rag.from_pretrained(model, index=index)
+    if model is None and encoder is None and os.path.exists(os.path.join(index, "rag.json")): return Rag.from_pretrained(index)
     retriever = RagRetriever.from_pretrained(index, question_encoder=encoder)
     return Rag.from_parts(retriever, retriever.encoder, model)
 

@@ -667,7 +667,7 @@ def _ask(self:Rag, questions, kind, n_docs, gc, hits, decoding="thorough", engin
     "Answers to one batch."
     with evaluating(self.model):
         hits, scores = self._found_for(questions, n_docs, hits, where)
-        if not bool(hits.mask.any(1).all()): return self._some_without(questions, kind, gc, hits, scores, where, decoding=decoding, engine=engine)
+        if hits.shape[1] and not bool(hits.mask.any(1).all()): return self._some_without(questions, kind, gc, hits, scores, where, decoding=decoding, engine=engine)
         hits, scores, contexts = self._read_for(questions, None, None, (hits, scores))
         out = run_to_end(decode_contexts(self.model, contexts, scores, gc, kind, decoding, hits, tokenizer=self.tokenizer.generator, engine=engine))
     return self._answers(questions, hits, out, kind, gc, decoding=decoding, engine=engine)
@@ -702,7 +702,7 @@ class Stream:
         "Decode, yielding what each token adds to the text."
         rag, shown, started, n = self.rag, _Shown(self.rag.tokenizer.generator, self.gc.eos_token_id, self.rag.model.config), False, 0
         with evaluating(rag.model): hits, scores = rag._found_for(self.questions, self.n_docs, self.hits, self.where)
-        if not bool(hits.mask.any()): self.answer, = rag._some_without(self.questions, "token", self.gc, hits, scores, self.where); return
+        if hits.shape[1] and not bool(hits.mask.any()): self.answer, = rag._some_without(self.questions, "token", self.gc, hits, scores, self.where); return
         with evaluating(rag.model): hits, scores, contexts = rag._read_for(self.questions, None, None, (hits, scores))
         steps = decode_contexts(rag.model, contexts, scores, self.gc, "token", hits=hits, tokenizer=rag.tokenizer.generator, engine=self.engine)
         while True:
