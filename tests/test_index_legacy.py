@@ -460,8 +460,10 @@ def test_a_users_index_is_used_as_it_is(base):
     more = index.search(vectors[:1], 9).with_passages(index.passages)
     assert more.mask.sum() == 7 and more.passages[0][8] is None and more.scores[0, 8] == -torch.inf
     assert len(index) == sys.maxsize and repr(index) == "AdaptedIndex(Mine)"
-    for bad, words in [(dict(exclude=torch.ones(7, dtype=torch.bool)), "cannot leave rows out")]:
-        with pytest.raises(ValueError, match=words): index.search(vectors[:1], 2, **bad)
+    out = torch.arange(7) != 3
+    assert index.search(vectors[:2], 2, exclude=out).ids.tolist() == [[3, -1]]*2 and not index.search(vectors[:1], 2, exclude=out | True).mask.any()
+    some = torch.arange(7) % 2 == 0
+    assert torch.equal(index.search(vectors[:3], 2, exclude=some).ids, ExactIndex(vectors).search(vectors[:3], 2, exclude=some).ids)
     with pytest.raises(ValueError, match="finite"): index.search(np.full((1, D), np.nan, np.float32), 2)
     with pytest.raises(ValueError, match="cannot be added to"): index.add(vectors)
 

@@ -157,8 +157,8 @@ def test_text_comes_back_verbatim(tmp_path_factory, docs, n):
 
 def test_meta_keeps_plain_fields():
     import datetime
-    doc = {"text": "a", "n": 3, "x": float("nan"), "day": datetime.date(2020, 1, 2), "np": np.float32(.5), "l": [1], "none": None, "ok": True}
-    assert Passages.from_documents([doc])[0]["meta"] == {"n": 3, "day": "2020-01-02", "np": .5, "ok": True}
+    doc = {"text": "a", "n": 3, "x": float("nan"), "day": datetime.date(2020, 1, 2), "np": np.float32(.5), "l": [1, "b", None], "v": [.1, .2], "long": [1]*300, "deep": [[1]], "none": None, "ok": True}
+    assert Passages.from_documents([doc])[0]["meta"] == {"n": 3, "day": "2020-01-02", "np": .5, "l": [1, "b"], "ok": True}
     assert Passages.from_documents(["a"])[0]["meta"] is None
 
 

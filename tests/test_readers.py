@@ -68,10 +68,27 @@ def test_rows_in_a_field_of_csv_are_warned_about(tmp_path):
     assert fields(tmp_path/"b.csv", "text") == [("a list:\nplums, pears\n",)]
 
 
-@pytest.mark.parametrize("body, says", [("id,text,text\n1,a,b\n", "two columns of its header are called 'text'"), ("id;text\n1;a\n", "parted by ';': save it with commas"), ("id\ttext\n1\ta\n", r"parted by '\\t': name it .tsv")])
+@pytest.mark.parametrize("body, says", [("id,text,text\n1,a,b\n", "two columns of its header are called 'text'"), ("id text\n1 a\n", "no column 'text'")])
 def test_headers_that_lose_a_column(tmp_path, body, says):
     (tmp_path/"a.csv").write_text(body)
     with pytest.raises(ValueError, match=says): list(read_documents(tmp_path/"a.csv"))
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.csv.gz"])
+def test_what_parts_the_fields_is_seen(tmp_path, name):
+    "Semicolons, as spreadsheets write them where the comma is decimal, tabs and bars; Excel's own line before the header; renamed columns."
+    import gzip
+    write = lambda text: (tmp_path/name).write_bytes(gzip.compress(text.encode()) if name.endswith("gz") else text.encode())
+    for d in ",;\t|":
+        write(f'id{d}title{d}text{d}price\n1{d}A{d}"One{d} and, two; three"{d}"1,5"\n2{d}B{d}Plain{d}2\n')
+        assert fields(tmp_path/name, "id", "title", "text") == [("1", "A", f"One{d} and, two; three"), ("2", "B", "Plain")]
+    write("sep=;\r\nid;text\r\n1;a, b\r\n2;c\r\n")
+    assert fields(tmp_path/name, "id", "text") == [("1", "a, b"), ("2", "c")]
+    write("nr;inhalt\n1;a\n")
+    assert [d["text"] for d in read_documents(tmp_path/name, columns={"inhalt": "text"})] == ["a"]
+    write('frage;antwort\nWas ist Tee?;ein Getränk\n')
+    from rag_nb import read_questions
+    assert read_questions(tmp_path/name, columns={"frage": "question", "antwort": "answer"})[0]["answers"] == ["ein Getränk"]
 
 
 def test_as_many_rows_as_pandas_reads(tmp_path):

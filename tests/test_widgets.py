@@ -87,14 +87,14 @@ def test_browsing_survives_errors(rag, monkeypatch):
 
 
 def test_words_are_whole():
-    marker = widgets._marker(answer=["art"], question=["c++", "日本"])
+    marker = widgets.word_marker(answer=["art"], question=["c++", "日本"])
     assert re.sub("<mark class=.ragnb-(.).*?>(.*?)</mark>", r"{\1 \2}", widgets._marked("Art start C++ 全日本人 c", marker)) == "{a Art} start {q C++} 全{q 日本}人 c"
-    assert widgets._marker(answer=["", " "], question=[]) is None and widgets._marked("a<b", None) == "a&lt;b"
+    assert widgets.word_marker(answer=["", " "], question=[]) is None and widgets._marked("a<b", None) == "a&lt;b"
 
 
 def test_the_line_in_sight_is_the_one_that_matters():
     text = "word question " + "filler "*100 + "the answer stands here " + "more "*100
-    marker = widgets._marker(answer=["answer"], question=["question"])
+    marker = widgets.word_marker(answer=["answer"], question=["question"])
     line = widgets._excerpt(text, marker)
     assert "answer" in line and line.startswith("…") and line.endswith("…") and len(line) < 170
     assert widgets._excerpt("short answer", marker) == "short answer" and widgets._excerpt("x"*200, None) == "x"*160 + "…"
@@ -410,7 +410,7 @@ anything = st.text(max_size=30) | st.sampled_from(EVIL) | st.text(alphabet="<>&\
 @settings(max_examples=80)
 @given(anything, st.lists(anything, max_size=3), st.lists(anything, max_size=3))
 def test_marking_only_adds_marks(text, answer, question):
-    html = widgets._marked(text, widgets._marker(token=answer[:1], answer=answer, question=question))
+    html = widgets._marked(text, widgets.word_marker(token=answer[:1], answer=answer, question=question))
     assert harmless(html) == display.clean(text)
 
 

@@ -6,7 +6,7 @@
 __all__ = ['Citation', 'Answer', 'Rag', 'evaluating', 'token_texts', 'Stream']
 
 # %% ../../nbs/core/10_answer.ipynb #cell-02
-import copy, os, warnings
+import copy, json, os, warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
@@ -20,10 +20,10 @@ from transformers import AutoConfig, AutoTokenizer, GenerationConfig, PreTrained
 from .config import RagConfig, unknown_argument
 from .passages import Hits
 from .encoder import TextEncoder, check_place
-from ..store.folder import consistent_read, atomic_save
+from ..store.folder import MANIFEST, consistent_read, atomic_save
 from ..hf.tokenizer import RagTokenizer, HOLE, PLAIN_TEMPLATE, chat_template_of, context_template
 from ..store.hub import HubFiles, announce, open_hub_index
-from .retriever import RagRetriever, as_retriever, check_count, check_question, config_for, encoder_of, question_list
+from .retriever import RagRetriever, as_retriever, check_count, check_name, check_question, config_for, encoder_of, nothing_there, question_list
 from .marginal import doc_log_prior
 from .prefill import check_generator
 from .model import RagTokenForGeneration, RagSequenceForGeneration, generator_class, usable_attention, _remove_parts, _WHERE, _HOW
@@ -216,6 +216,36 @@ def evaluating(
     finally:
         for m in training: m.training = True
 
+# %% ../../nbs/core/10_answer.ipynb #afa85d86
+@patch
+def __len__(self:Rag): return len(self.retriever)
+
+@patch
+def __bool__(self:Rag): return True
+
+@patch
+def add(self:Rag,
+    documents, # as for `RagRetriever.add`
+    **kwargs, # likewise: `replace`, `n_words`, `overlap`, `columns`, `errors`, `progress`
+):
+    "Embed and append documents; `replace=True` puts them in the place of those with the same ids."
+    self.retriever.add(documents, **kwargs)
+
+@patch
+def delete(self:Rag,
+    ids:str|list, # document ids
+):
+    "Take documents out of the index, with all their passages."
+    self.retriever.delete(ids)
+
+@patch
+def sync(self:Rag,
+    documents, # a folder, or whatever `from_documents` takes: what the index shall hold
+    **kwargs, # as for `RagRetriever.sync`: `n_words`, `overlap`, `columns`, `errors`, `progress`
+) -> dict: # how many documents were `kept`, `changed`, `added`, `deleted`, `skipped`, and how many passages were `embedded`
+    "Make the index hold just these documents, and embed only what is new."
+    return self.retriever.sync(documents, **kwargs)
+
 # %% ../../nbs/core/10_answer.ipynb #cell-21
 _LOADING = {*_WHERE, *_HOW, "adapter"} - {"generation_config"}
 _SOURCE = {*_WHERE, "gguf_file"}  # what finds the files: for configuration and tokenizer, too
@@ -306,7 +336,7 @@ def from_parts(cls:Rag,
     encoder, # turns questions into vectors: a `TextEncoder`, its name or folder
     generator=None, # model with tokenizer (a pair), name, folder, or None for the embedded one
     generator_tokenizer=None, # where `generator` is a model alone
-    kind:str="token", # which head answers by default
+    kind:str|None=None, # which head answers by default: "token" or "sequence"; where None the one that the generator was trained for, or "token"
     **config, # fields of `RagConfig`: n_docs, context_template, score_scale, …; and how a generator is loaded by name: dtype, device_map, …
 ):
     "Put a `Rag` together from parts."
@@ -314,7 +344,9 @@ def from_parts(cls:Rag,
     loading, config = _take_loading(config)
     encoder, (model, tokenizer) = encoder_of(encoder), _generator(generator, generator_tokenizer, **loading)
     check_generator(model)
-    prompt = {**_prompt(model, tokenizer, config.get("context_template")), **getattr(model, "rag_config", {}), **config}
+    own = dict(getattr(model, "rag_config", {}))
+    kind, _ = kind or own.get("kind", "token"), own.pop("kind", None)
+    prompt = {**_prompt(model, tokenizer, config.get("context_template")), **own, **config}
     cfg = config_for(encoder, **{"max_combined_length": 512, "generator": model.config.to_dict(), **prompt})
     head = _HEADS[kind](cfg, encoder.model, model)
     return cls(head, RagTokenizer(encoder.tokenizer, tokenizer, head.config), retriever)
@@ -332,20 +364,23 @@ def from_documents(cls:Rag,
     progress:bool=True, # show progress bars
     columns:dict|None=None, # renames columns of the documents, as in {"contents": "text"}
     errors:str="raise", # or "skip": leave out documents that cannot be read, and list them in `rag.retriever.skipped`
+    overwrite:bool=False, # replace an index that is in the folder and is another one
     **kwargs, # for `from_parts`
 ):
-    "Index documents and put a `Rag` over them."
-    _check_fields("from_documents()", kwargs.get("kind", "token"), {k: v for k, v in kwargs.items() if k != "kind"})
+    "Index documents and put a `Rag` over them; with `path=`, `Rag.from_pretrained(path)` opens it tomorrow, and the same call opens it again."
+    _check_fields("from_documents()", kwargs.get("kind"), {k: v for k, v in kwargs.items() if k != "kind"})
     loading, kwargs = _take_loading(kwargs)
     encoder, pair = encoder_of(encoder), _generator(generator, generator_tokenizer, **loading)
     check_generator(pair[0])                                                                    # before an hour of embedding
     retriever = RagRetriever.from_documents(documents, encoder, path=path, index_kind=index_kind, n_words=n_words, overlap=overlap, progress=progress,
-                                            columns=columns, errors=errors)
-    return cls.from_parts(retriever, encoder, pair, **kwargs)
+                                            columns=columns, errors=errors, overwrite=overwrite)
+    rag = cls.from_parts(retriever, encoder, pair, **kwargs)
+    if path is not None: rag._note_beside(path, generator)
+    return rag
 
 def _check_fields(where, kind, given):
     "Is `kind` one of the heads, and is everything else that was given a field of `RagConfig`?"
-    if kind not in _HEADS: raise ValueError(f"kind is 'token' or 'sequence', not {kind!r}")
+    if kind is not None and kind not in _HEADS: raise ValueError(f"kind is 'token' or 'sequence', not {kind!r}")
     known = {*vars(RagConfig()), *_LOADING, *signature(Rag.from_parts).parameters, *signature(Rag.from_documents).parameters} - {"config", "kwargs"}
     unknown = [k for k in given if k not in known]
     if unknown: raise unknown_argument(where, unknown, known)
@@ -356,12 +391,27 @@ def _check_fields(where, kind, given):
 def retrieve(self:Rag,
     questions:str|list, # B strings, or one
     n_docs:int|None=None, # K
+    where=None, # only passages that fit: {"year": 2024, "team": ["a", "b"]}, or a function of a passage's fields (see `store.filters`)
+    min_score:float|None=None, # only passages with this score at least
 ) -> Hits: # (B, K), with their `doc_scores`
     "Embed the questions as written and search once."
     questions, encoder = question_list(questions), self.encoder
     with evaluating(encoder.model): vectors = encoder(questions, "question") if questions else torch.zeros(0, encoder.dim)     # (B, D)
-    with self.lending(): hits = self.retriever.search(vectors, self.model.config.n_docs if n_docs is None else n_docs, questions, self.model.config.lexical_weight)
+    with self.lending(): hits = self.retriever.search(vectors, self.model.config.n_docs if n_docs is None else n_docs, questions, self.model.config.lexical_weight, where, min_score)
     return replace(hits, doc_scores=self.model.rag.doc_scores(vectors, hits))
+
+@patch
+def retrieve(self:Rag,
+    questions:str|list, # B strings, or one
+    n_docs:int|None=None, # K
+    where=None, # as for `find`
+    min_score:float|None=None, # as for `find`
+) -> Hits: # (B, K)
+    "The documents that `ask` would read, with their document scores (B, K) as `doc_scores`."
+    hits = self.retrieve(questions, n_docs, where, min_score)
+    scores = hits.doc_scores
+    hits.doc_scores = scores
+    return hits
 
 @patch
 def lending(self:Rag):
@@ -500,15 +550,24 @@ def ask(self:Rag,
     decoding:str="thorough", # RAG-Sequence: or "fast"
     batch_size:int=8, # questions at a time
     decoder:str="auto", # the fast way where it gives the same; "reference": the loop that always works
+    where=None, # read only passages that fit: {"year": 2024, "team": ["a", "b"]}, or a function of a passage's fields
+    min_score:float|None=None, # read only passages with this score at least; a question for which none is left gets an empty answer
     **generation, # any other field of `GenerationConfig`
 ) -> Answer: # a list for a list; with `stream`, an iterator over strings whose `.answer` is set at its end
     "Answer from the documents that fit the question best."
     qs, said = question_list(questions), dict(num_beams=num_beams, max_new_tokens=max_new_tokens, **generation)
-    if stream: return Stream(self, qs, *self._ways(kind, n_docs, hits, True, said, decoding, decoder)[1:], _hits_for(hits, len(qs)), decoder)
-    answers = list(self.ask_each(qs, kind, n_docs, hits=hits, decoding=decoding, batch_size=batch_size, progress=_more(qs, batch_size), decoder=decoder, **said))
+    if stream: return Stream(self, qs, *self._ways(kind, n_docs, hits, True, said, decoding, decoder)[1:], _hits_for(hits, len(qs)), decoder, _filter(where, min_score, hits))
+    answers = list(self.ask_each(qs, kind, n_docs, hits=hits, decoding=decoding, batch_size=batch_size, progress=_more(qs, batch_size), decoder=decoder, where=where, min_score=min_score, **said))
     return answers[0] if isinstance(questions, str) else answers
 
 def _more(questions, batch_size): return len(questions) > check_count("batch_size", batch_size)
+
+def _filter(where, min_score, hits):
+    "What may be read, for a search that is still to come."
+    from rag_nb.store.filters import as_where
+    where = as_where(where, min_score)
+    if where is not None and hits is not None: raise ValueError("hits= are documents that were found already: where= and min_score= belong to the search that finds them, as in rag.retrieve(questions, where=...)")
+    return where
 
 # %% ../../nbs/core/10_answer.ipynb #cell-48
 @patch
@@ -521,6 +580,8 @@ def ask_each(self:Rag,
     batch_size:int=8, # questions at a time
     progress:bool=True, # show a progress bar
     decoder:str="auto", # as for `ask`
+    where=None, # as for `ask`
+    min_score:float|None=None, # as for `ask`
     **generation, # as for `ask`: `num_beams`, `max_new_tokens`, …
 ): # an iterator over `Answer`s, in the order of the questions
     "Answers as they come, batch by batch; a list of questions is checked before the first is asked."
@@ -528,7 +589,8 @@ def ask_each(self:Rag,
     if hasattr(questions, "__len__") or not hasattr(questions, "__iter__"): questions = question_list(questions)
     total = len(questions) if isinstance(questions, list) else None
     hits, size, how = _hits_for(hits, total), check_count("batch_size", batch_size), dict(decoding=decoding, decoder=decoder)
-    return self._each(iter(questions), total, size, progress, hits, how, *self._ways(kind, n_docs, hits, False, generation, **how))
+    ways = self._ways(kind, n_docs, hits, False, generation, **how)
+    return self._each(iter(questions), total, size, progress, hits, dict(how, where=_filter(where, min_score, hits)), *ways)
 
 @patch
 def _each(self:Rag, questions, total, size, progress, hits, how, kind, n_docs, gc):
@@ -579,10 +641,17 @@ def _settings(self:Rag, **kwargs):
 
 @patch
 @torch.no_grad()
-def _read_for(self:Rag, questions, n_docs, hits):
-    "Hits, document scores and contexts of a batch of questions."
-    if hits is None: hits = self.retrieve(questions, n_docs); scores = hits.doc_scores
-    else: hits = hits if n_docs is None else hits.head(n_docs); scores = self._scores_of(hits)
+def _found_for(self:Rag, questions, n_docs, hits, where=None):
+    "Hits and document scores of a batch of questions."
+    if hits is None: return self.find(questions, n_docs, where)
+    hits = hits if n_docs is None else hits.head(n_docs)
+    return hits, self._scores_of(hits)
+
+@patch
+@torch.no_grad()
+def _read_for(self:Rag, questions, n_docs, hits, found=None):
+    "Hits, document scores and contexts of a batch of questions; of what was `found`, where that is known."
+    hits, scores = found or self._found_for(questions, n_docs, hits)
     device = self.model.generator.device
     with self.lending(): found = self.retriever.contexts(questions, hits, config=self.model.config, tokenizer=self.tokenizer.generator)
     contexts = {k: v.to(device) for k, v in found.items()}
@@ -597,26 +666,47 @@ def _scores_of(self:Rag, hits):
 
 @patch
 @torch.no_grad()
-def _ask(self:Rag, questions, kind, n_docs, gc, hits, decoding="thorough", decoder="auto"):
+def _ask(self:Rag, questions, kind, n_docs, gc, hits, decoding="thorough", decoder="auto", where=None):
     "Answers to one batch."
     with evaluating(self.model):
-        hits, scores, contexts = self._read_for(questions, n_docs, hits)
+        hits, scores = self._found_for(questions, n_docs, hits, where)
+        if hits.shape[1] and not bool(hits.mask.any(1).all()): return self._some_without(questions, kind, gc, hits, scores, where, decoding=decoding, decoder=decoder)
+        hits, scores, contexts = self._read_for(questions, None, None, (hits, scores))
         out = run_to_end(decode_contexts(self.model, contexts, scores, gc, kind, decoding, hits, tokenizer=self.tokenizer.generator, decoder=decoder))
     return self._answers(questions, hits, out, kind, gc, decoding=decoding, decoder=decoder)
 
-# %% ../../nbs/core/10_answer.ipynb #cell-64
+# %% ../../nbs/core/10_answer.ipynb #5da04ed0
+@patch
+def _some_without(self:Rag, questions, kind, gc, hits, scores, where, **how):
+    "Answers to a batch in which no document was found for some of the questions."
+    there = hits.mask.any(1).cpu()                                                                   # (B,)
+    rest, none = there.nonzero().flatten().tolist(), (~there).nonzero().flatten().tolist()
+    more = f" and {len(none) - 1} more" if len(none) > 1 else ""
+    warnings.warn(f"nothing to read for {questions[none[0]][:60]!r}{more}: no document fits {where if where is not None else 'what was asked'}, and the answer is empty")
+    found = replace(hits[rest], scores=(scores.cpu()[rest]/self.model.config.score_scale).to(hits.scores.device)) if rest else None
+    answers = iter(self._ask([questions[b] for b in rest], kind, None, gc, found, **how) if rest else ())
+    return [next(answers) if there[b] else _empty_answer(q, hits[b].to("cpu"), kind) for b, q in enumerate(questions)]
+
+def _empty_answer(question, hits, kind):
+    "An answer that read nothing and says nothing."
+    K, nothing, none = hits.shape[1], torch.zeros(0), torch.zeros(0, dtype=torch.long)
+    return Answer(question, "", [], none, nothing, float("nan"), torch.zeros(K), torch.zeros(0, K), torch.zeros(0, K), hits, kind, written=none, positions=none)
+
+# %% ../../nbs/core/10_answer.ipynb #m0687aba
 class Stream:
     "Pieces of text as they are decided; afterwards `answer` holds the whole `Answer`."
-    def __init__(self, rag, questions, n_docs, gc, hits=None, decoder="auto"):
+    def __init__(self, rag, questions, n_docs, gc, hits=None, decoder="auto", where=None):
         if len(questions) != 1: raise ValueError(f"stream=True answers one question at a time, not {len(questions)}")
-        self.rag, self.questions, self.n_docs, self.gc, self.hits, self.decoder, self.answer = rag, questions, n_docs, gc, hits, decoder, None
+        self.rag, self.questions, self.n_docs, self.gc, self.hits, self.decoder, self.where, self.answer = rag, questions, n_docs, gc, hits, decoder, where, None
 
     def __repr__(self): return f"Stream({self.questions[0]!r}, {'not finished' if self.answer is None else f'answered {self.answer.text!r}'})"
 
     def __iter__(self):
         "Decode, yielding what each token adds to the text."
         rag, shown, started, n = self.rag, _Shown(self.rag.tokenizer.generator, self.gc.eos_token_id, self.rag.model.config), False, 0
-        with evaluating(rag.model): hits, scores, contexts = rag._read_for(self.questions, self.n_docs, self.hits)
+        with evaluating(rag.model): hits, scores = rag._found_for(self.questions, self.n_docs, self.hits, self.where)
+        if hits.shape[1] and not bool(hits.mask.any()): self.answer, = rag._some_without(self.questions, "token", self.gc, hits, scores, self.where); return
+        with evaluating(rag.model): hits, scores, contexts = rag._read_for(self.questions, None, None, (hits, scores))
         steps = decode_contexts(rag.model, contexts, scores, self.gc, "token", hits=hits, tokenizer=rag.tokenizer.generator, decoder=self.decoder)
         while True:
             try:
@@ -655,7 +745,51 @@ def without(self:Answer,
     after.previous = self
     return after
 
-# %% ../../nbs/core/10_answer.ipynb #cell-72
+# %% ../../nbs/core/10_answer.ipynb #5387c87d
+_NOTE = "rag.json"
+_NOTED = ("n_docs", "score_scale", "lexical_weight", "context_template", "answer_prefix", "prefix", "title_sep", "doc_sep", "max_combined_length")
+
+@patch
+def _note_beside(self:Rag, path, generator):
+    "Write beside an index which generator reads it, and how."
+    model, path = self.model.generator, Path(path)
+    named = next((str(g) for g in (generator, getattr(model.config, "_name_or_path", "")) if isinstance(g, (str, os.PathLike)) and str(g)), False)
+    if hasattr(model, "rag_config") or hasattr(getattr(model, "base_model", None), "rag_config"): named = None     # the embedded one
+    elif named and Path(named).is_dir(): named = Path(os.path.relpath(named, os.path.realpath(path))).as_posix()
+    fields = {k: v for k in _NOTED if (v := getattr(self.model.config, k, None)) is not None}
+    note, beside = dict(generator=named, kind=self.model.kind, dtype=str(model.dtype).removeprefix("torch."), config=fields), path/f".{_NOTE}.{os.getpid()}"
+    beside.write_text(json.dumps(note, indent=1), encoding="utf-8")
+    os.replace(beside, path/_NOTE)
+
+def _note_of(path):
+    "What is noted beside an index; nothing where there is no note, or none that can be read."
+    try: note = json.loads((Path(path)/_NOTE).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError): return {}
+    if not isinstance(note, dict) or not isinstance(note.get("config"), dict): return {}
+    return {**note, "config": {k: v for k, v in note["config"].items() if k in _NOTED and isinstance(v, (str, int, float))}}
+
+# %% ../../nbs/core/10_answer.ipynb #66b6bf3e
+@patch
+def _save_index(self:Rag, path):
+    "The index folder alone, with the note."
+    if self.retriever.check_questions(self.encoder, self.model.config.passage_encoder) not in ("same", None):
+        warnings.warn("the model's question encoder is not the passages' encoder, and an index alone does not keep it: save_pretrained(path) without index_only writes all parts")
+    self.retriever.save_pretrained(path, overwrite=True)
+    self._note_beside(path, None)
+
+@patch(cls_method=True)
+def _over_index(cls:Rag, path, kwargs):
+    "A `Rag` over an index folder, by the generator that is noted there."
+    note, kwargs = _note_of(path), dict(kwargs)
+    generator = kwargs.pop("generator", note.get("generator"))
+    if generator is False: raise ValueError(f"{path} was made with a generator that has no name to load it by: pass generator=, a pair (model, tokenizer), a name or a folder")
+    if isinstance(generator, str) and (Path(path)/generator).is_dir(): generator = Path(path)/generator
+    retriever = RagRetriever.from_pretrained(path)
+    loads = {"dtype": note["dtype"]} if isinstance(note.get("dtype"), str) and note["dtype"] in ("float16", "bfloat16") and not {"dtype", "torch_dtype"} & {*kwargs} else {}
+    kind = note.get("kind") if note.get("kind") in _HEADS else None
+    return cls.from_parts(retriever, kwargs.pop("encoder", None) or retriever.encoder, generator, **{**note.get("config", {}), **loads, "kind": kind, **kwargs})
+
+# %% ../../nbs/core/10_answer.ipynb #m0792398
 @contextmanager
 def _merged(rag):
     "For a while, a `RagModel` with its networks' adapters merged into copies of them."
@@ -668,8 +802,10 @@ def _merged(rag):
 @patch
 def save_pretrained(self:Rag,
     path:str|os.PathLike, # a folder
+    index_only:bool=False, # write the index, and how it is asked: the generator is named, not written, and loaded again by its name
 ):
-    "Write model, tokenizers and index."
+    "Write model, tokenizers and index; or the index alone. `Rag.from_pretrained(path)` opens either."
+    if index_only: return self._save_index(path)
     path, index = Path(path), Path(path)/"index"
     if path.is_file(): raise ValueError(f"{path} is a file: a Rag is saved into a folder")
     with atomic_save(path) as new:
@@ -686,14 +822,16 @@ def from_pretrained(cls:Rag,
     index=None, # an index folder, a published one as "wiki_dpr:compressed", or a `RagRetriever`; the checkpoint's own `index/` where None
     **kwargs, # for a checkpoint: `kind` of head, `dtype`, `device_map` …; for a plain generator: as for `from_parts`, and `encoder` where the index has none
 ):
-    "Open what `save_pretrained` wrote, a published checkpoint over an index, or a generator over an index."
+    "Open what `save_pretrained` wrote, a published checkpoint over an index, a generator over an index, or an index folder alone."
+    check_name(name, "Rag.from_pretrained")
     check_place(name, "checkpoint")
     return consistent_read(name, lambda: cls._opened(name, index, dict(kwargs)))
 
 @patch(cls_method=True)
 def _opened(cls:Rag, name, index, kwargs):
     own = Path(name)/"index"
-    if index is None and not own.exists(): raise ValueError(f"{name} has no index of its own: pass index=, a folder made by RagRetriever.from_documents or rag-nb index, or a published one such as 'wiki_dpr:compressed'")
+    if index is None and (Path(name)/MANIFEST).is_file(): return cls._over_index(name, kwargs)
+    if index is None and not own.exists(): raise ValueError(nothing_there(name) or f"{name} has no index of its own: pass index=, a folder made by RagRetriever.from_documents or rag-nb index, or a published one such as 'wiki_dpr:compressed'")
     made = _model_type(name, kwargs)
     if made == "rag": adapter = _for_checkpoint(kwargs)
     _say_size(name, kwargs.get("revision"))
@@ -738,7 +876,7 @@ def _head_of(name, where):
     "Which head a RAG checkpoint was saved from."
     return "sequence" if "RagSequenceForGeneration" in (RagConfig.from_pretrained(name, **where).architectures or []) else "token"
 
-# %% ../../nbs/core/10_answer.ipynb #cell-77
+# %% ../../nbs/core/10_answer.ipynb #m084a69b
 @patch
 def evaluate(self:Rag,
     questions, # whatever `read_questions` takes
@@ -752,13 +890,16 @@ def evaluate(self:Rag,
     seed:int=0, # of the bootstrap
     progress:bool=True, # show a progress bar
     normalize:str="squad", # the form in which answers are compared: SQuAD's, or "unicode" for any language
+    where=None, # as for `ask`
+    min_score:float|None=None, # as for `ask`
+    columns:dict|None=None, # renames columns of the questions, as in {"frage": "question"}
     **generation, # for `ask`: `num_beams`, `max_new_tokens` …
 ): # an `Evaluation`
     "Ask every question, and measure answers, retrieval and posterior: see `core.evaluate`."
     from rag_nb.core.evaluate import evaluate
-    return evaluate(self, questions, n_docs, kind, compare, limit, batch_size, predictions, samples, seed, progress, normalize, **generation)
+    return evaluate(self, questions, n_docs, kind, compare, limit, batch_size, predictions, samples, seed, progress, normalize, where, min_score, columns, **generation)
 
-# %% ../../nbs/core/10_answer.ipynb #cell-78
+# %% ../../nbs/core/10_answer.ipynb #m08538c3
 @patch
 def ask_file(self:Rag,
     questions, # a .txt, .jsonl, .csv, .tsv, .parquet or .json file, a binary file that is open, or an iterable of strings or dicts with `question` and perhaps `id`
@@ -770,11 +911,14 @@ def ask_file(self:Rag,
     batch_size:int|None=None, # questions at a time; by the device, or as it was, where None
     progress:bool=True, # show a progress bar
     decoder:str="auto", # as for `ask`
+    where=None, # as for `ask`
+    min_score:float|None=None, # as for `ask`
+    columns:dict|None=None, # renames columns of the questions, as in {"frage": "question"}
     **generation, # as for `ask`: `num_beams`, `max_new_tokens`, …
 ) -> dict: # how many `questions`, `answered`, `errors`, and of all these how many were there `before`
     "Answer a file of questions into a file, in bounded memory; a run that was stopped goes on where it stopped."
     from rag_nb.scale.batch import ask_file
-    return ask_file(self, questions, output, overwrite, kind, n_docs, decoding, batch_size, progress, decoder, **generation)
+    return ask_file(self, questions, output, overwrite, kind, n_docs, decoding, batch_size, progress, decoder, where, min_score, columns, **generation)
 
 # %% ../../nbs/core/10_answer.ipynb #cell-80
 @patch

@@ -187,8 +187,37 @@ Parameters:
 Returns: shares all weights with this one"""
         ...
 
+    def __len__(self): ...
+
+    def __bool__(self): ...
+
+    def add(self, documents, **kwargs):
+        """Embed and append documents; `replace=True` puts them in the place of those with the same ids.
+
+Parameters:
+    documents: as for `RagRetriever.add`
+    kwargs: likewise: `replace`, `n_words`, `overlap`, `columns`, `errors`, `progress`"""
+        ...
+
+    def delete(self, ids: str | list):
+        """Take documents out of the index, with all their passages.
+
+Parameters:
+    ids: document ids"""
+        ...
+
+    def sync(self, documents, **kwargs) -> dict:
+        """Make the index hold just these documents, and embed only what is new.
+
+Parameters:
+    documents: a folder, or whatever `from_documents` takes: what the index shall hold
+    kwargs: as for `RagRetriever.sync`: `n_words`, `overlap`, `columns`, `errors`, `progress`
+
+Returns: how many documents were `kept`, `changed`, `added`, `deleted`, `skipped`, and how many passages were `embedded`"""
+        ...
+
     @classmethod
-    def from_parts(cls, retriever: RagRetriever, encoder, generator=None, generator_tokenizer=None, kind: str='token', **config) -> Rag:
+    def from_parts(cls, retriever: RagRetriever, encoder, generator=None, generator_tokenizer=None, kind: str | None=None, **config) -> Rag:
         """Put a `Rag` together from parts.
 
 Parameters:
@@ -196,7 +225,7 @@ Parameters:
     encoder: turns questions into vectors: a `TextEncoder`, its name or folder
     generator: model with tokenizer (a pair), name, folder, or None for the embedded one
     generator_tokenizer: where `generator` is a model alone
-    kind: which head answers by default
+    kind: which head answers by default: "token" or "sequence"; where None the one that the generator was trained for, or "token"
     config: fields of `RagConfig`: n_docs, context_template, score_scale, …; and how a generator is loaded by name: dtype, device_map, …"""
         ...
 
@@ -204,9 +233,9 @@ Parameters:
     def from_documents(
         cls, documents, generator=None, encoder=None, generator_tokenizer=None, path: str | os.PathLike | None=None,
         index_kind: str='exact', n_words: int=100, overlap: int=0, progress: bool=True, columns: dict | None=None, errors: str='raise',
-        **kwargs
+        overwrite: bool=False, **kwargs
     ) -> Rag:
-        """Index documents and put a `Rag` over them.
+        """Index documents and put a `Rag` over them; with `path=`, `Rag.from_pretrained(path)` opens it tomorrow, and the same call opens it again.
 
 Parameters:
     documents: whatever `RagRetriever.from_documents` takes
@@ -220,17 +249,20 @@ Parameters:
     progress: show progress bars
     columns: renames columns of the documents, as in {"contents": "text"}
     errors: or "skip": leave out documents that cannot be read, and list them in `rag.retriever.skipped`
+    overwrite: replace an index that is in the folder and is another one
     kwargs: for `from_parts`"""
         ...
 
-    def retrieve(self, questions: str | list, n_docs: int | None=None) -> Hits:
-        """Embed the questions as written and search once.
+    def retrieve(self, questions: str | list, n_docs: int | None=None, where=None, min_score: float | None=None) -> Hits:
+        """The documents that `ask` would read, with their document scores (B, K) as `doc_scores`.
 
 Parameters:
     questions: B strings, or one
     n_docs: K
+    where: as for `find`
+    min_score: as for `find`
 
-Returns: (B, K), with their `doc_scores`"""
+Returns: (B, K)"""
         ...
 
     def lending(self):
@@ -248,7 +280,7 @@ Returns: (B, K), with their `doc_scores`"""
     def ask(
         self, questions: str | list, kind: str | None=None, n_docs: int | None=None, num_beams: int | None=None,
         max_new_tokens: int | None=None, stream: bool=False, hits: Hits | None=None, decoding: str='thorough', batch_size: int=8,
-        decoder: str='auto', **generation
+        decoder: str='auto', where=None, min_score: float | None=None, **generation
     ) -> Answer:
         """Answer from the documents that fit the question best.
 
@@ -263,6 +295,8 @@ Parameters:
     decoding: RAG-Sequence: or "fast"
     batch_size: questions at a time
     decoder: the fast way where it gives the same; "reference": the loop that always works
+    where: read only passages that fit: {"year": 2024, "team": ["a", "b"]}, or a function of a passage's fields
+    min_score: read only passages with this score at least; a question for which none is left gets an empty answer
     generation: any other field of `GenerationConfig`
 
 Returns: a list for a list; with `stream`, an iterator over strings whose `.answer` is set at its end"""
@@ -270,7 +304,7 @@ Returns: a list for a list; with `stream`, an iterator over strings whose `.answ
 
     def ask_each(
         self, questions, kind: str | None=None, n_docs: int | None=None, hits: Hits | None=None, decoding: str='thorough',
-        batch_size: int=8, progress: bool=True, decoder: str='auto', **generation
+        batch_size: int=8, progress: bool=True, decoder: str='auto', where=None, min_score: float | None=None, **generation
     ):
         """Answers as they come, batch by batch; a list of questions is checked before the first is asked.
 
@@ -283,6 +317,8 @@ Parameters:
     batch_size: questions at a time
     progress: show a progress bar
     decoder: as for `ask`
+    where: as for `ask`
+    min_score: as for `ask`
     generation: as for `ask`: `num_beams`, `max_new_tokens`, …
 
 Returns: an iterator over `Answer`s, in the order of the questions"""
@@ -300,28 +336,50 @@ Returns: an iterator over `Answer`s, in the order of the questions"""
         """Generation settings: 32 new tokens unless something is said, or was saved with the model."""
         ...
 
-    def _read_for(self, questions, n_docs, hits):
-        """Hits, document scores and contexts of a batch of questions."""
+    def _found_for(self, questions, n_docs, hits, where=None):
+        """Hits and document scores of a batch of questions."""
+        ...
+
+    def _read_for(self, questions, n_docs, hits, found=None):
+        """Hits, document scores and contexts of a batch of questions; of what was `found`, where that is known."""
         ...
 
     def _scores_of(self, hits):
         """Document scores of given hits: theirs, times the score scale."""
         ...
 
-    def _ask(self, questions, kind, n_docs, gc, hits, decoding='thorough', decoder='auto'):
+    def _ask(self, questions, kind, n_docs, gc, hits, decoding='thorough', decoder='auto', where=None):
         """Answers to one batch."""
         ...
 
-    def save_pretrained(self, path: str | os.PathLike):
-        """Write model, tokenizers and index.
+    def _some_without(self, questions, kind, gc, hits, scores, where, **how):
+        """Answers to a batch in which no document was found for some of the questions."""
+        ...
+
+    def _note_beside(self, path, generator):
+        """Write beside an index which generator reads it, and how."""
+        ...
+
+    def _save_index(self, path):
+        """The index folder alone, with the note."""
+        ...
+
+    @classmethod
+    def _over_index(cls, path, kwargs):
+        """A `Rag` over an index folder, by the generator that is noted there."""
+        ...
+
+    def save_pretrained(self, path: str | os.PathLike, index_only: bool=False):
+        """Write model, tokenizers and index; or the index alone. `Rag.from_pretrained(path)` opens either.
 
 Parameters:
-    path: a folder"""
+    path: a folder
+    index_only: write the index, and how it is asked: the generator is named, not written, and loaded again by its name"""
         ...
 
     @classmethod
     def from_pretrained(cls, name: str | os.PathLike, index=None, **kwargs) -> Rag:
-        """Open what `save_pretrained` wrote, a published checkpoint over an index, or a generator over an index.
+        """Open what `save_pretrained` wrote, a published checkpoint over an index, a generator over an index, or an index folder alone.
 
 Parameters:
     name: folder or hub name of a RAG checkpoint, or of a generator
@@ -335,7 +393,7 @@ Parameters:
     def evaluate(
         self, questions, n_docs: int | None=None, kind: str | None=None, compare: bool=True, limit: int | None=None,
         batch_size: int | None=None, predictions=None, samples: int=1000, seed: int=0, progress: bool=True, normalize: str='squad',
-        **generation
+        where=None, min_score: float | None=None, columns: dict | None=None, **generation
     ):
         """Ask every question, and measure answers, retrieval and posterior: see `core.evaluate`.
 
@@ -351,6 +409,9 @@ Parameters:
     seed: of the bootstrap
     progress: show a progress bar
     normalize: the form in which answers are compared: SQuAD's, or "unicode" for any language
+    where: as for `ask`
+    min_score: as for `ask`
+    columns: renames columns of the questions, as in {"frage": "question"}
     generation: for `ask`: `num_beams`, `max_new_tokens` …
 
 Returns: an `Evaluation`"""
@@ -358,7 +419,8 @@ Returns: an `Evaluation`"""
 
     def ask_file(
         self, questions, output, overwrite: bool=False, kind: str | None=None, n_docs: int | None=None, decoding: str='thorough',
-        batch_size: int | None=None, progress: bool=True, decoder: str='auto', **generation
+        batch_size: int | None=None, progress: bool=True, decoder: str='auto', where=None, min_score: float | None=None,
+        columns: dict | None=None, **generation
     ) -> dict:
         """Answer a file of questions into a file, in bounded memory; a run that was stopped goes on where it stopped.
 
@@ -372,6 +434,9 @@ Parameters:
     batch_size: questions at a time; by the device, or as it was, where None
     progress: show a progress bar
     decoder: as for `ask`
+    where: as for `ask`
+    min_score: as for `ask`
+    columns: renames columns of the questions, as in {"frage": "question"}
     generation: as for `ask`: `num_beams`, `max_new_tokens`, …
 
 Returns: how many `questions`, `answered`, `errors`, and of all these how many were there `before`"""
@@ -559,12 +624,20 @@ def _note_cut(answer, gc):
 
 def _more(questions, batch_size): ...
 
+def _filter(where, min_score, hits):
+    """What may be read, for a search that is still to come."""
+    ...
+
 def _hits_for(hits, n):
     """The hits that were given for `n` questions (None: nobody knows how many), or a plain error."""
     ...
 
 def _part(hits, i, j):
     """The rows of a batch."""
+    ...
+
+def _empty_answer(question, hits, kind):
+    """An answer that read nothing and says nothing."""
     ...
 
 class Stream:
@@ -575,15 +648,24 @@ class Stream:
     gc: Any
     hits: Any
     decoder: Any
+    where: Any
     answer: Any
 
-    def __init__(self, rag, questions, n_docs, gc, hits=None, decoder='auto') -> None: ...
+    def __init__(self, rag, questions, n_docs, gc, hits=None, decoder='auto', where=None) -> None: ...
 
     def __repr__(self): ...
 
     def __iter__(self):
         """Decode, yielding what each token adds to the text."""
         ...
+
+_NOTE: str
+
+_NOTED: Any
+
+def _note_of(path):
+    """What is noted beside an index; nothing where there is no note, or none that can be read."""
+    ...
 
 @contextmanager
 def _merged(rag):

@@ -128,10 +128,10 @@ def _hits_for(way, hits, n_docs):
     return hits.head(1 if way == "best_document" else n_docs)
 
 @torch.no_grad()
-def _found(rag, questions, depth):
+def _found(rag, questions, depth, where=None):
     "Hits (B, depth) of one search, on the CPU, without vectors; their scores are the exact ones that the model would use."
     vectors = torch.from_numpy(rag.encoder.encode(questions, "question", batch_size=64)).to(rag.encoder.device)   # (B, D)
-    with rag.lending(): hits = rag.retriever.search(vectors, depth, questions, rag.model.config.lexical_weight)
+    with rag.lending(): hits = rag.retriever.search(vectors, depth, questions, rag.model.config.lexical_weight, where)
     scores = rag.model.rag.doc_scores(vectors, hits)
     return replace(hits, vectors=None, lexical=None, scores=scores.float() / float(rag.model.config.score_scale)).to("cpu")
 
@@ -156,7 +156,7 @@ def _ask_halving(rag, questions, hits, size, **settings):
 # %% ../../nbs/core/12_evaluate.ipynb #cell-31
 def _scored(answer, references, normalize="squad"):
     "What is right about an answer."
-    return dict(prediction=answer.text, em=exact_match(answer.text, references, normalize), f1=f1_score(answer.text, references, normalize), logprob=round(float(answer.logprob), 4))
+    return dict(prediction=answer.text, em=exact_match(answer.text, references, normalize), f1=f1_score(answer.text, references, normalize), logprob=round(float(answer.logprob), 4) if answer.logprob == answer.logprob else None)
 
 def _record(question, hits, n_read):
     "What is known of a question before it is answered: where the right document and the first that holds an answer stand."
@@ -292,11 +292,11 @@ def _ways(rag, kind, compare):
     if main not in WAYS: raise ValueError(f"kind is one of {', '.join(map(repr, WAYS))}, not {kind!r}")
     return [main] + [w for w in WAYS if w != main and compare]
 
-def _groups(rag, questions, depth):
+def _groups(rag, questions, depth, where=None):
     "Groups of questions with their hits, longest first, and the seconds that the search took for each."
     for i in range(0, len(questions), GROUP):
         part, start = [questions[j] for j in range(i, min(i+GROUP, len(questions)))], time.perf_counter()
-        hits = _found(rag, [q["question"] for q in part], depth)
+        hits = _found(rag, [q["question"] for q in part], depth, where)
         took = (time.perf_counter() - start) / len(part)
         order = sorted(range(len(part)), key=lambda b: -_length(hits.passages[b], part[b]["question"]))
         yield [part[b] for b in order], hits[order], took
@@ -315,17 +315,22 @@ def evaluate(
     seed:int=0,               # of the bootstrap
     progress:bool=True,       # show a progress bar
     normalize:str="squad",    # the form in which answers are compared: SQuAD's, or "unicode" for any language
+    where=None,               # only passages that fit, as for `rag.ask`
+    min_score:float|None=None, # only passages with this score at least
+    columns:dict|None=None,   # renames columns of the questions, as in {"frage": "question"}
     **generation,             # for `rag.ask`: `num_beams`, `max_new_tokens` …
 )->Evaluation:
     "Ask every question, and measure answers, retrieval and posterior; one search a question."
-    questions, ways = read_questions(questions, limit=limit), _ways(rag, kind, compare)
-    n_docs = min(rag.model.config.n_docs if n_docs is None else n_docs, len(rag.retriever))
-    if n_docs < 1: raise ValueError(f"n_docs is {n_docs}: read at least one document (kind='no_documents' reads none)")
-    settings = _settings_of(rag, n_docs, ways, generation) | (dict(normalize=normalize) if normalize_answer("", normalize) or normalize != "squad" else {})
+    questions, ways = read_questions(questions, limit=limit, columns=columns), _ways(rag, kind, compare)
+    from rag_nb.store.filters import as_where
+    where = as_where(where, min_score)
+    n_docs = min(rag.model.config.n_docs if n_docs is None else n_docs, _left_by(where, rag.retriever))
+    if n_docs < 1: raise ValueError(f"no passage fits where={where}: nothing is left to read") if where is not None and len(rag.retriever) else ValueError(f"n_docs is {n_docs}: read at least one document (kind='no_documents' reads none)")
+    settings = _settings_of(rag, n_docs, ways, generation) | (dict(where=str(where)) if where is not None else {}) | (dict(normalize=normalize) if normalize_answer("", normalize) or normalize != "squad" else {})
     _check_named(questions, rag.retriever.passages)
     done, out = ([], None) if predictions is None else _resumed(predictions, settings)
     training = rag.model.training
-    try: rag.model.eval(); records = done + _run(rag, _left(questions, done), ways, n_docs, batch_size or _size_of_batch(rag, n_docs), out, progress, generation, normalize)
+    try: rag.model.eval(); records = done + _run(rag, _left(questions, done), ways, n_docs, batch_size or _size_of_batch(rag, n_docs), out, progress, generation, normalize, where)
     finally:
         rag.model.train(training)
         if out is not None: out.close()
@@ -346,11 +351,17 @@ def _left(questions, done):
     known = {r["id"] for r in done}
     return questions[[i for i, q in enumerate(questions.column("id")) if q not in known]] if known else questions
 
-def _run(rag, questions, ways, n_docs, size, out, progress, generation, normalize="squad"):
+def _left_by(where, retriever):
+    "How many passages a filter leaves."
+    from rag_nb.store.filters import excluded
+    gone = excluded(retriever.passages, retriever.deleted, where)
+    return len(retriever) if where is None or gone is None else int((~np.asarray(gone)).sum())
+
+def _run(rag, questions, ways, n_docs, size, out, progress, generation, normalize="squad", where=None):
     "Records of all questions, written as they come."
     records = []
     with tqdm(total=len(questions), desc="Evaluating", unit="question", disable=not progress or bool(os.environ.get("TQDM_DISABLE"))) as bar:
-        for part, hits, took in _groups(rag, questions, max(DEPTH, n_docs)):
+        for part, hits, took in _groups(rag, questions, max(DEPTH, n_docs), where):
             for i in range(0, len(part), size):
                 new = _ask_batch(rag, part[i:i+size], hits[i:i+size], ways, n_docs, size, took, generation, normalize)
                 if out is not None: _write(out, new)

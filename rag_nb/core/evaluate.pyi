@@ -95,7 +95,7 @@ def _hits_for(way, hits, n_docs):
     """What is read on the way of this name: (B, K), (B, 1), or an empty passage."""
     ...
 
-def _found(rag, questions, depth):
+def _found(rag, questions, depth, where=None):
     """Hits (B, depth) of one search, on the CPU, without vectors; their scores are the exact ones that the model would use."""
     ...
 
@@ -207,14 +207,14 @@ def _ways(rag, kind, compare):
     """The ways to answer, the main one first."""
     ...
 
-def _groups(rag, questions, depth):
+def _groups(rag, questions, depth, where=None):
     """Groups of questions with their hits, longest first, and the seconds that the search took for each."""
     ...
 
 def evaluate(
     rag: Rag, questions, n_docs: int | None=None, kind: str | None=None, compare: bool=True, limit: int | None=None,
     batch_size: int | None=None, predictions=None, samples: int=1000, seed: int=0, progress: bool=True, normalize: str='squad',
-    **generation
+    where=None, min_score: float | None=None, columns: dict | None=None, **generation
 ) -> Evaluation:
     """Ask every question, and measure answers, retrieval and posterior; one search a question.
 
@@ -230,6 +230,9 @@ Parameters:
     seed: of the bootstrap
     progress: show a progress bar
     normalize: the form in which answers are compared: SQuAD's, or "unicode" for any language
+    where: only passages that fit, as for `rag.ask`
+    min_score: only passages with this score at least
+    columns: renames columns of the questions, as in {"frage": "question"}
     generation: for `rag.ask`: `num_beams`, `max_new_tokens` …"""
     ...
 
@@ -241,7 +244,11 @@ def _left(questions, done):
     """The questions that have no record yet."""
     ...
 
-def _run(rag, questions, ways, n_docs, size, out, progress, generation, normalize='squad'):
+def _left_by(where, retriever):
+    """How many passages a filter leaves."""
+    ...
+
+def _run(rag, questions, ways, n_docs, size, out, progress, generation, normalize='squad', where=None):
     """Records of all questions, written as they come."""
     ...
 

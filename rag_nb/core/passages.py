@@ -51,6 +51,7 @@ class Passages:
     ):
         self.parts = list(parts) if columns is None else [_Memory(columns)]
         self.skipped = []                     # documents that could not be read, where they were read from documents
+        self.reading = None                   # and how they were read: a dict of `n_words`, `overlap`, `columns` and the `folder` of the files
         self.groups = [(p, g) for p in self.parts for g in range(len(p.sizes))]
         self.ends = np.cumsum([p.sizes[g] for p, g in self.groups], dtype=np.int64)
 
@@ -65,10 +66,11 @@ class Passages:
         first_id:int=0,   # Documents without an id get their number, counted from here
         columns:dict|None=None,  # Renames columns, as in {"contents": "text"}
         errors:str="raise",      # Or "skip": leave out documents that cannot be read, and list them in `skipped`
+        base=None,               # The folder to which the ids of files are relative; None: the one that was given
     ):
         "Passages of the documents, in order, with their titles, places and other fields."
         from rag_nb.store.readers import passages_of
-        return passages_of(docs, n_words, overlap, first_id, columns, errors)
+        return passages_of(docs, n_words, overlap, first_id, columns, errors, base)
 
     @staticmethod
     def concat(passages): return Passages(parts=[p for ps in passages for p in ps.parts])

@@ -36,6 +36,7 @@ class Passages:
     """A sequence of passages in columns, in memory or in Parquet files of which only the rows asked for are read."""
     parts: Any
     skipped: list
+    reading: Any
     groups: list
     ends: Any
 
@@ -51,7 +52,7 @@ class Passages:
 
     @classmethod
     def from_documents(
-        cls, docs, n_words: int=100, overlap: int=0, first_id: int=0, columns: dict | None=None, errors: str='raise'
+        cls, docs, n_words: int=100, overlap: int=0, first_id: int=0, columns: dict | None=None, errors: str='raise', base=None
     ) -> Passages:
         """Passages of the documents, in order, with their titles, places and other fields.
 
@@ -61,7 +62,8 @@ Parameters:
     overlap: Words shared with the passage before
     first_id: Documents without an id get their number, counted from here
     columns: Renames columns, as in {"contents": "text"}
-    errors: Or "skip": leave out documents that cannot be read, and list them in `skipped`"""
+    errors: Or "skip": leave out documents that cannot be read, and list them in `skipped`
+    base: The folder to which the ids of files are relative; None: the one that was given"""
         ...
 
     @staticmethod

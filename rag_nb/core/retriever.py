@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['RagRetriever', 'index_named', 'encoder_of', 'encoder_record', 'config_for', 'cut_passages', 'check_count',
-           'question_list', 'check_question', 'CalledRetriever', 'as_retriever', 'AutoTokenizer']
+           'question_list', 'check_question', 'CalledRetriever', 'as_retriever', 'AutoTokenizer', 'check_name',
+           'nothing_there']
 
 # %% ../../nbs/core/06_retriever.ipynb #cell-02
 import copy, os, sys, warnings
@@ -22,7 +23,7 @@ from .passages import Passages, Hits, _LONE
 from .encoder import TextEncoder, _written, check_place
 from ..store.bm25 import BM25Index
 from .index import index_class, index_kinds, make_index
-from ..store.folder import IndexFolder, build_folder, read_manifest, same_encoder, consistent_read, atomic_save
+from ..store.folder import MANIFEST, IndexFolder, build_folder, read_manifest, same_encoder, consistent_read, atomic_save
 from ..store.hub import RowsIndex
 from ..store.legacy import CanonicalHFIndex, CustomHFIndex, LegacyIndex, adapt_index
 from ..hf.tokenizer import FOLDERS, RagTokenizer, _Layout, assemble_contexts, pad_id_of, pad_rows
@@ -87,6 +88,7 @@ class RagRetriever:
         "Open the index, where it is not open yet."
         if hasattr(self.index, "init_index") and not self.index.is_initialized(): self.index.init_index()
 
+    reading = property(lambda self: getattr(self.passages, "reading", None))   # how the documents were read: `n_words`, `overlap`, `columns`, `folder`; None: not known
     n_docs = property(lambda self: self.config.n_docs, lambda self, n: setattr(self.config, "n_docs", n))
     batch_size = property(lambda self: self.config.retrieval_batch_size, lambda self, n: setattr(self.config, "retrieval_batch_size", n))
 
@@ -157,13 +159,15 @@ def from_documents(cls:RagRetriever,
     errors:str="raise", # or "skip": leave out documents that cannot be read, and list them in `retriever.skipped`
     **index_params, # for the index, such as `nprobe`
 ):
-    "Read, split, embed and index documents."
+    "Read, split, embed and index documents; where `path` has an index of these documents by this encoder, it is opened."
+    from rag_nb.store.sync import reopened
     encoder = encoder_of(encoder)
     kind, dtype, index_params = _asked(index_kind, vector_dtype, index_params, encoder.dim, cls.from_documents)
     passages = documents if isinstance(documents, Passages) else Passages.from_documents(documents, n_words=n_words, overlap=overlap, columns=columns, errors=errors)
-    _warn_cut(encoder, passages)
+    there = None if path is None or overwrite else reopened(path, passages, encoder_record(encoder), kind, dtype, index_params)
+    if there is None: _warn_cut(encoder, passages)
     if path is not None:
-        folder = build_folder(path, passages, lambda rows: encoder.encode(rows, "passage"), encoder_record(encoder), index_kind=kind, dtype=dtype,
+        folder = there or build_folder(path, passages, lambda rows: encoder.encode(rows, "passage"), encoder_record(encoder), index_kind=kind, dtype=dtype,
                               progress=progress, overwrite=overwrite, **index_params)
         made = cls._over(folder, config or _config_in(path, folder), encoder, index_device)
         made.skipped = passages.skipped
@@ -319,13 +323,17 @@ def search(self:RagRetriever,
     n_docs:int|None=None, # K; the configuration's where None
     questions:list|None=None, # B strings as written, where words are to be counted as well
     lexical_weight:float|None=None, # how much they count; the configuration's where None
-) -> Hits: # (B, K), with passages and vectors
+    where=None, # only passages that fit: {"year": 2024, "team": ["a", "b"]}, or a function of a passage's fields (see `store.filters`)
+    min_score:float|None=None, # only passages with this score at least: inner product, and what words add to it
+) -> Hits: # (B, K), with passages and vectors; places for which nothing is left are masked
     "The K passages closest to each question vector, best first; by vectors and words where there are questions and a weight."
+    from rag_nb.store.filters import as_where, at_least, excluded, only
     n_docs = check_count("n_docs", n_docs if n_docs is not None else self.config.n_docs, "ask for at least one document")
-    weight = self.config.lexical_weight if lexical_weight is None else lexical_weight
-    if self.overridden() and not self._asked_by_itself(): return self._found_published(vectors, n_docs, questions, weight)
-    if len(self) == 0: raise ValueError("the index is empty: every document was deleted; add some with retriever.add(...)")
-    return self._by_batch(vectors, n_docs, questions, weight).with_passages(self.passages)
+    weight, where = self.config.lexical_weight if lexical_weight is None else lexical_weight, as_where(where, min_score)
+    if self.overridden() and not self._asked_by_itself(): hits = only(self._found_published(vectors, n_docs, questions, weight, where), self.passages, where)
+    elif len(self) == 0: raise ValueError("the index is empty: every document was deleted; add some with retriever.add(...)")
+    else: hits = self._by_batch(vectors, n_docs, questions, weight, excluded(self.passages, self.deleted, where)).with_passages(self.passages)
+    return at_least(hits, where and where.min_score)
 
 @patch
 def search_ids(self:RagRetriever,
@@ -333,19 +341,23 @@ def search_ids(self:RagRetriever,
     n_docs:int, # K
     questions:list|None=None, # B strings, for counting words
     lexical_weight:float=0.0, # how much they count
+    exclude=None, # (N,) bool, the rows that must not be found; the deleted ones where None
 ) -> Hits: # (B, K), with vectors and without passages
     "The search itself."
-    if lexical_weight and questions: return self._hybrid(vectors, n_docs, questions, lexical_weight)
-    return self.index.search(vectors, n_docs, exclude=self.deleted, return_vectors=True)
+    exclude = self.deleted if exclude is None else exclude
+    if lexical_weight and questions: return self._hybrid(vectors, n_docs, questions, lexical_weight, exclude)
+    return self.index.search(vectors, n_docs, exclude=exclude, return_vectors=True)
 
 @patch
 def find(self:RagRetriever,
     questions:str|list, # one question or a list
     n_docs:int|None=None, # K
+    where=None, # as for `search`
+    min_score:float|None=None, # as for `search`
 ) -> Hits:
     "Search by text, with the retriever's own encoder (of a pair such as DPR, use the model: its question encoder is another one)."
     questions = question_list(questions)
-    return self.search(torch.from_numpy(self.encoder.encode(questions, "question")), n_docs, questions)
+    return self.search(torch.from_numpy(self.encoder.encode(questions, "question")), n_docs, questions, where=where, min_score=min_score)
 
 def question_list(
     questions, # a string, or several of them
@@ -368,11 +380,11 @@ def check_question(
     if _LONE.search(q): raise ValueError(f"{name}: half of a surrogate pair stands in it, which is not valid Unicode")
 
 @patch
-def _by_batch(self:RagRetriever, vectors, n_docs, questions, weight):
+def _by_batch(self:RagRetriever, vectors, n_docs, questions, weight, exclude=None):
     "The search: whole, or in pieces of `retrieval_batch_size` where a model of the published kind asks."
     size, lent = self.batch_size, _LENT.get() or {}
-    if lent.get("retriever") is not self or not lent.get("batched") or len(vectors) <= size: return self.search_ids(vectors, n_docs, questions, weight)
-    parts = [self.search_ids(v, n_docs, questions and questions[i*size:(i+1)*size], weight) for i, v in enumerate(self._chunk_tensor(vectors, size))]
+    if lent.get("retriever") is not self or not lent.get("batched") or len(vectors) <= size: return self.search_ids(vectors, n_docs, questions, weight, exclude)
+    parts = [self.search_ids(v, n_docs, questions and questions[i*size:(i+1)*size], weight, exclude) for i, v in enumerate(self._chunk_tensor(vectors, size))]
     cat = lambda name: None if getattr(parts[0], name) is None else torch.cat([getattr(p, name) for p in parts])
     return Hits(*(cat(n) for n in ("ids", "scores", "mask", "vectors")), None, cat("lexical"))
 
@@ -400,11 +412,11 @@ def rescore(self:RagRetriever,
 
 # %% ../../nbs/core/06_retriever.ipynb #cell-36
 @patch
-def _hybrid(self:RagRetriever, vectors, n_docs, questions, weight):
+def _hybrid(self:RagRetriever, vectors, n_docs, questions, weight, exclude=None):
     "The K passages with the highest sum of inner product and weighted BM25, by Fagin's threshold algorithm; without passages."
     vectors, n = torch.as_tensor(vectors), max(64, 4*n_docs)
     while True:
-        near, said = self.index.search(vectors, n, exclude=self.deleted), self.lexical.search(questions, n, self.deleted)
+        near, said = self.index.search(vectors, n, exclude=exclude), self.lexical.search(questions, n, exclude)
         hits = self.rescore(vectors, questions, _union(near.ids.cpu(), said.ids), weight)
         order = hits.scores.sort(dim=1, descending=True, stable=True).indices[:, :n_docs]             # of equals the lowest row
         best = hits.scores.gather(1, order)
@@ -563,10 +575,13 @@ def _chunk_tensor(self:RagRetriever, t, chunk_size):
 @patch
 def _top(self:RagRetriever, vectors, n_docs, batch):
     "Ids and vectors that the index finds for one batch; words count where a model asks with questions."
+    from rag_nb.store.filters import excluded, top_among
     lent, i = _LENT.get() or {}, batch*self.batch_size
+    exclude = excluded(self.passages, self.deleted, lent.get("where") if lent.get("retriever") is self else None)
+    if _own_search(self.index) and lent.get("where") is not None: return top_among(self.index.get_top_docs, _array(vectors), n_docs, np.asarray(exclude))
     if _own_search(self.index): return self._without_deleted(*self.index.get_top_docs(_array(vectors), n_docs))
     questions = lent.get("questions") if lent.get("retriever") is self and len(lent.get("questions") or ()) == lent.get("asked") else None
-    h = self.search_ids(vectors, n_docs, questions and questions[i:i+len(vectors)], lent.get("lexical_weight", 0.) if questions else 0.)
+    h = self.search_ids(vectors, n_docs, questions and questions[i:i+len(vectors)], lent.get("lexical_weight", 0.) if questions else 0., exclude)
     return h.ids.cpu().numpy(), h.vectors.cpu().numpy()
 
 @patch
@@ -681,7 +696,8 @@ def _as_hits(self:RagRetriever, vectors, ids, embeds, document, n_docs, words, w
     if len(rows) != len(vectors) or len(embeds) != len(vectors): raise ValueError(f"{who} gave documents for {len(rows)} questions and vectors for {len(embeds)}; it was asked {len(vectors)}")
     K, D = max(map(len, rows), default=0), vectors.shape[1]
     if K > n_docs: raise ValueError(f"{who} gave {K} documents for a question, and n_docs={n_docs} were asked for: leave out the others")
-    if empty := [b for b, r in enumerate(rows) if not any(int(i) >= 0 for i in r)]: raise ValueError(f"{who} gave no document at all for question {empty[0]}: give at least one")
+    empty = [] if (_LENT.get() or {}).get("where") else [b for b, r in enumerate(rows) if not any(int(i) >= 0 for i in r)]
+    if empty: raise ValueError(f"{who} gave no document at all for question {empty[0]}: give at least one")
     there = [[k for k, i in enumerate(r) if int(i) >= 0] for r in rows]
     docs, ids, passages = np.zeros((len(rows), K, D), np.float32), np.full((len(rows), K), -1), []
     for b, ks in enumerate(there):
@@ -700,10 +716,10 @@ def _words_of(self:RagRetriever, ids, questions, weight):
 
 # %% ../../nbs/core/06_retriever.ipynb #cell-65
 @patch
-def _found_published(self:RagRetriever, vectors, n_docs, questions, weight):
-    "What the overrides find for questions (B, D), as `Hits`."
+def _found_published(self:RagRetriever, vectors, n_docs, questions, weight, where=None):
+    "What the overrides find for questions (B, D), as `Hits`; a filter holds where they search by the library's own methods."
     h = _array(vectors)
-    with self.lent(inside=True, questions=questions, asked=len(h), lexical_weight=weight):
+    with self.lent(inside=True, questions=questions, asked=len(h), lexical_weight=weight, where=where):
         if "__call__" in self.overridden() and (questions is not None or (_LENT.get() or {}).get("input_ids") is not None): return self._called(vectors, h, n_docs, questions, weight)
         embeds, ids, docs = self.retrieve(h, n_docs)
     return self._as_hits(vectors, ids, embeds, lambda b, k: _Document(_by_row(docs[b], k) or {}, int(ids[b][k])), n_docs, questions, weight)
@@ -878,6 +894,28 @@ def _save_folder(self:RagRetriever, new, path, overwrite):
     IndexFolder.create(new, self.passages, self.index.stored, self.encoder_provenance or dict(name=""), index_kind=self.index.kind, dtype="float16" if small else "float32", over=path,
                        overwrite=overwrite, keep=None if self.deleted is None else ~self.deleted, **self.index.params)
 
+# %% ../../nbs/core/06_retriever.ipynb #996d82f2
+def check_name(
+    name, # of a checkpoint or a folder
+    where:str, # who was asked
+):
+    "TypeError or ValueError for what can be neither."
+    if not isinstance(name, (str, os.PathLike)): raise TypeError(f"{where} takes the name or folder of a checkpoint or index, not a value of type {type(name).__name__}")
+    if not str(name).strip(): raise ValueError(f"{where} takes the name or folder of a checkpoint or index, and the name is empty")
+    if Path(name).is_file(): raise ValueError(f"{name} is a file, not the folder of a checkpoint or index: from_documents(...) makes an index of documents")
+
+def nothing_there(
+    name, # a folder or a name
+) -> str|None:
+    "What to say of a folder that is no checkpoint and no index, or of a name without a folder; None where it may be one."
+    from rag_nb.store.readers import _files_in, READERS, ending
+    path = Path(name)
+    if not path.exists(): return f"there is no folder {str(name)!r}, and a checkpoint of that name on the Hub would need an index beside it: pass index=, a folder that from_documents(..., path=) or rag-nb index made, or a published one such as 'wiki_dpr:compressed'"
+    if (path/"config.json").exists() or (path/"adapter_config.json").exists(): return None
+    if not any(path.iterdir()): return f"{path} is empty: from_documents(docs, path={str(name)!r}) makes an index there"
+    if any(ending(f) in READERS for f in _files_in(path)): return f"{path} is a folder of documents, not of an index: from_documents({str(name)!r}, path='my_index') makes one of them"
+    return f"{path} is neither an index folder, which has a {MANIFEST}, nor a checkpoint, which has a config.json"
+
 # %% ../../nbs/core/06_retriever.ipynb #cell-79
 @patch(cls_method=True)
 def from_pretrained(cls:RagRetriever,
@@ -892,6 +930,7 @@ def from_pretrained(cls:RagRetriever,
     "Open an index folder, or the index that a checkpoint names; nothing large is read before it is asked for."
     if isinstance(indexed_dataset, (TextEncoder, str, os.PathLike)): raise TypeError(f"indexed_dataset is a datasets.Dataset, not a {type(indexed_dataset).__name__}: an encoder is given as encoder=")
     _check_names(kwargs)
+    check_name(retriever_name_or_path, "RagRetriever.from_pretrained")
     check_place(retriever_name_or_path, "index folder")
     return consistent_read(retriever_name_or_path, lambda: cls._opened(retriever_name_or_path, indexed_dataset, config, encoder, verify, index_device, kwargs))
 
@@ -976,20 +1015,33 @@ def add(self:RagRetriever,
     progress:bool=True, # show a progress bar
     columns:dict|None=None, # renames columns of the documents, as in {"contents": "text"}
     errors:str="raise", # or "skip": leave out documents that cannot be read, and list them in `skipped`
+    replace:bool=False, # put them in the place of documents with the same ids
 ):
-    "Embed and append documents; an id that is there already is refused."
+    "Embed and append documents; an id that is there already is refused, or replaced. A file keeps the id that it has in the folder of the index's documents."
+    from rag_nb.store.sync import base_of
     self._refresh()
     numbers = [int(i) for i in self.passages.column("document") if str(i).isdecimal()]
-    new = documents if isinstance(documents, Passages) else Passages.from_documents(documents, n_words=n_words, overlap=overlap, first_id=max(numbers, default=-1) + 1, columns=columns, errors=errors)
+    base = None if isinstance(documents, Passages) else base_of(documents, self.reading, self.passages.column("document"))
+    new = documents if isinstance(documents, Passages) else Passages.from_documents(documents, n_words=n_words, overlap=overlap, first_id=max(numbers, default=-1) + 1, columns=columns, errors=errors, base=base)
     self.skipped += new.skipped
     known = set(new.column("document")) & self._documents()
-    if known: raise ValueError(f"document id {sorted(known)[0]!r} is in the index already: delete it first, or give the new one another id")
+    if known and not replace: raise ValueError(f"document id {sorted(known)[0]!r} is in the index already: replace=True replaces it; or delete it first, or give the new one another id")
     _warn_cut(self._maker(), new)
     vectors = self._maker().encode([new[i] for i in range(len(new))], "passage", progress=progress)
-    if self.folder is not None: self._open(self.folder.append(new, vectors, unique=True), self.device); return
-    self.index.add(vectors)
-    self.passages = Passages.concat([self.passages, new])
-    if self.deleted is not None: self.deleted = np.concatenate([self.deleted, np.zeros(len(new), bool)])
+    if self.folder is not None and not known: self._open(self.folder.append(new, vectors, unique=True), self.device); return
+    self._exchange(self.passages.rows_of(known), new, vectors)
+
+@patch
+def _exchange(self:RagRetriever, rows, new, vectors, reading=None, said=None):
+    "Delete rows and add passages with their vectors, in one change; in memory what may fail comes first."
+    if self.folder is not None: self._open(self.folder.exchange(rows, new, vectors, **(said or {})), self.device); return
+    if len(new): self.index.add(vectors)
+    passages = Passages.concat([self.passages, new]) if len(new) else self.passages
+    gone = np.zeros(len(passages), bool)
+    if self.deleted is not None: gone[:len(self.deleted)] = self.deleted
+    gone[rows] = True
+    passages.reading = reading or self.reading
+    self.passages, self.deleted = passages, gone if gone.any() else None
 
 @patch
 def _refresh(self:RagRetriever):
@@ -1032,6 +1084,20 @@ def _ids(ids):
     if wrong != "": raise TypeError(f"documents are deleted by their ids, which are strings; this is a {type(wrong).__name__}")
     return [str(i) for i in ids]
 
+# %% ../../nbs/core/06_retriever.ipynb #a6889e78
+@patch
+def sync(self:RagRetriever,
+    documents, # a folder, or whatever `from_documents` takes: what the index shall hold
+    n_words:int|None=None, # words a passage; as the index was built where None
+    overlap:int|None=None, # words that neighbouring passages share; likewise
+    columns:dict|None=None, # renames columns of the documents; likewise
+    errors:str="raise", # or "skip": leave out documents that cannot be read, and list them in `skipped`
+    progress:bool=True, # show progress bars
+) -> dict: # how many documents were `kept`, `changed`, `added`, `deleted`, `skipped`, and how many passages were `embedded`
+    "Make the index hold just these documents, and embed only what is new; documents from elsewhere go."
+    from rag_nb.store.sync import sync
+    return sync(self, documents, n_words, overlap, columns, errors, progress)
+
 # %% ../../nbs/core/06_retriever.ipynb #cell-95
 @patch
 def compact(self:RagRetriever):
@@ -1041,7 +1107,8 @@ def compact(self:RagRetriever):
     keep = np.flatnonzero(~self.deleted)
     if not len(keep): raise ValueError("every document is deleted: an index cannot be empty; add some first, then compact")
     self.index = make_index(self.index.kind, self.index.vectors(torch.from_numpy(keep)), **self.index.params)
-    self.passages, self.deleted = self.passages.select(keep), None
+    kept = self.passages.select(keep)
+    kept.reading, self.passages, self.deleted = self.reading, kept, None
 
 # %% ../../nbs/core/06_retriever.ipynb #cell-97
 @patch

@@ -15,7 +15,7 @@ from rag_nb.core.passages import Hits
 from rag_nb.core.passages import Passages
 from rag_nb.store.bm25 import BM25Index
 
-__all__ = ['RagRetriever', 'index_named', 'encoder_of', 'encoder_record', 'config_for', 'cut_passages', 'check_count', 'question_list', 'check_question', 'CalledRetriever', 'as_retriever', 'AutoTokenizer']
+__all__ = ['RagRetriever', 'index_named', 'encoder_of', 'encoder_record', 'config_for', 'cut_passages', 'check_count', 'question_list', 'check_question', 'CalledRetriever', 'as_retriever', 'AutoTokenizer', 'check_name', 'nothing_there']
 
 _LENT: Any
 
@@ -84,6 +84,11 @@ class RagRetriever:
         ...
 
     @property
+    def reading(self):
+        """how the documents were read: `n_words`, `overlap`, `columns`, `folder`; None: not known"""
+        ...
+
+    @property
     def n_docs(self):
         """"""
         ...
@@ -107,7 +112,7 @@ class RagRetriever:
         progress: bool=True, config: RagConfig | None=None, vector_dtype: str='float32', overwrite: bool=False, index_device: str='cpu',
         columns: dict | None=None, errors: str='raise', **index_params
     ) -> RagRetriever:
-        """Read, split, embed and index documents.
+        """Read, split, embed and index documents; where `path` has an index of these documents by this encoder, it is opened.
 
 Parameters:
     documents: list of dicts or strings, datasets.Dataset, a table, a file or folder of any kind that `read_documents` knows, or a list of files
@@ -161,7 +166,10 @@ Parameters:
         """Whether one of its own methods is asking, so that an override that calls `self.search` gets the plain search."""
         ...
 
-    def search(self, vectors, n_docs: int | None=None, questions: list | None=None, lexical_weight: float | None=None) -> Hits:
+    def search(
+        self, vectors, n_docs: int | None=None, questions: list | None=None, lexical_weight: float | None=None, where=None,
+        min_score: float | None=None
+    ) -> Hits:
         """The K passages closest to each question vector, best first; by vectors and words where there are questions and a weight.
 
 Parameters:
@@ -169,11 +177,13 @@ Parameters:
     n_docs: K; the configuration's where None
     questions: B strings as written, where words are to be counted as well
     lexical_weight: how much they count; the configuration's where None
+    where: only passages that fit: {"year": 2024, "team": ["a", "b"]}, or a function of a passage's fields (see `store.filters`)
+    min_score: only passages with this score at least: inner product, and what words add to it
 
-Returns: (B, K), with passages and vectors"""
+Returns: (B, K), with passages and vectors; places for which nothing is left are masked"""
         ...
 
-    def search_ids(self, vectors, n_docs: int, questions: list | None=None, lexical_weight: float=0.0) -> Hits:
+    def search_ids(self, vectors, n_docs: int, questions: list | None=None, lexical_weight: float=0.0, exclude=None) -> Hits:
         """The search itself.
 
 Parameters:
@@ -181,19 +191,22 @@ Parameters:
     n_docs: K
     questions: B strings, for counting words
     lexical_weight: how much they count
+    exclude: (N,) bool, the rows that must not be found; the deleted ones where None
 
 Returns: (B, K), with vectors and without passages"""
         ...
 
-    def find(self, questions: str | list, n_docs: int | None=None) -> Hits:
+    def find(self, questions: str | list, n_docs: int | None=None, where=None, min_score: float | None=None) -> Hits:
         """Search by text, with the retriever's own encoder (of a pair such as DPR, use the model: its question encoder is another one).
 
 Parameters:
     questions: one question or a list
-    n_docs: K"""
+    n_docs: K
+    where: as for `search`
+    min_score: as for `search`"""
         ...
 
-    def _by_batch(self, vectors, n_docs, questions, weight):
+    def _by_batch(self, vectors, n_docs, questions, weight, exclude=None):
         """The search: whole, or in pieces of `retrieval_batch_size` where a model of the published kind asks."""
         ...
 
@@ -214,7 +227,7 @@ Parameters:
 Returns: (B, K) in the order of `ids`, with vectors"""
         ...
 
-    def _hybrid(self, vectors, n_docs, questions, weight):
+    def _hybrid(self, vectors, n_docs, questions, weight, exclude=None):
         """The K passages with the highest sum of inner product and weighted BM25, by Fagin's threshold algorithm; without passages."""
         ...
 
@@ -340,8 +353,8 @@ Parameters:
         """What shared words add to the scores of these rows, or None."""
         ...
 
-    def _found_published(self, vectors, n_docs, questions, weight):
-        """What the overrides find for questions (B, D), as `Hits`."""
+    def _found_published(self, vectors, n_docs, questions, weight, where=None):
+        """What the overrides find for questions (B, D), as `Hits`; a filter holds where they search by the library's own methods."""
         ...
 
     def _called(self, vectors, h, n_docs, questions, weight):
@@ -415,8 +428,11 @@ Parameters:
         """The retriever of a checkpoint: its configuration with `kwargs` put in, its tokenizers, and the index that it names."""
         ...
 
-    def add(self, documents, n_words: int=100, overlap: int=0, progress: bool=True, columns: dict | None=None, errors: str='raise'):
-        """Embed and append documents; an id that is there already is refused.
+    def add(
+        self, documents, n_words: int=100, overlap: int=0, progress: bool=True, columns: dict | None=None, errors: str='raise',
+        replace: bool=False
+    ):
+        """Embed and append documents; an id that is there already is refused, or replaced. A file keeps the id that it has in the folder of the index's documents.
 
 Parameters:
     documents: whatever `from_documents` takes
@@ -424,7 +440,12 @@ Parameters:
     overlap: words that neighbouring passages share
     progress: show a progress bar
     columns: renames columns of the documents, as in {"contents": "text"}
-    errors: or "skip": leave out documents that cannot be read, and list them in `skipped`"""
+    errors: or "skip": leave out documents that cannot be read, and list them in `skipped`
+    replace: put them in the place of documents with the same ids"""
+        ...
+
+    def _exchange(self, rows, new, vectors, reading=None, said=None):
+        """Delete rows and add passages with their vectors, in one change; in memory what may fail comes first."""
         ...
 
     def _refresh(self):
@@ -444,6 +465,23 @@ Parameters:
 
 Parameters:
     ids: document ids"""
+        ...
+
+    def sync(
+        self, documents, n_words: int | None=None, overlap: int | None=None, columns: dict | None=None, errors: str='raise',
+        progress: bool=True
+    ) -> dict:
+        """Make the index hold just these documents, and embed only what is new; documents from elsewhere go.
+
+Parameters:
+    documents: a folder, or whatever `from_documents` takes: what the index shall hold
+    n_words: words a passage; as the index was built where None
+    overlap: words that neighbouring passages share; likewise
+    columns: renames columns of the documents; likewise
+    errors: or "skip": leave out documents that cannot be read, and list them in `skipped`
+    progress: show progress bars
+
+Returns: how many documents were `kept`, `changed`, `added`, `deleted`, `skipped`, and how many passages were `embedded`"""
         ...
 
     def compact(self):
@@ -666,6 +704,21 @@ def _as_dataset(new, passages, index, deleted=None):
 
 def _flat_faiss(new, vectors):
     """Write vectors (N, D) into a folder as a flat FAISS index; its name."""
+    ...
+
+def check_name(name, where: str):
+    """TypeError or ValueError for what can be neither.
+
+Parameters:
+    name: of a checkpoint or a folder
+    where: who was asked"""
+    ...
+
+def nothing_there(name) -> str | None:
+    """What to say of a folder that is no checkpoint and no index, or of a name without a folder; None where it may be one.
+
+Parameters:
+    name: a folder or a name"""
     ...
 
 _ELSEWHERE: set

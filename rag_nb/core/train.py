@@ -441,13 +441,14 @@ def finetune(
     merge: bool = True,  # work adapters into the weights at the end
     progress: bool = True,  # show a progress bar and the lines of the log
     callbacks: list | None = None,  # of Transformers' `Trainer`
+    columns: dict | None = None,  # renames columns of the questions, as in {"frage": "question"}
     **settings,  # fields of `FinetuneConfig` and of Transformers' `TrainingArguments`; `learning_rate` may be a dict by part
 ) -> Finetuned:
     "Train a `Rag` end to end on questions with answers."
     plan, rates, args = _arguments(output_dir, settings if progress else {**settings, "disable_tqdm": True})
     smooth = rag.model.config.label_smoothing
     if smooth: raise ValueError(f"the model's config says label_smoothing={smooth}: {REFUSED['label_smoothing_factor']}; set it to 0")
-    train, measured = read_questions(data), None if eval_data is None else read_questions(eval_data)
+    train, measured = (None if d is None else read_questions(d, columns=columns) for d in (data, eval_data))
     start, collator = find_checkpoint(args.output_dir, resume), RagCollator(rag.tokenizer, rag.model.config, keep=("document_ids",))
     if args.seed is not None: torch.manual_seed(args.seed)  # adapters are drawn at random
     objective, trainer = TrainingModule(rag, plan), None

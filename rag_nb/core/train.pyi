@@ -215,7 +215,7 @@ def _arguments(output_dir, given):
 
 def finetune(
     rag: Rag, data, output_dir, eval_data=None, resume: bool | str=False, merge: bool=True, progress: bool=True,
-    callbacks: list | None=None, **settings
+    callbacks: list | None=None, columns: dict | None=None, **settings
 ) -> Finetuned:
     """Train a `Rag` end to end on questions with answers.
 
@@ -228,6 +228,7 @@ Parameters:
     merge: work adapters into the weights at the end
     progress: show a progress bar and the lines of the log
     callbacks: of Transformers' `Trainer`
+    columns: renames columns of the questions, as in {"frage": "question"}
     settings: fields of `FinetuneConfig` and of Transformers' `TrainingArguments`; `learning_rate` may be a dict by part"""
     ...
 

@@ -412,7 +412,7 @@ def default_generator(
     if trained: add_adapters(model, TRAINED/"generator", dtype)
     model.config.dtype = dtype
     tokenizer.eos_token = "<|im_end|>"  # some releases of Transformers read another one out of the GGUF file
-    model.rag_config = SETTINGS if trained else dict(UNTRAINED, eos_token_id=[tokenizer.eos_token_id, *_line_ends(tokenizer)])
+    model.rag_config = dict(SETTINGS, kind="sequence") if trained else dict(UNTRAINED, kind="sequence", eos_token_id=[tokenizer.eos_token_id, *_line_ends(tokenizer)])
     return cast(model, device or "cpu", dtype).eval(), tokenizer
 
 # %% ../../nbs/demo/01_defaults.ipynb #cell-78

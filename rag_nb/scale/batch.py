@@ -21,6 +21,7 @@ from ..core.retriever import check_count, check_question
 from ..core.answer import Rag
 from ..show.html import _json as _valid, answer_json, json_text
 from ..store.readers import READERS, ending, open_bytes, read_table
+from ..store.filters import as_where
 from ..store.questions import _FILES, known_question, question_form, question_id
 from ..core.evaluate import _size_of_batch
 
@@ -59,35 +60,36 @@ def _read_lines(file, kind=None):
 def _read_binary(path, kind):
     with open_bytes(path) as f: yield from _read_lines(f, kind)
 
-def _records(path):
+def _records(path, form):
     "Raw questions of a table, a JSON or a Parquet file, by the readers of questions and documents."
-    form = question_form()
     pairs = read_table(path, form, lenient=True) if READERS[ending(path)] is read_table else READERS[ending(path)](path, form)
     return (raw for _, raw in pairs)
 
 _LINES = {".jsonl": "json", ".ndjson": "json", ".txt": "text"}
-_READERS = {k: _records for k in _FILES} | {k + gz: lambda p, kind=kind: _read_binary(p, kind) for k, kind in _LINES.items() for gz in ("", ".gz")}
+_READERS = {k: _records for k in _FILES} | {k + gz: lambda p, form, kind=kind: _read_binary(p, kind) for k, kind in _LINES.items() for gz in ("", ".gz")}
 
 # %% ../../nbs/scale/02_batch.ipynb #cell-17
-def _raw(source):
+def _raw(source, form):
     "Raw questions from a path, a binary file that is open, or anything that can be iterated over."
     if isinstance(source, (str, os.PathLike)):
         path = Path(source)
         if path.exists() and not path.is_file() and not path.is_dir(): return _read_binary(path, None)
         if not path.is_file(): raise FileNotFoundError(f"no file {str(source)[:200]!r} with questions; rag.ask(...) answers a single one")
         if ending(path) not in _READERS: raise ValueError(f"{path}: unknown file type {path.suffix!r}; questions come as {', '.join(_READERS)}")
-        return _READERS[ending(path)](path)
+        return _READERS[ending(path)](path, form)
     if hasattr(source, "readline"): return _read_lines(source)
     if isinstance(source, (bytes, Mapping)) or not hasattr(source, "__iter__"): raise TypeError(f"questions come from a file, a list or an iterator, not from a value of type {type(source).__name__}")
     return iter(source)
 
 def count_questions(
     source, # as for `Rag.ask_file`
+    columns=None, # likewise
 ) -> int|None: # None where it can be read only once
     "How many questions there are, which is also whether they can be read at all."
     if hasattr(source, "__len__") and not isinstance(source, (str, bytes, Mapping)): return len(source)
-    if not isinstance(source, (str, os.PathLike)) or (Path(source).exists() and not Path(source).is_file()): _raw(source); return None
-    return sum(1 for _ in tqdm(_raw(source), desc="reading", unit=" questions", delay=2, leave=False, disable=bool(os.environ.get("TQDM_DISABLE"))))
+    form = question_form(columns)
+    if not isinstance(source, (str, os.PathLike)) or (Path(source).exists() and not Path(source).is_file()): _raw(source, form); return None
+    return sum(1 for _ in tqdm(_raw(source, form), desc="reading", unit=" questions", delay=2, leave=False, disable=bool(os.environ.get("TQDM_DISABLE"))))
 
 # %% ../../nbs/scale/02_batch.ipynb #cell-19
 @dataclass
@@ -98,12 +100,12 @@ class Row:
     question: str|None   # None where there is no text
     error: str|None      # why it is not asked
 
-def _row(number, raw):
+def _row(number, raw, form=None):
     "The row that a raw question makes."
     key, question, error = str(number), None, str(raw) if isinstance(raw, Exception) else None
     try:
         if isinstance(raw, Mapping):
-            raw = known_question(raw)
+            raw = known_question(raw, form)
             key = _valid(question_id(raw))[:200] or key
             if "question" not in raw: raise ValueError(f"it has no 'question', only {_fields(raw)}")
             question = raw["question"]
@@ -112,7 +114,9 @@ def _row(number, raw):
     except (ValueError, TypeError) as e: error = str(e)
     return Row(number, key, _valid(question) if isinstance(question, str) else None, error)
 
-def _rows(source): return (_row(n, raw) for n, raw in enumerate(_raw(source)))
+def _rows(source, form=None):
+    form = form or question_form()
+    return (_row(n, raw, form) for n, raw in enumerate(_raw(source, form)))
 
 # %% ../../nbs/scale/02_batch.ipynb #cell-22
 @torch.no_grad()
@@ -290,17 +294,22 @@ def ask_file(rag:Rag,
     batch_size:int|None=None, # questions at a time; by the device, or as it was, where None
     progress:bool=True, # show a progress bar
     decoder:str="auto", # as for `ask`
+    where=None, # as for `ask`
+    min_score:float|None=None, # as for `ask`
+    columns:dict|None=None, # renames columns of the questions, as in {"frage": "question"}
     **generation, # as for `ask`: `num_beams`, `max_new_tokens`, …
 )->dict: # how many `questions`, `answered`, `errors`, and of all these how many were there `before`
     "Answer a file of questions into a file, in bounded memory; a run that was stopped goes on where it stood."
     kind, n_docs, gc = rag._ways(kind, n_docs, None, False, generation, decoding, decoder)
     size = batch_size if batch_size is None else check_count("batch_size", batch_size)
     _check_places(questions, output)
-    total, tally = count_questions(questions), dict(questions=0, answered=0, errors=0, before=0)
-    ask = lambda qs: rag._ask(qs, kind, n_docs, gc, None, decoding=decoding, decoder=decoder)
+    total, tally = count_questions(questions, columns), dict(questions=0, answered=0, errors=0, before=0)
+    where = as_where(where, min_score)
+    if where is not None: where.mask(rag.retriever.passages)                  # what is wrong with it is said before anything is written
+    ask = lambda qs: rag._ask(qs, kind, n_docs, gc, None, decoding=decoding, decoder=decoder, where=where)
     with _open_out(output, overwrite) as out:
-        size = out.begin(_settings(rag, kind, n_docs, gc, decoding), size, _size_of_batch(rag, n_docs or rag.model.config.n_docs))
-        try: _run(out, _rows(questions), size, ask, tally, total, progress)
+        size = out.begin(_settings(rag, kind, n_docs, gc, decoding) | (dict(where=str(where)) if where is not None else {}), size, _size_of_batch(rag, n_docs or rag.model.config.n_docs))
+        try: _run(out, _rows(questions, question_form(columns)), size, ask, tally, total, progress)
         except KeyboardInterrupt: raise KeyboardInterrupt(_stopped(tally, total, out.path)) from None
     return tally
 

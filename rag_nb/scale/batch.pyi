@@ -26,7 +26,7 @@ def _read_lines(file, kind=None):
 
 def _read_binary(path, kind): ...
 
-def _records(path):
+def _records(path, form):
     """Raw questions of a table, a JSON or a Parquet file, by the readers of questions and documents."""
     ...
 
@@ -34,15 +34,16 @@ _LINES: dict
 
 _READERS: Any
 
-def _raw(source):
+def _raw(source, form):
     """Raw questions from a path, a binary file that is open, or anything that can be iterated over."""
     ...
 
-def count_questions(source) -> int | None:
+def count_questions(source, columns=None) -> int | None:
     """How many questions there are, which is also whether they can be read at all.
 
 Parameters:
     source: as for `Rag.ask_file`
+    columns: likewise
 
 Returns: None where it can be read only once"""
     ...
@@ -61,11 +62,11 @@ Parameters:
     question: str | None
     error: str | None
 
-def _row(number, raw):
+def _row(number, raw, form=None):
     """The row that a raw question makes."""
     ...
 
-def _rows(source): ...
+def _rows(source, form=None): ...
 
 def _fingerprint(*models):
     """A short hash of some numbers of every weight, and of its type."""
@@ -170,7 +171,8 @@ def _line(row, given):
 
 def ask_file(
     rag: Rag, questions, output, overwrite: bool=False, kind: str | None=None, n_docs: int | None=None, decoding: str='thorough',
-    batch_size: int | None=None, progress: bool=True, decoder: str='auto', **generation
+    batch_size: int | None=None, progress: bool=True, decoder: str='auto', where=None, min_score: float | None=None,
+    columns: dict | None=None, **generation
 ) -> dict:
     """Answer a file of questions into a file, in bounded memory; a run that was stopped goes on where it stood.
 
@@ -184,6 +186,9 @@ Parameters:
     batch_size: questions at a time; by the device, or as it was, where None
     progress: show a progress bar
     decoder: as for `ask`
+    where: as for `ask`
+    min_score: as for `ask`
+    columns: renames columns of the questions, as in {"frage": "question"}
     generation: as for `ask`: `num_beams`, `max_new_tokens`, …
 
 Returns: how many `questions`, `answered`, `errors`, and of all these how many were there `before`"""

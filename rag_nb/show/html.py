@@ -13,6 +13,7 @@ from html import escape
 from torch import Tensor
 from ..core.answer import Answer
 from ..core.passages import Hits
+from .excerpts import one_line, telling_words, word_marker
 
 # %% ../../nbs/show/01_html.ipynb #cell-08
 def final_posterior(
@@ -461,6 +462,16 @@ def _line(screen, d, number, title, bar):
     prior, posterior = bars[0] + _percent(d["prior"]).rjust(6), screen.doc(bars[1], doc) + _percent(d["posterior"]).rjust(6)
     return f"{screen.doc(f'[{doc+1}]'.rjust(number), doc)} {name}  {prior}  {posterior}"
 
+# %% ../../nbs/show/01_html.ipynb #2cb7c60e
+def _text_line(screen, d, number, marker):
+    "The line of a document that shows the words that matter; none where it has no text."
+    room, dots = screen.width - number - 3, "…" if screen.can("…") else "..."
+    line = one_line(clean(d["text"]), marker, max(16, room - 2) if d["text"].isascii() else max(16, room//2))
+    if not line: return []
+    line, out, at = _fit(screen.say(line.replace("…", dots)), room, dots).rstrip(), [], 0
+    for m in marker.finditer(line) if marker else (): out, at = [*out, line[at:m.start()], screen.paint(m[0], 1)], m.end()
+    return [" "*(number + 1) + "".join([*out, line[at:]])]
+
 # %% ../../nbs/show/01_html.ipynb #cell-101
 def _table(screen, answer):
     "The documents with their bars, the first ten of them."
@@ -470,7 +481,8 @@ def _table(screen, answer):
     number, title, bar = _columns(screen, first)
     head = " "*(number + title + 3) + "prior".ljust(6 + bar + (bar > 0)) + "  " + ("posterior" if bar else "post.")
     notes = [f"and {_plural(len(rest), 'more document')}: {_sum(rest)}"]*bool(rest) + [f"(posterior: {posterior_label(answer)})"]
-    rows = ["  " + l for l in [head, *(_line(screen, d, number, title, bar) for d in first)]]
+    marker = word_marker(answer=telling_words(clean(answer.text)), question=telling_words(clean(answer.question)))
+    rows = ["  " + head] + ["  " + l for d in first for l in (_line(screen, d, number, title, bar), *_text_line(screen, d, number, marker))]
     return [*rows, *(l for n in notes for l in _paragraph(screen, n, "  "))]
 
 # %% ../../nbs/show/01_html.ipynb #cell-102

@@ -240,6 +240,10 @@ def _line(screen, d, number, title, bar):
     """A document's row in the table."""
     ...
 
+def _text_line(screen, d, number, marker):
+    """The line of a document that shows the words that matter; none where it has no text."""
+    ...
+
 def _table(screen, answer):
     """The documents with their bars, the first ten of them."""
     ...

@@ -11,7 +11,7 @@ from collections import Counter
 from contextlib import nullcontext
 from dataclasses import replace
 from unicodedata import normalize
-import regex, torch
+import torch
 from fastcore.basics import patch
 from IPython.display import display
 from ipywidgets import HTML, Button, Checkbox, FloatSlider, HBox, IntSlider, Layout, Text, Textarea, ToggleButtons, VBox
@@ -20,29 +20,14 @@ from .candidates import Alternatives
 from .html import (_bar, _box, _colour, _difference, _documents, _facts, _fold, _heatmap, _join, _likelihood, _log,
                             _main_posterior, _name, _number, _percent, _plural, _short, _style, _tag, answer_html, clean, hits_html,
                             posterior_label, visible)
-from ..core.passages import Hits
+from ..core.passages import Hits, Passages
 from ..core.retriever import RagRetriever
-from ..core.words import tokenize_words, without_spaces, word_spans
+from ..core.words import word_spans
+from .excerpts import one_line, telling_words, word_marker
 
 # %% ../../nbs/show/07_widgets.ipynb #cell-05
-_EVERYWHERE = set("""a an and are as at be been but by can could did do does for from had has have he her his how i if in into is it its me
-my no not of on or our she so than that the their them then there these they this those to was we were what when where which while who
-whom whose why will with would you your""".split())
-
-def _words(text):
-    "The words of a text that say something, in lower case."
-    return [w for w in dict.fromkeys(tokenize_words(clean(text))) if w not in _EVERYWHERE]
-
-# %% ../../nbs/show/07_widgets.ipynb #cell-08
-def _whole(word):
-    "A pattern for a word that is not part of a longer one."
-    return regex.escape(word) if without_spaces(word) else rf"(?<!\w){regex.escape(word)}(?!\w)"
-
-def _marker(**kinds):  # kind of word: the words
-    "A regular expression with a group for each kind of word; None where there is no word at all."
-    words = {k: sorted({w for w in ws if w.strip()}, key=lambda w: (-len(w), w)) for k, ws in kinds.items()}
-    groups = [f"(?P<{k}>{'|'.join(map(_whole, ws))})" for k, ws in words.items() if ws]
-    return regex.compile("|".join(groups), regex.IGNORECASE) if groups else None
+def _words(text): return telling_words(clean(text))
+def _excerpt(text, marker, n=160): return one_line(clean(text), marker, n)
 
 # %% ../../nbs/show/07_widgets.ipynb #cell-10
 def _marked(text, marker):
@@ -51,14 +36,6 @@ def _marked(text, marker):
     for m in marker.finditer(text) if marker else ():
         out, at = [*out, text[at:m.start()], _tag("mark", m[0], cls=m.lastgroup)], m.end()
     return _join([*out, text[at:]])
-
-# %% ../../nbs/show/07_widgets.ipynb #cell-13
-def _excerpt(text, marker, n=160):
-    "About n characters of a text on one line, where the answer's words are, or else the question's."
-    text = " ".join(normalize("NFC", clean(text)).split())
-    found = min(marker.finditer(text) if marker else (), key=lambda m: (m.lastgroup == "question", m.start()), default=None)
-    at = max(0, found.start() - n//3) if found and found.end() > n else 0
-    return "…"*(at > 0) + text[at:at+n].strip() + "…"*(at + n < len(text))
 
 # %% ../../nbs/show/07_widgets.ipynb #cell-14
 def _found(d, marker=None, *beside, cls="", style=None):
@@ -169,6 +146,18 @@ class _Pages:
         self.where.value = str(_box(f"{min(n, self.span.start + 1)}–{min(n, self.span.stop)} of {n}"))
         self.widget.layout.display = "flex" if last else "none"
 
+# %% ../../nbs/show/07_widgets.ipynb #cfb4f8c7
+def _where_box(where):
+    "A box to type a filter in, unless there is one already."
+    return Text(description="Where", placeholder="field=value, such as year=2024", continuous_update=False,
+                layout=Layout(flex="1 1 16em", width="auto", **({} if where is None else {"display": "none"})))
+
+def _typed_where(panel):
+    "The filter of a panel: the one it was made with, or what is in its box."
+    if panel._only is not None or not panel.where_box.value.strip(): return panel._only
+    from rag_nb.store.filters import parse_where
+    return parse_where(panel.where_box.value)
+
 # %% ../../nbs/show/07_widgets.ipynb #cell-28
 _WRAP = dict(flex_flow="row wrap", align_items="center")
 
@@ -179,21 +168,25 @@ class PassageBrowser(_Panel):
         question:str="", # searched for at once, if given
         answer:str="", # words to look for in the passages
         n_docs:int=10, # how many passages to find
+        where=None, # only passages that fit, as for `RagRetriever.search`; where None there is a box to type it in
+        min_score:float|None=None, # only passages with this score at least
     ):
-        self.retriever, self.question, self.hits = retriever, "", None
+        self.retriever, self.question, self.hits, self._only, self.min_score = retriever, "", None, where, min_score
         most = max(1, min(max(50, n_docs), len(getattr(retriever, "retriever", retriever))))
         wide = lambda flex: Layout(flex=flex, width="auto")
         self.box = Text(question, description="Question", placeholder="type a question and press Enter", continuous_update=False, layout=wide("1 1 100%"))
         self.answer_box = Text(answer, description="Answer", placeholder="words to look for", continuous_update=False, layout=wide("1 1 16em"))
         self.filter_box = Text(description="Only with", placeholder="show passages that have these words", layout=wide("1 1 16em"))
         self.docs_slider = IntSlider(min(n_docs, most), 1, most, description="Passages", continuous_update=False, layout=wide("1 1 16em"))
+        self.where_box = _where_box(where)
         self.list, self.pages = HTML(), _Pages(self.turn)
-        self._open(HBox([self.box, self.answer_box, self.filter_box, self.docs_slider], layout=Layout(**_WRAP)), self.list, self.pages.widget)
-        for control in (self.box, self.docs_slider): self._on(control, self.search)
+        self._open(HBox([self.box, self.answer_box, self.filter_box, self.where_box, self.docs_slider], layout=Layout(**_WRAP)), self.list, self.pages.widget)
+        for control in (self.box, self.docs_slider, self.where_box): self._on(control, self.search)
         for control in (self.answer_box, self.filter_box): self._on(control, self._draw)
         if question: self.search()
 
     n_docs = property(lambda self: self.docs_slider.value)
+    where = property(lambda self: _typed_where(self))
     answer = property(lambda self: self.answer_box.value)
     filter = property(lambda self: self.filter_box.value)
     page = property(lambda self: self.pages.page)
@@ -211,7 +204,7 @@ def search(self:PassageBrowser,
 @patch
 def _search(self:PassageBrowser):
     search = self.retriever.find if isinstance(self.retriever, RagRetriever) else self.retriever.retrieve
-    self.question, self.hits = self.box.value, search([self.box.value], self.n_docs)
+    self.question, self.hits = self.box.value, search([self.box.value], self.n_docs, self.where, self.min_score)
     self.pages.page = 0
 
 # %% ../../nbs/show/07_widgets.ipynb #cell-32
@@ -242,7 +235,7 @@ def _draw(self:PassageBrowser):
     "Put the state on the screen."
     matches = self.matches
     self.pages.show(len(matches))
-    marker = _marker(answer=[self.answer, *_words(self.answer)], question=_words(self.question))
+    marker = word_marker(answer=[self.answer, *_words(self.answer)], question=_words(self.question))
     nothing = "" if self.hits is None else "No passage was found." if not self.filter.strip() else "No passage that was found has these words."
     self.list.value = str(_box(*[_found(d, marker) for d in self.shown] or [_tag("div", nothing, cls="f")]))
 
@@ -262,15 +255,18 @@ class AnswerExplorer(_Panel):
         num_beams:int|None=None, # 1 is greedy; the model's own number where None
         temperature:float=0., # 0 takes the likeliest tokens; above it they are drawn
         seed:int=0, # of the first draw; each further question takes the next one
+        where=None, # only documents that fit, as for `Rag.ask`; where None there is a box to type it in
+        min_score:float|None=None, # only documents with this score at least
         **generation, # for `Rag.ask`: max_new_tokens, min_new_tokens, …
     ):
-        self.rag, self.seed, self.generation = rag, seed, generation
+        self.rag, self.seed, self.generation, self._only, self.min_score = rag, seed, generation, where, min_score
         self.question, self.answer, self.before, self.hits, self.kept, self.selected = "", None, None, None, [], None
         self._asked, self._answers, self._choices, self._enter = None, {}, {}, False
         self._make_settings(question, kind or rag.model.kind, n_docs or rag.model.config.n_docs, num_beams or rag._settings(**generation).num_beams, temperature)
         self._make_results()
         if question: self.ask()
 
+    where = property(lambda self: _typed_where(self))
     def __repr__(self): return f"AnswerExplorer({self.question!r}, {self.answer!r})"
 
 # %% ../../nbs/show/07_widgets.ipynb #cell-44
@@ -286,6 +282,7 @@ def _make_settings(self:AnswerExplorer, question, kind, n_docs, num_beams, tempe
     self.docs_slider = IntSlider(min(n_docs, most), 1, most, description="Documents", **slide)
     self.beams_slider = IntSlider(num_beams, 1, max(8, num_beams), description="BeamSearch", **slide)
     self.heat_slider = FloatSlider(temperature, min=0, max=2, step=.1, description="Temperature", readout_format=".1f", **slide)
+    self.where_box = _where_box(self._only)
     self.kind_buttons.add_class("ragnb-switch")
 
 # %% ../../nbs/show/07_widgets.ipynb #cell-45
@@ -299,9 +296,9 @@ def settings(self:AnswerExplorer) -> dict: # arguments for `Rag.ask`, all but `n
 @patch(as_prop=True)
 def _now(self:AnswerExplorer):
     "All that an answer depends on."
-    return self.box.value, self.docs_slider.value, self.settings
+    return self.box.value, self.docs_slider.value, self.settings, self.where_box.value
 
-# %% ../../nbs/show/07_widgets.ipynb #cell-47
+# %% ../../nbs/show/07_widgets.ipynb #m0454f58
 @patch
 def ask(self:AnswerExplorer,
     question:str|None=None, # what to ask; what is in the question box where None
@@ -312,12 +309,13 @@ def ask(self:AnswerExplorer,
 
 @patch
 def _ask(self:AnswerExplorer):
-    (question, n_docs, settings), again = self._now, self._asked is not None
-    hits = self.rag.retrieve([question], n_docs)
+    (question, n_docs, settings, typed), again = self._now, self._asked is not None
+    hits = self.rag.retrieve([question], n_docs, self.where, self.min_score)
+    if not bool(hits.mask.any()): raise ValueError("no document fits the filter: nothing is left to read")
     hits = replace(hits.to("cpu"), scores=hits.doc_scores.float().cpu()/self.rag.model.config.score_scale, vectors=None, lexical=None)
     seed = self.seed + ("do_sample" in settings and again)
     answer, kept = self._decode(question, hits, settings, seed), hits.mask[0].tolist()
-    self.question, self.hits, self.kept, self.seed, self._asked = question, hits, kept, seed, (question, n_docs, settings)
+    self.question, self.hits, self.kept, self.seed, self._asked = question, hits, kept, seed, (question, n_docs, settings, typed)
     self.answer = self.before = answer
     self.selected, self._choices, self._answers = None, {}, {_columns(kept): answer}
     self._set(self.which_buttons, value=_main_posterior(answer))
@@ -559,18 +557,20 @@ def _paste(self:AnswerExplorer, text, title):
     if not text.strip(): raise ValueError("the passage is empty: write or paste some text")
     number = self.hits.shape[1] - len(self.before.doc_prior) + 1
     doc = dict(id=f"pasted-{number}", title=title.strip() or f"Pasted passage {number}", text=text.strip())
-    self._take(_with(self.hits, doc, self._score(doc)), [*self.kept, True])
+    self._take(_with(self.hits, doc, self._score(dict(doc, title=title.strip()))), [*self.kept, True])
     self._set(self.paste_text, value=""); self._set(self.paste_title, value="")
 
 # %% ../../nbs/show/07_widgets.ipynb #cell-73
 @patch
 @torch.no_grad()
 def _score(self:AnswerExplorer, doc):
-    "The inner product of the question and a passage, before scaling."
-    try: encoder = self.rag.retriever.encoder
+    "What the index would score a passage for the question: inner product, and what shared words add; before scaling."
+    retriever, weight = self.rag.retriever, self.rag.model.config.lexical_weight
+    try: encoder = retriever.encoder
     except ValueError: return float(self.hits.scores.max())
+    words = weight*retriever.lexical.score_text(self.question, f"{doc['title']}\n{doc['text']}") if weight and isinstance(retriever.passages, Passages) else 0.
     question = self.rag.encoder([self.question], "question")[0].float().cpu()                        # (D,)
-    return float(question @ torch.from_numpy(encoder.encode([doc], "passage")[0]))
+    return float(question @ torch.from_numpy(encoder.encode([doc], "passage")[0])) + words
 
 def _with(hits, doc, score):
     "The hits of one question with one more document."
@@ -618,7 +618,7 @@ def _make_results(self:AnswerExplorer):
 def _place(self:AnswerExplorer):
     "Lay the parts out."
     row = lambda *parts: HBox(parts, layout=Layout(**_WRAP))
-    settings = VBox([row(self.box, self.ask_button), row(self.kind_buttons, self.docs_slider, self.beams_slider, self.heat_slider)])
+    settings = VBox([row(self.box, self.ask_button), row(self.kind_buttons, self.docs_slider, self.beams_slider, self.heat_slider, self.where_box)])
     self.paste_row = row(self.paste_title, self.paste_text, self.paste_button)
     heading = HTML(str(_box(_tag("div", "Documents ", _tag("span", "untick one, and the question is answered without it", cls="f"), cls="h"))))
     self.results = VBox([self.head, self.colours, self.tokens, self.which_buttons, self.choices, heading, self.list, self.pages.widget, self.paste_row, self.versus])
@@ -631,7 +631,7 @@ def _listen(self:AnswerExplorer):
     self.ask_button.on_click(lambda _: self._pressed())
     self.box.on_msg(self._submitted)
     self._on(self.box, self._typed)
-    for control in (self.kind_buttons, self.docs_slider, self.beams_slider, self.heat_slider): self._on(control, self._changed)
+    for control in (self.kind_buttons, self.docs_slider, self.beams_slider, self.heat_slider, self.where_box): self._on(control, self._changed)
     self._on(self.tokens, lambda: self.select(self.tokens.index), "index")
     self._on(self.which_buttons, self._draw)
     self.paste_button.on_click(lambda _: self.paste(self.paste_text.value, self.paste_title.value))
@@ -664,7 +664,7 @@ def _draw_documents(self:AnswerExplorer):
     "The rows of this page."
     read = {d["doc"]: d for d in _documents(self.answer)}
     word = [] if self.selected is None else [_word_at(self.answer.tokens, self.selected)]
-    marker = _marker(token=word, answer=[self.answer.text, *_words(self.answer.text)], question=_words(self.question))
+    marker = word_marker(token=word, answer=[self.answer.text, *_words(self.answer.text)], question=_words(self.question))
     self.pages.show(len(self.documents))
     shown = self.documents[self.pages.span]
     for row, d in zip(self.rows, shown):

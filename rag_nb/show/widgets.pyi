@@ -9,26 +9,12 @@ from rag_nb.show.candidates import Alternatives
 
 __all__ = ['PassageBrowser', 'AnswerExplorer']
 
-_EVERYWHERE: Any
+def _words(text): ...
 
-def _words(text):
-    """The words of a text that say something, in lower case."""
-    ...
-
-def _whole(word):
-    """A pattern for a word that is not part of a longer one."""
-    ...
-
-def _marker(**kinds):
-    """A regular expression with a group for each kind of word; None where there is no word at all."""
-    ...
+def _excerpt(text, marker, n=160): ...
 
 def _marked(text, marker):
     """The text as HTML, with the words that `marker` finds marked by their kind."""
-    ...
-
-def _excerpt(text, marker, n=160):
-    """About n characters of a text on one line, where the answer's words are, or else the question's."""
     ...
 
 def _found(d, marker=None, *beside, cls='', style=None):
@@ -96,6 +82,14 @@ class _Pages:
         """Take note that there are n things now."""
         ...
 
+def _where_box(where):
+    """A box to type a filter in, unless there is one already."""
+    ...
+
+def _typed_where(panel):
+    """The filter of a panel: the one it was made with, or what is in its box."""
+    ...
+
 _WRAP: Any
 
 class PassageBrowser(_Panel):
@@ -103,23 +97,35 @@ class PassageBrowser(_Panel):
     retriever: RagRetriever | Rag
     question: Any
     hits: Any
+    _only: Any
+    min_score: float | None
     box: Any
     answer_box: Any
     filter_box: Any
     docs_slider: Any
+    where_box: Any
     list: Any
     pages: _Pages
 
-    def __init__(self, retriever: RagRetriever | Rag, question: str='', answer: str='', n_docs: int=10) -> None:
+    def __init__(
+        self, retriever: RagRetriever | Rag, question: str='', answer: str='', n_docs: int=10, where=None, min_score: float | None=None
+    ) -> None:
         """Parameters:
     retriever: what to search
     question: searched for at once, if given
     answer: words to look for in the passages
-    n_docs: how many passages to find"""
+    n_docs: how many passages to find
+    where: only passages that fit, as for `RagRetriever.search`; where None there is a box to type it in
+    min_score: only passages with this score at least"""
         ...
 
     @property
     def n_docs(self):
+        """"""
+        ...
+
+    @property
+    def where(self):
         """"""
         ...
 
@@ -183,6 +189,8 @@ class AnswerExplorer(_Panel):
     rag: Rag
     seed: Any
     generation: Any
+    _only: Any
+    min_score: float | None
     question: Any
     answer: Any
     before: Any
@@ -199,6 +207,7 @@ class AnswerExplorer(_Panel):
     docs_slider: Any
     beams_slider: Any
     heat_slider: Any
+    where_box: Any
     error: Any
     head: Any
     colours: Any
@@ -217,7 +226,7 @@ class AnswerExplorer(_Panel):
 
     def __init__(
         self, rag: Rag, question: str='', kind: str | None=None, n_docs: int | None=None, num_beams: int | None=None,
-        temperature: float=0.0, seed: int=0, **generation
+        temperature: float=0.0, seed: int=0, where=None, min_score: float | None=None, **generation
     ) -> None:
         """Parameters:
     rag: who answers
@@ -227,7 +236,14 @@ class AnswerExplorer(_Panel):
     num_beams: 1 is greedy; the model's own number where None
     temperature: 0 takes the likeliest tokens; above it they are drawn
     seed: of the first draw; each further question takes the next one
+    where: only documents that fit, as for `Rag.ask`; where None there is a box to type it in
+    min_score: only documents with this score at least
     generation: for `Rag.ask`: max_new_tokens, min_new_tokens, …"""
+        ...
+
+    @property
+    def where(self):
+        """"""
         ...
 
     def __repr__(self): ...
@@ -347,7 +363,7 @@ Returns: itself"""
     def _paste(self, text, title): ...
 
     def _score(self, doc):
-        """The inner product of the question and a passage, before scaling."""
+        """What the index would score a passage for the question: inner product, and what shared words add; before scaling."""
         ...
 
     def _make_results(self):

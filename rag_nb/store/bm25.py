@@ -7,7 +7,7 @@ __all__ = ['BM25Index']
 
 # %% ../../nbs/store/06_bm25.ipynb #cell-02
 from array import array
-from collections import defaultdict
+from collections import Counter, defaultdict
 from itertools import count
 import numpy as np, torch
 from fastcore.basics import patch
@@ -58,6 +58,17 @@ def scores(self: BM25Index,
         part = slice(self.starts[i], self.starts[i+1])
         total[self.rows[part]] += self.weights[part]                        # each row stands once in a word's postings
     return total
+
+@patch
+def score_text(self: BM25Index,
+    question: str, # as written
+    text: str,     # title, line break and text of a passage that need not be here
+) -> float:
+    "BM25 of a text for one question, by the lengths and frequencies of the passages that are here: what a passage with this text has."
+    words = Counter(tokenize_words(text))
+    held = self.k1*(1 - self.b + self.b*sum(words.values())/max(self.lengths.mean() if len(self) else 0, 1e-9))
+    have = lambda w: int(self.starts[i+1] - self.starts[i]) if (i := self.vocabulary.get(w)) is not None else 0
+    return float(sum(np.log1p((len(self) - have(w) + .5)/(have(w) + .5))*words[w]/(words[w] + held) for w in tokenize_words(question) if words[w]))
 
 @patch
 def scores_at(self: BM25Index,

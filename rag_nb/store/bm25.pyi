@@ -45,6 +45,14 @@ Parameters:
 Returns: (N,) float32, 0 where no word is shared"""
         ...
 
+    def score_text(self, question: str, text: str) -> float:
+        """BM25 of a text for one question, by the lengths and frequencies of the passages that are here: what a passage with this text has.
+
+Parameters:
+    question: as written
+    text: title, line break and text of a passage that need not be here"""
+        ...
+
     def scores_at(self, questions: list, ids: torch.Tensor) -> torch.Tensor:
         """BM25 of certain passages.
 

@@ -5,7 +5,7 @@
 from typing import Any
 from rag_nb.core.index import Index
 
-__all__ = ['FaissIndex', 'FlatIndex', 'HNSWIndex', 'IVFPQIndex']
+__all__ = ['FEW', 'FaissIndex', 'FlatIndex', 'HNSWIndex', 'IVFPQIndex']
 
 class FaissIndex(Index):
     """An index made by FAISS, which proposes the candidates; scores are exact inner products of the stored vectors."""
@@ -47,6 +47,10 @@ class FaissIndex(Index):
 
     def _candidates(self, queries, k, exclude): ...
 
+    def _searched(self, q, k, effort, selector):
+        """What FAISS finds: (B, k), -1 for none, which is all that a kind without a selector gives where there is one."""
+        ...
+
     def save(self, folder, prefix='index') -> list:
         """Write the FAISS index into `folder`; its file's name begins with `prefix`."""
         ...
@@ -62,8 +66,14 @@ def _plainly(index):
     """No line printed for each of hundreds of small clusterings, and no reordering of codes, slow and of use for Hamming distances only."""
     ...
 
+FEW: int
+
 def _exactly(vectors, q, k, exclude):
     """Candidates by exact search."""
+    ...
+
+def _among(vectors, q, rows, k):
+    """Candidates (B, ≤ k) by exact search among some rows."""
     ...
 
 def _beside(ids, found, rows):

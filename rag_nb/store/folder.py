@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['FORMAT', 'VERSION', 'MANIFEST', 'WHOLE', 'BESIDE', 'SAVING', 'SAVED', 'IndexFolderError', 'read_manifest',
-           'IndexFolder', 'same_encoder', 'recover', 'atomic_save', 'consistent_read', 'build_folder']
+           'IndexFolder', 'same_encoder', 'recover', 'atomic_save', 'consistent_read', 'FolderMoved', 'reading_beside',
+           'reading_of', 'build_folder']
 
 # %% ../../nbs/store/05_folder.ipynb #cell-02
 import errno, hashlib, json, os, re, shutil, stat
@@ -175,7 +176,7 @@ class IndexFolder:
             _need(sum(part.sizes) == s["count"], part.path, f"holds {sum(part.sizes):,} passages, and the manifest promises {s['count']:,}")
         self.tokens = [t and _open_tokens(self.path, t, s["count"]) for t, s in zip(_token_parts(manifest), segments)]
         self.held = [open(self.path/n, "rb") for n in manifest["index"]["files"]]
-        self.deleted = self._tombstones()
+        self.deleted, self.passages.reading = self._tombstones(), reading_of(manifest, self.path)
 
     def __len__(self): return self.manifest["count"]
     def __getstate__(self): return {**self.__dict__, "held": []}      # open files stay in the process that opened them
@@ -528,7 +529,8 @@ def create(cls:IndexFolder,
     if over and not overwrite: _refuse_over(over)
     with _workshop(path, overwrite) as (path, work):
         (work/"folder").mkdir()
-        _publish(path, work/"folder", _assemble(work/"folder", passages, vectors, _plain_record(encoder), index_kind, params, dtype, _generation(over or path), keep), over)
+        made = _assemble(work/"folder", passages, vectors, _plain_record(encoder), index_kind, params, dtype, _generation(over or path), keep)
+        _publish(path, work/"folder", {**made, "reading": reading_beside(passages, over or path)}, over)
     return cls.open(path, verify=False)
 
 def _plain_record(encoder):
@@ -564,15 +566,26 @@ def append(self:IndexFolder,
     unique:bool=False,  # Refuse a document whose id is there already, even if somebody else has put it there this very moment
 )->IndexFolder:
     "Add passages at the end; readers that have the folder open go on with what they have."
+    vectors = self._fitting(passages, vectors)
+    with self._changing() as (m, tail):
+        if unique: self._refuse_twice(passages)
+        self._write_more(m, tail, passages, vectors)
+    return self
+
+@patch
+def _fitting(self:IndexFolder, passages, vectors):
+    "The vectors, if they fit the passages and the folder."
     vectors = vectors if isinstance(vectors, Vectors) else Vectors(vectors, check=False)
     if len(vectors) != len(passages): raise ValueError(f"{len(passages):,} passages and {len(vectors):,} vectors: there must be one for each")
     if vectors.dim != self.manifest["dim"]: raise ValueError(f"the new vectors have {vectors.dim} numbers, and the folder holds vectors of {self.manifest['dim']}")
-    with self._changing() as (m, tail):
-        if unique: self._refuse_twice(passages)
-        m["segments"] = m["segments"] + [_write_segment(self.path, tail, passages, vectors, self.vectors[0].dtype)]
-        m["count"] += len(vectors)
-        m["index"] = self._grown(m, tail)
-    return self
+    return vectors
+
+@patch
+def _write_more(self:IndexFolder, m, tail, passages, vectors):
+    "Write a segment, and the index where it grows, and put them into the manifest."
+    m["segments"] = m["segments"] + [_write_segment(self.path, tail, passages, vectors, self.vectors[0].dtype)]
+    m["count"] += len(vectors)
+    m["index"] = self._grown(m, tail)
 
 @patch
 def _refuse_twice(self:IndexFolder, passages):
@@ -597,16 +610,58 @@ def delete(self:IndexFolder,
 )->IndexFolder:
     "Mark rows as deleted; they are never found again, and vanish from the disk with `compact`."
     rows = self.passages._numbers(rows)
-    with self._changing() as (m, tail):
-        gone = np.zeros(m["count"], bool)
-        if m["deleted"] is not None:
-            bits = np.unpackbits(np.frombuffer((self.path/m["deleted"]).read_bytes(), np.uint8), bitorder="little")[:m["count"]]
-            gone[:len(bits)] = bits
-        gone[rows] = True
-        m["deleted"] = f"deleted{tail}.bits"
-        (self.path/m["deleted"]).write_bytes(np.packbits(gone, bitorder="little").tobytes())
-        _sync(self.path/m["deleted"])
+    with self._changing() as (m, tail): self._write_deleted(m, tail, rows)
     return self
+
+@patch
+def _write_deleted(self:IndexFolder, m, tail, rows):
+    "Write which rows are deleted, these among them, and put it into the manifest."
+    gone = np.zeros(m["count"], bool)
+    if m["deleted"] is not None:
+        bits = np.unpackbits(np.frombuffer((self.path/m["deleted"]).read_bytes(), np.uint8), bitorder="little")[:m["count"]]
+        gone[:len(bits)] = bits
+    gone[rows] = True
+    m["deleted"] = f"deleted{tail}.bits"
+    (self.path/m["deleted"]).write_bytes(np.packbits(gone, bitorder="little").tobytes())
+    _sync(self.path/m["deleted"])
+
+# %% ../../nbs/store/05_folder.ipynb #2df44f5b
+class FolderMoved(IndexFolderError): "The folder was changed by somebody else after a change of it was planned."
+
+@patch
+def exchange(self:IndexFolder,
+    rows,                    # Row numbers to delete
+    passages:Passages=None,  # n new passages
+    vectors=None,            # `(n, D)`, from the same encoder
+    **said,                  # What else the manifest shall say
+)->IndexFolder:
+    "Delete rows and add passages in one change; FolderMoved where the folder is not as it was opened."
+    rows, some = self.passages._numbers(rows), passages is not None and len(passages) > 0
+    vectors = self._fitting(passages, vectors) if some else None
+    with self._changing() as (m, tail):
+        if read_manifest(self.path)["generation"] != self.manifest["generation"]: raise FolderMoved(f"{self.path}: somebody else has changed it meanwhile; do it again")
+        if some: self._write_more(m, tail, passages, vectors)
+        if len(rows): self._write_deleted(m, tail, rows)
+        m.update(said)
+    return self
+
+# %% ../../nbs/store/05_folder.ipynb #e973ad69
+def reading_beside(passages, path):
+    "How passages were read, as a manifest of the folder at `path` says it; None where nobody knows."
+    how = getattr(passages, "reading", None)
+    if how is None: return None
+    try: return {**how, "folder": how["folder"] and Path(os.path.relpath(how["folder"], os.path.realpath(path))).as_posix()}
+    except ValueError: return {**how, "folder": None}                             # on another drive
+
+def reading_of(manifest, path):
+    "The same, read from a manifest, with the folder's whole path."
+    how = manifest.get("reading")
+    if not isinstance(how, dict): return None
+    words, overlap, columns, folder = (how.get(k) for k in ("n_words", "overlap", "columns", "folder"))
+    plain = isinstance(columns, dict) and all(isinstance(x, str) for pair in columns.items() for x in pair)
+    if not (words is None or _is_count(words) and words > 0) or not (_is_count(overlap) and overlap < (words or 1)): return None
+    folder = os.path.abspath(Path(path)/folder) if isinstance(folder, str) else None
+    return dict(n_words=words, overlap=overlap, columns=columns if plain else None, folder=folder)
 
 # %% ../../nbs/store/05_folder.ipynb #cell-63
 @patch
@@ -754,6 +809,7 @@ def build_folder(
         vectors = Vectors([np.load(p, mmap_mode="r", allow_pickle=False) for p in made], check=False)
         manifest = _assemble(work/"folder", passages, vectors, encoder, index_kind, params, dtype, _generation(path))
         left = {"skipped": passages.skipped[:1000]} if getattr(passages, "skipped", None) else {}      # what the documents' reader could not read
+        left["reading"] = reading_beside(passages, path)
         _publish(path, work/"folder", {**manifest, "source": _source([p.stem.split("-")[1] for p in made], index_kind, params), **left})
     return IndexFolder.open(path, verify=False)
 

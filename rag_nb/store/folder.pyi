@@ -7,7 +7,7 @@ import fcntl as fcntl
 from typing import Any
 from rag_nb.core.passages import Passages
 
-__all__ = ['FORMAT', 'VERSION', 'MANIFEST', 'WHOLE', 'BESIDE', 'SAVING', 'SAVED', 'IndexFolderError', 'read_manifest', 'IndexFolder', 'same_encoder', 'recover', 'atomic_save', 'consistent_read', 'build_folder']
+__all__ = ['FORMAT', 'VERSION', 'MANIFEST', 'WHOLE', 'BESIDE', 'SAVING', 'SAVED', 'IndexFolderError', 'read_manifest', 'IndexFolder', 'same_encoder', 'recover', 'atomic_save', 'consistent_read', 'FolderMoved', 'reading_beside', 'reading_of', 'build_folder']
 
 class IndexFolderError(ValueError):
     """Something is wrong with an index folder; the message names the file and what to do."""
@@ -170,6 +170,14 @@ Parameters:
     unique: Refuse a document whose id is there already, even if somebody else has put it there this very moment"""
         ...
 
+    def _fitting(self, passages, vectors):
+        """The vectors, if they fit the passages and the folder."""
+        ...
+
+    def _write_more(self, m, tail, passages, vectors):
+        """Write a segment, and the index where it grows, and put them into the manifest."""
+        ...
+
     def _refuse_twice(self, passages):
         """IndexFolderError names a document that the folder has by now."""
         ...
@@ -183,6 +191,20 @@ Parameters:
 
 Parameters:
     rows: Row numbers, or a mask `(N,)`"""
+        ...
+
+    def _write_deleted(self, m, tail, rows):
+        """Write which rows are deleted, these among them, and put it into the manifest."""
+        ...
+
+    def exchange(self, rows, passages: Passages | None=None, vectors=None, **said) -> IndexFolder:
+        """Delete rows and add passages in one change; FolderMoved where the folder is not as it was opened.
+
+Parameters:
+    rows: Row numbers to delete
+    passages: n new passages
+    vectors: `(n, D)`, from the same encoder
+    said: What else the manifest shall say"""
         ...
 
     def compact(self) -> IndexFolder:
@@ -334,6 +356,17 @@ def _tidy(path, manifest):
 
 def _plain_record(encoder):
     """The encoder's description as plain JSON values."""
+    ...
+
+class FolderMoved(IndexFolderError):
+    """The folder was changed by somebody else after a change of it was planned."""
+
+def reading_beside(passages, path):
+    """How passages were read, as a manifest of the folder at `path` says it; None where nobody knows."""
+    ...
+
+def reading_of(manifest, path):
+    """The same, read from a manifest, with the folder's whole path."""
     ...
 
 def _mark(passage):

@@ -8,7 +8,7 @@ from typing import Any
 from rag_nb.core.index import Index
 from rag_nb.core.passages import Passages
 
-__all__ = ['HubFiles', 'HubPassages', 'RowsIndex', 'WikiDPRIndex', 'announce', 'open_hub_index']
+__all__ = ['FEW', 'HubFiles', 'HubPassages', 'RowsIndex', 'WikiDPRIndex', 'announce', 'open_hub_index']
 
 _OLD_NAMES: dict
 
@@ -268,6 +268,14 @@ class RowsIndex(Index):
 
     def _candidates(self, queries, k, exclude): ...
 
+    def _proposed(self, queries, k, how):
+        """What the FAISS index finds: (B, k), -1 for none."""
+        ...
+
+    def _among(self, queries, rows, k, size=8192):
+        """The best of some rows (n,) by their own vectors: (B, k), -1 for none."""
+        ...
+
     def _how(self, index, exclude):
         """FAISS's search parameters, where something differs from what the index file says."""
         ...
@@ -303,6 +311,8 @@ Returns: Lists by the names of the columns; `embeddings` is an array"""
     def __getstate__(self): ...
 
     def __setstate__(self, state): ...
+
+FEW: int
 
 def _fitting(index, passages, name):
     """The FAISS index, if it has the rows of the passages."""

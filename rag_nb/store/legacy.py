@@ -7,7 +7,7 @@ __all__ = ['DatasetPassages', 'CustomHFIndex', 'CanonicalHFIndex', 'AdaptedIndex
            'load_plain_pickle', 'LegacyPassages', 'LegacyIndex']
 
 # %% ../../nbs/store/09_legacy.ipynb #cell-02
-import copy, os, pickletools, struct, sys
+import copy, json, os, pickletools, struct, sys
 from collections.abc import Mapping
 from pathlib import Path
 import numpy as np, torch
@@ -16,6 +16,8 @@ from tqdm.auto import tqdm
 from ..core.passages import Hits, Passages, _arrow, _complete
 from ..core.index import ExactIndex, Index
 from .hub import HubFiles, RowsIndex, WikiDPRIndex, announce, _faiss_file, _fitting, _matrix, _within
+from .filters import top_among
+from .readers import _plain_fields
 
 # %% ../../nbs/store/09_legacy.ipynb #cell-05
 class _Columns:
@@ -24,13 +26,21 @@ class _Columns:
         self.sizes, plain = [len(dataset)], copy.copy(dataset)
         plain._indexes = {}                    # the attached index would be copied with every step below
         self.texts = plain.with_format(None).select_columns([c for c in ("id", "title", "text") if c in dataset.column_names])
+        self.others = plain.with_format(None).select_columns([c for c in dataset.column_names if c not in (*self.texts.column_names, "embeddings")])
         self.numbers = plain.select_columns(["embeddings"]).with_format("arrow")
     def rows(self, group, rows):
         columns = self.texts[rows]
         columns.setdefault("id", [str(r) for r in rows])
         columns = _complete(dict(columns))
         return [dict(zip(columns, values)) for values in zip(*columns.values())]
-    def column(self, name): return [r[name] for i in range(0, self.sizes[0], 1024) for r in self.rows(0, list(range(i, min(i+1024, self.sizes[0]))))]
+    def column(self, name):
+        if name == "meta": return _metas_of(self.others)
+        return [r[name] for i in range(0, self.sizes[0], 1024) for r in self.rows(0, list(range(i, min(i+1024, self.sizes[0]))))]
+
+def _metas_of(table):
+    "The columns of a dataset beside title and text, a JSON text a row, as passages keep them."
+    if not table.column_names: return [None]*len(table)
+    return [json.dumps(_plain_fields(row)) for row in table]
 
 class DatasetPassages(Passages):
     "The rows of a `datasets.Dataset` with the columns title, text and embeddings."
@@ -200,16 +210,16 @@ class AdaptedIndex(Index):
 def search(self:AdaptedIndex,
     queries,                    # `(B, D)` vectors of questions
     n_docs:int=5,               # K
-    exclude=None,               # Not possible here: None
+    exclude=None,               # Mask `(N,)`, True for rows that must not be found: the index is asked for more until there are enough others
     return_vectors:bool=False,  # Also hand back the vectors of what was found
 )->Hits:                        # (B, K); places with a negative id are masked
     "What the index finds, ranked by the inner products with the vectors that it returns."
-    if exclude is not None and torch.as_tensor(exclude).any(): raise ValueError(f"{type(self.index).__name__} cannot leave rows out")
+    out = None if exclude is None or not torch.as_tensor(exclude).any() else torch.as_tensor(exclude).cpu().numpy()
     self.init_index()
     q = torch.as_tensor(queries).detach().float()
     if q.ndim != 2 or not torch.isfinite(q).all():
         raise ValueError(f"queries are (questions, numbers), all of them finite; these have the shape {tuple(q.shape)}")
-    ids, vectors = self.get_top_docs(q.cpu().numpy(), n_docs)
+    ids, vectors = self.get_top_docs(q.cpu().numpy(), n_docs) if out is None else top_among(self.get_top_docs, q.cpu().numpy(), n_docs, out)
     ids, vectors = torch.as_tensor(np.asarray(ids)).long(), torch.as_tensor(np.asarray(vectors, dtype=np.float32))
     if ids.shape != (len(q), n_docs) or vectors.shape != (len(q), n_docs, q.shape[1]):
         raise ValueError(f"get_top_docs of {type(self.index).__name__} gave ids {tuple(ids.shape)} and vectors {tuple(vectors.shape)}, "

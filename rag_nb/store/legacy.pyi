@@ -16,6 +16,7 @@ class _Columns:
     """A `datasets.Dataset` as a part of `Passages`."""
     sizes: list
     texts: Any
+    others: Any
     numbers: Any
 
     def __init__(self, dataset) -> None: ...
@@ -23,6 +24,10 @@ class _Columns:
     def rows(self, group, rows): ...
 
     def column(self, name): ...
+
+def _metas_of(table):
+    """The columns of a dataset beside title and text, a JSON text a row, as passages keep them."""
+    ...
 
 class DatasetPassages(Passages):
     """The rows of a `datasets.Dataset` with the columns title, text and embeddings."""
@@ -174,7 +179,7 @@ class AdaptedIndex(Index):
 Parameters:
     queries: `(B, D)` vectors of questions
     n_docs: K
-    exclude: Not possible here: None
+    exclude: Mask `(N,)`, True for rows that must not be found: the index is asked for more until there are enough others
     return_vectors: Also hand back the vectors of what was found
 
 Returns: (B, K); places with a negative id are masked"""

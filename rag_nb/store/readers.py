@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SECTIONS', 'RECORDS', 'TEXTS', 'READERS', 'missing', 'plain_text', 'Form', 'OtherForm', 'document_form', 'as_record',
            'most_bytes', 'too_large', 'open_bytes', 'open_text', 'ending', 'TableRow', 'read_table', 'read_parquet',
-           'first_heading', 'read_file', 'left_out_line', 'listed_files', 'rows_of_table', 'Documents',
+           'first_heading', 'read_file', 'left_out_line', 'listed_files', 'rows_of_table', 'folder_of', 'Documents',
            'read_documents', 'can_iterate', 'passages_of']
 
 # %% ../../nbs/store/01_readers.ipynb #cell-02
@@ -237,22 +237,29 @@ def _check_swallowed(path, line, cells, header, delimiter):
         if cells[0].isdecimal() and any(l[0].isdecimal() for l in whole): warnings.warn(f"{said}; if it does, a quotation mark there has to be written twice")
 
 # %% ../../nbs/store/01_readers.ipynb #cell-32
-def _layout(path, f):
-    "Delimiter, quoting, header (None: in the file), and the file from its first line on."
-    delimiter = "\t" if ending(path).startswith(".tsv") else ","
-    first = f.readline()
+def _layout(path, f, form):
+    "Delimiter, quoting, header (None: in the file), and the file from its first line on, with that line's number."
+    usual = "\t" if ending(path).startswith(".tsv") else ","
+    first, at = f.readline(), 1
+    if (said := re.fullmatch(r"sep=(.)\r?\n?", first, re.I)): first, at, usual = f.readline(), 2, said[1]          # as Excel writes it
     number, tab, rest = first.partition("\t")
-    plain = delimiter == "\t" and tab and number.isdecimal() and "\t" not in rest
-    return delimiter, csv.QUOTE_NONE if plain else csv.QUOTE_MINIMAL, ["_id", "text"] if plain else None, chain([first] if first else [], f)
+    plain = usual == "\t" and tab and number.isdecimal() and "\t" not in rest
+    quoting, lines = csv.QUOTE_NONE if plain else csv.QUOTE_MINIMAL, chain([first] if first else [], f)
+    return usual if plain else _delimiter(first, usual, form), quoting, ["_id", "text"] if plain else None, lines, at
+
+def _delimiter(header, usual, form):
+    "What parts the fields: what is usual for the file, or what makes a header with the column that is looked for."
+    names = lambda d: next(csv.reader([header], delimiter=d), [])
+    return usual if header.count('"') % 2 else next((d for d in (usual, *",;\t|") if form.find(names(d)) is not None), usual)
 
 class TableRow(dict): "A row whose cells are all texts, lists and numbers included."
 
 def read_table(path, form, lenient=False):
     "Records of a CSV or TSV file; `lenient` lets bytes that are no text and fields too many stand in a row."
     with open_text(path, newline="", errors="surrogateescape" if lenient else "strict") as f:
-        delimiter, quoting, header, lines = _layout(path, f)
-        rows = _cells(lines, path, delimiter, 1, quoting)
-        header = header or _header(path, next(rows, (1, []))[1], form, delimiter)
+        delimiter, quoting, header, lines, first = _layout(path, f, form)
+        rows = _cells(lines, path, delimiter, first, quoting)
+        header = header or _header(path, next(rows, (first, []))[1], form)
         for line, cells in rows:
             if quoting == csv.QUOTE_MINIMAL: _check_swallowed(path, line, cells, header, delimiter)
             where = f"{path.name} line {line}"
@@ -261,14 +268,11 @@ def read_table(path, form, lenient=False):
             else: yield where, TableRow(zip(header, cells + [None]*(len(header) - len(cells))))
 
 # %% ../../nbs/store/01_readers.ipynb #cell-34
-def _header(path, names, form, delimiter):
+def _header(path, names, form):
     "The names of the columns."
     twice = [n for n, k in Counter(names).items() if k > 1 and n]
     if twice: raise ValueError(f"{path}: two columns of its header are called {twice[0]!r}; give each its own name")
-    try: form.check(names, path)
-    except OtherForm as e:
-        other = [d for d in ",;\t|" if d != delimiter and len(names) == 1 and form.find(names[0].split(d))]
-        raise OtherForm(f"{e}. Its fields seem to be parted by {other[0]!r}" + (": name it .tsv" if other[0] == "\t" else ": save it with commas")) if other else e from None
+    form.check(names, path)
     return names
 
 # %% ../../nbs/store/01_readers.ipynb #cell-37
@@ -291,7 +295,8 @@ def _is_vector(type):
 
 def read_parquet(path, form):
     file, pa = _open_parquet(path), _arrow()[0]
-    flat = lambda f: not pa.types.is_nested(f.type) or f.name in ("metadata", "meta", *form.known)
+    plain = lambda t: not pa.types.is_nested(t) or (pa.types.is_list(t) or pa.types.is_large_list(t)) and not pa.types.is_nested(t.value_type)
+    flat = lambda f: plain(f.type) or f.name in ("metadata", "meta", *form.known)
     wanted = lambda f: flat(f) if form.reads is None else form.columns.get(f.name, f.name) in form.reads
     names = [f.name for f in file.schema_arrow if not _is_vector(f.type) and wanted(f)]
     if form.find(names) is None: names = file.schema_arrow.names
@@ -559,13 +564,18 @@ def rows_of_table(source):
     if hasattr(source, "iter_rows") and hasattr(source, "to_dicts"): return source.iter_rows(named=True)
     return source.to_pylist() if hasattr(source, "to_pylist") else source
 
-def _several_files(paths, form, left_out):
-    "The records of files and folders in a list."
+def folder_of(source):
+    "The folder to which the ids of files are relative; None where the source is no file."
+    paths = [source] if isinstance(source, os.PathLike) or isinstance(source, str) and os.path.exists(source) else source
+    if not isinstance(paths, (list, tuple)) or not paths or not all(isinstance(p, os.PathLike) or _is_file_name(p) or paths == [source] for p in paths): return None
+    return os.path.commonpath([p if os.path.isdir(p) else os.path.dirname(p) for p in map(os.path.abspath, paths)])
+
+def _several_files(paths, form, left_out, base=None):
+    "The records of files and folders in a list, under ids relative to `base`, or to the folder that they have in common."
     gone = next((p for p in paths if not p.exists()), None)
     if gone is not None: raise FileNotFoundError(f"no file or folder {str(gone)[:200]!r}")
-    if len(paths) == 1 and not paths[0].is_dir(): return read_file(paths[0], form)
-    paths = [Path(os.path.abspath(p)) for p in paths]
-    base = os.path.commonpath([p if p.is_dir() else p.parent for p in paths])
+    if base is None and len(paths) == 1 and not paths[0].is_dir(): return read_file(paths[0], form)
+    paths, base = [Path(os.path.abspath(p)) for p in paths], base or folder_of(paths)
     return _read_files((f for p in paths for f in (_files_in(p) if p.is_dir() else [p])), base, form, left_out)
 
 # %% ../../nbs/store/01_readers.ipynb #cell-64
@@ -613,6 +623,7 @@ def read_documents(
     first_id:int=0,     # Documents without an id get their number, counted from here
     columns:dict|None=None,  # Renames columns, as in {"contents": "text"}
     errors:str="raise", # Or "skip": leave out what cannot be read, and list it in `skipped`
+    base=None,          # The folder to which the ids of files are relative; None: the one that was given
 )->Documents:           # of dicts with `id`, `title`, `text` and whatever else the document had
     "Documents one by one, each checked; ValueError names the first that has no text, an id for the second time, or cannot be read."
     form, left_out = document_form(columns), []
@@ -620,10 +631,10 @@ def read_documents(
     if isinstance(source, (str, os.PathLike)):
         path = Path(source)
         if not path.exists(): raise FileNotFoundError(f"no file or folder {str(source)[:200]!r}; a text itself goes into a list: [text]")
-        pairs = _read_files(_files_in(path), path, form, left_out) if path.is_dir() else read_file(path, form)
+        pairs = _read_files(_files_in(path), path, form, left_out) if path.is_dir() and base is None else _several_files([path], form, left_out, base)
         return Documents(pairs, form, str(path), first_id, errors, left_out)
     if isinstance(source, Mapping): raise TypeError("one dict is not a list of documents: give [document], or one split of a DatasetDict")
-    return Documents(_of_list(rows_of_table(source), form, left_out), form, "the source", first_id, errors, left_out)
+    return Documents(_of_list(rows_of_table(source), form, left_out, base), form, "the source", first_id, errors, left_out)
 
 # %% ../../nbs/store/01_readers.ipynb #cell-67
 def can_iterate(source):
@@ -632,7 +643,7 @@ def can_iterate(source):
     except TypeError: return False
     return True
 
-def _of_list(source, form, left_out):
+def _of_list(source, form, left_out, base=None):
     "Pairs of place and raw document from whatever can be iterated over."
     if not can_iterate(source): raise TypeError(f"documents come as a list, a dataset or a path, not as {type(source).__name__}")
     if hasattr(source, "__next__"):                                                     # Path.glob gives its paths one by one
@@ -640,7 +651,7 @@ def _of_list(source, form, left_out):
         source = chain([first], source) if first is not None else ()
         if isinstance(first, os.PathLike): source = list(source)
     paths = listed_files(source)
-    return ((f"document {i}", d) for i, d in enumerate(source)) if paths is None else _several_files(paths, form, left_out)
+    return ((f"document {i}", d) for i, d in enumerate(source)) if paths is None else _several_files(paths, form, left_out, base)
 
 # %% ../../nbs/store/01_readers.ipynb #cell-73
 def passages_of(
@@ -650,16 +661,18 @@ def passages_of(
     first_id:int=0,   # Documents without an id get their number, counted from here
     columns:dict|None=None,  # As for `read_documents`
     errors:str="raise",      # As for `read_documents`; what was skipped is listed in `skipped`
+    base=None,               # As for `read_documents`
 )->Passages:
     "Passages of the documents, in order, with their titles, places and other fields."
-    rows, docs = {c: [] for c in COLUMNS}, read_documents(docs, first_id, columns, errors)
+    reading = dict(n_words=n_words, overlap=overlap, columns=columns, folder=base or folder_of(docs))
+    rows, docs = {c: [] for c in COLUMNS}, read_documents(docs, first_id, columns, errors, base)
     for d in tqdm(docs, desc="splitting", unit=" documents", delay=2, leave=False):
         spans = [(0, len(d["text"]))] if n_words is None else split_passages(d["text"], n_words, overlap)
         for i, ((s, e), meta) in enumerate(zip(spans, _metas(d, spans))):
             name = d["id"] if n_words is None else f"{d['id']}#{i}"
             for c, v in zip(COLUMNS, (name, d["title"], d["text"][s:e], d["id"], s, e, meta)): rows[c].append(v)
     passages = Passages(rows)
-    passages.skipped = docs.skipped
+    passages.skipped, passages.reading = docs.skipped, reading
     return passages
 
 # %% ../../nbs/store/01_readers.ipynb #cell-74
@@ -673,6 +686,16 @@ def _metas(doc, spans):
     return out
 
 def _plain_fields(fields):
-    "Texts, finite numbers, truth values and dates (as ISO texts); lists, bytes and the like are left out."
-    plain = {str(k): v.isoformat() if hasattr(v, "isoformat") and not missing(v) else v.item() if isinstance(v, np.generic) else v for k, v in fields.items()}
-    return {k: v for k, v in plain.items() if isinstance(v, (str, int, float)) and v == v and abs(v if not isinstance(v, str) else 0) != float("inf")}
+    "Texts, finite numbers, truth values, dates (as ISO texts) and short lists of these; vectors, bytes and the like are left out."
+    plain = {str(k): _plain_list(v) if isinstance(v, (list, tuple, set, frozenset, np.ndarray)) else _plain_value(v) for k, v in fields.items()}
+    return {k: v for k, v in plain.items() if v is not None}
+
+def _plain_value(v):
+    v = v.isoformat() if hasattr(v, "isoformat") and not missing(v) else v.item() if isinstance(v, np.generic) else v
+    return v if isinstance(v, (str, int, float)) and v == v and abs(v if not isinstance(v, str) else 0) != float("inf") else None
+
+def _plain_list(values, most=256):
+    "The items of a list of tags, names or years; None for a list of other things, of nothing, or of floats, which is a vector."
+    values = sorted(values, key=str) if isinstance(values, (set, frozenset)) else list(values)
+    kept = [_plain_value(v) for v in values if not missing(v)] if len(values) <= most else []
+    return None if not kept or None in kept or all(isinstance(v, float) for v in kept) else kept

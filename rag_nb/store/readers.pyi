@@ -9,7 +9,7 @@ import io
 from typing import Any
 from rag_nb.core.passages import Passages
 
-__all__ = ['SECTIONS', 'RECORDS', 'TEXTS', 'READERS', 'missing', 'plain_text', 'Form', 'OtherForm', 'document_form', 'as_record', 'most_bytes', 'too_large', 'open_bytes', 'open_text', 'ending', 'TableRow', 'read_table', 'read_parquet', 'first_heading', 'read_file', 'left_out_line', 'listed_files', 'rows_of_table', 'Documents', 'read_documents', 'can_iterate', 'passages_of']
+__all__ = ['SECTIONS', 'RECORDS', 'TEXTS', 'READERS', 'missing', 'plain_text', 'Form', 'OtherForm', 'document_form', 'as_record', 'most_bytes', 'too_large', 'open_bytes', 'open_text', 'ending', 'TableRow', 'read_table', 'read_parquet', 'first_heading', 'read_file', 'left_out_line', 'listed_files', 'rows_of_table', 'folder_of', 'Documents', 'read_documents', 'can_iterate', 'passages_of']
 
 def missing(value) -> bool:
     """Is this a gap: None, or pandas' and NumPy's words for it?"""
@@ -145,8 +145,12 @@ def _check_swallowed(path, line, cells, header, delimiter):
     """Does a field look as if it held the rows that come after it?"""
     ...
 
-def _layout(path, f):
-    """Delimiter, quoting, header (None: in the file), and the file from its first line on."""
+def _layout(path, f, form):
+    """Delimiter, quoting, header (None: in the file), and the file from its first line on, with that line's number."""
+    ...
+
+def _delimiter(header, usual, form):
+    """What parts the fields: what is usual for the file, or what makes a header with the column that is looked for."""
     ...
 
 class TableRow(dict):
@@ -156,7 +160,7 @@ def read_table(path, form, lenient=False):
     """Records of a CSV or TSV file; `lenient` lets bytes that are no text and fields too many stand in a row."""
     ...
 
-def _header(path, names, form, delimiter):
+def _header(path, names, form):
     """The names of the columns."""
     ...
 
@@ -299,8 +303,12 @@ def rows_of_table(source):
     """The rows of a pandas, polars or Arrow table as dicts, a named index of pandas among the columns; anything else as it is."""
     ...
 
-def _several_files(paths, form, left_out):
-    """The records of files and folders in a list."""
+def folder_of(source):
+    """The folder to which the ids of files are relative; None where the source is no file."""
+    ...
+
+def _several_files(paths, form, left_out, base=None):
+    """The records of files and folders in a list, under ids relative to `base`, or to the folder that they have in common."""
     ...
 
 class Documents:
@@ -324,7 +332,7 @@ def _finish(n, form, source, left_out, skipped):
     """What there is to say in the end."""
     ...
 
-def read_documents(source, first_id: int=0, columns: dict | None=None, errors: str='raise') -> Documents:
+def read_documents(source, first_id: int=0, columns: dict | None=None, errors: str='raise', base=None) -> Documents:
     """Documents one by one, each checked; ValueError names the first that has no text, an id for the second time, or cannot be read.
 
 Parameters:
@@ -332,6 +340,7 @@ Parameters:
     first_id: Documents without an id get their number, counted from here
     columns: Renames columns, as in {"contents": "text"}
     errors: Or "skip": leave out what cannot be read, and list it in `skipped`
+    base: The folder to which the ids of files are relative; None: the one that was given
 
 Returns: of dicts with `id`, `title`, `text` and whatever else the document had"""
     ...
@@ -340,11 +349,13 @@ def can_iterate(source):
     """Can it be gone through, by whichever of Python's ways? NumPy's numbers say yes and cannot."""
     ...
 
-def _of_list(source, form, left_out):
+def _of_list(source, form, left_out, base=None):
     """Pairs of place and raw document from whatever can be iterated over."""
     ...
 
-def passages_of(docs, n_words: int=100, overlap: int=0, first_id: int=0, columns: dict | None=None, errors: str='raise') -> Passages:
+def passages_of(
+    docs, n_words: int=100, overlap: int=0, first_id: int=0, columns: dict | None=None, errors: str='raise', base=None
+) -> Passages:
     """Passages of the documents, in order, with their titles, places and other fields.
 
 Parameters:
@@ -353,7 +364,8 @@ Parameters:
     overlap: Words shared with the passage before
     first_id: Documents without an id get their number, counted from here
     columns: As for `read_documents`
-    errors: As for `read_documents`; what was skipped is listed in `skipped`"""
+    errors: As for `read_documents`; what was skipped is listed in `skipped`
+    base: As for `read_documents`"""
     ...
 
 def _metas(doc, spans):
@@ -361,5 +373,11 @@ def _metas(doc, spans):
     ...
 
 def _plain_fields(fields):
-    """Texts, finite numbers, truth values and dates (as ISO texts); lists, bytes and the like are left out."""
+    """Texts, finite numbers, truth values, dates (as ISO texts) and short lists of these; vectors, bytes and the like are left out."""
+    ...
+
+def _plain_value(v): ...
+
+def _plain_list(values, most=256):
+    """The items of a list of tags, names or years; None for a list of other things, of nothing, or of floats, which is a vector."""
     ...

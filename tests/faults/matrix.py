@@ -142,6 +142,22 @@ def _cut_off(path):
         if call.to.endswith("/f/.saved") or call.to.endswith("/before/.saved"): complete.append(call)
     if trace.run(lambda: _rag(4, 2).save_pretrained(path), path, decide).ended != "killed": raise RuntimeError("the save was not killed")
 
+def _exchange(path): IndexFolder.open(path).exchange([0, 5], some(3, 100), encode(some(3, 100)))
+
+def _documents(version):
+    "Four documents, and what becomes of them: one stays, one changes, one goes, one is renamed, one is new."
+    old = dict(stays="tea in the house", changes="rope and oar", goes="salt", old="a lamp")
+    return [dict(id=k, text=t) for k, t in (old if not version else dict(stays=old["stays"], changes="rope and sail", new="a lamp", more="honey")).items()]
+
+def _in_step(version): return tuple(sorted((d["id"], d["text"]) for d in _documents(version)))
+def _in_it(path):
+    "Which documents an index holds, each found by its own text."
+    r = _opened(path)
+    alive = [d for i, d in enumerate(r.passages) if r.deleted is None or not r.deleted[i]]
+    for d in alive: assert r.find(d["text"], 1).documents()[0]["text"] == d["text"]
+    return tuple(sorted((d["document"], d["text"]) for d in alive))
+def _opened(path): return RagRetriever.from_pretrained(path, encoder=toy_encoder(), verify=True)
+
 def _kept(n, n_docs): return n_docs, tuple(sorted(f"{n_docs}-{d['id']}" for d in toy_documents()[:n]))
 
 CHANGES = {
@@ -152,6 +168,9 @@ CHANGES = {
     "add":      Change(add, ids((0, 12), (100, 103)), create, ids((0, 12))),
     "add, graph grows": Change(_absorbing, ids((0, 12), (200, 204)), create, ids((0, 12))),
     "delete":   Change(lambda p: IndexFolder.open(p).delete([0, 5]), ids((1, 5), (6, 12)), create, ids((0, 12))),
+    "exchange": Change(_exchange, ids((1, 5), (6, 12), (100, 103)), create, ids((0, 12))),
+    "sync": Change(lambda p: _opened(p).sync(_documents(1), progress=False) and None, _in_step(1), lambda p: RagRetriever.from_documents(_documents(0), toy_encoder(), path=p, progress=False), _in_step(0),
+    state=_in_it),
     "compact":  Change(lambda p: IndexFolder.open(p).compact(), ids((0, 1), (2, 12), (100, 101), (102, 103)), _life,
     ids((0, 1), (2, 12), (100, 101), (102, 103))),
     "save":     Change(lambda p: _retriever(6, 3).save_pretrained(p), _kept(6, 3), state=_saved,
@@ -284,7 +303,7 @@ def _second(path): add(path, 2, 300)
 def two_writers(share, seed, report):
     "While a writer is held at each of its points: a second writer is refused or done, a reader finds a whole state."
     rng = random.Random(seed)
-    for name in ("add", "delete", "compact", "rebuild"):
+    for name in ("add", "delete", "exchange", "compact", "rebuild"):
         change, tally, calls = CHANGES[name], Counter(), []
         place = Place(change)
         try:
