@@ -4,7 +4,7 @@ import json, os, random, shutil, warnings
 import numpy as np, pytest
 
 from rag_nb import IndexFolderError, Passages, RagRetriever
-from rag_nb.core.encoder import _PROBE
+from rag_nb.core.encoder import _FINGERPRINT_TEXT
 from rag_nb.core.toy import toy_encoder
 from rag_nb.store.folder import FolderMoved, IndexFolder, reading_of
 from rag_nb.store.sync import base_of
@@ -18,7 +18,7 @@ class Counting:
     def __init__(self, monkeypatch):
         self.n, plain = 0, type(ENCODER).encode
         def encode(this, texts, kind="question", **kw):
-            if kind == "passage" and texts[0] is not _PROBE: self.n += len(texts)
+            if kind == "passage" and texts[0] is not _FINGERPRINT_TEXT: self.n += len(texts)
             return plain(this, texts, kind, **kw)
         monkeypatch.setattr(type(ENCODER), "encode", encode)
     def since(self): n, self.n = self.n, 0; return n
