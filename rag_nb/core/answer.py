@@ -9,17 +9,17 @@ __all__ = ['Citation', 'Answer', 'Rag', 'evaluating', 'token_texts', 'Stream']
 import copy, os, warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from inspect import signature
 from itertools import islice
 from pathlib import Path
 import torch
 from fastcore.basics import patch
 from tqdm.auto import tqdm
-from transformers import AutoConfig, AutoTokenizer, GenerationConfig, PreTrainedModel
-from .config import RagConfig, unknown_argument
+from transformers import GenerationConfig, PreTrainedModel
+from .checks import check_place, meant, unknown_argument
+from .config import RagConfig
 from .passages import Hits
-from .encoder import TextEncoder, check_place
+from .encoder import TextEncoder
 from ..store.folder import of_one_save, staging
 from ..hf.tokenizer import RagTokenizer, HOLE, PLAIN_TEMPLATE, chat_template_of, context_template
 from ..store.hub import HubFiles, announce, open_hub_index
@@ -237,14 +237,15 @@ def _dtype(named):
 # %% ../../nbs/core/10_answer.ipynb #cell-23
 def _load_generator(name, tokenizer, loading):
     "A generator and its tokenizer from a name or folder, loaded as `loading` says."
-    how = {"trust_remote_code": False, **{k: v for k, v in loading.items() if k != "adapter"}}
+    from rag_nb.hf.checkpoints import open_config, open_model, open_tokenizer
+    how = {k: v for k, v in loading.items() if k != "adapter"}
     where = {k: v for k, v in how.items() if k in _SOURCE}
     if wanted := how.get("attn_implementation"):
         how["attn_implementation"] = usable_attention(wanted["generator"] if isinstance(wanted, dict) and "generator" in wanted else wanted)
-    config = AutoConfig.from_pretrained(name, **where)
+    config = open_config(name, **where)
     _say_size(name, how.get("revision"))
-    model = generator_class(config).from_pretrained(name, **how)
-    return _with_adapter(model, loading), tokenizer or AutoTokenizer.from_pretrained(name, **where)
+    model = open_model(generator_class(config), name, **how)
+    return _with_adapter(model, loading), tokenizer or open_tokenizer(name, **where)
 
 def _loaded_already(model, tokenizer, loading):
     "A generator in memory with its tokenizer, in another dtype or with an adapter where that was asked for."
@@ -257,10 +258,10 @@ def _loaded_already(model, tokenizer, loading):
 def _with_adapter(model, loading):
     "The model with the low-rank adapters of a folder, where one is named; they do not train until told to."
     if "adapter" not in loading: return model
-    try: from peft import PeftModel
-    except ImportError as e: raise ImportError("adapter= needs the package peft: pip install peft") from e
+    from rag_nb.hf.checkpoints import open_adapter
     where = {k: v for k, v in loading.items() if k in ("token", "cache_dir", "local_files_only")}
-    return PeftModel.from_pretrained(model, os.fspath(loading["adapter"]), **where).eval()
+    try: return open_adapter(model, os.fspath(loading["adapter"]), **where)
+    except ModuleNotFoundError as e: raise ImportError("adapter= needs the package peft: pip install peft") from e
 
 # %% ../../nbs/core/10_answer.ipynb #cell-24
 def _generator(generator, tokenizer, **kwargs):
@@ -706,7 +707,7 @@ def _opened(cls:Rag, name, index, kwargs):
 def _check_loading(given):
     "TypeError for a name that is almost one of a field of the configuration."
     known = {*vars(RagConfig())}
-    wrong = [k for k in given if k not in known and get_close_matches(k, known, 1, .8)]
+    wrong = [k for k in given if k not in known and meant(k, known, .8)]
     if wrong: raise unknown_argument("Rag.from_pretrained()", wrong, known)
 
 def _open_index(index):
@@ -721,7 +722,8 @@ def _open_index(index):
 def _model_type(name, given):
     "The `model_type` of a checkpoint's configuration."
     names = _WHERE if (Path(name)/"config.json").exists() else _SOURCE
-    return AutoConfig.from_pretrained(name, **{"trust_remote_code": False, **{k: v for k, v in given.items() if k in names}}).model_type
+    from rag_nb.hf.checkpoints import open_config
+    return open_config(name, **{k: v for k, v in given.items() if k in names}).model_type
 
 def _for_checkpoint(given):
     "Take `adapter` out of the keywords for a RAG checkpoint, and check the others."

@@ -10,16 +10,16 @@ __all__ = ['RagRetriever', 'index_named', 'encoder_of', 'encoder_record', 'confi
 import copy, os, sys, warnings
 from contextlib import contextmanager
 from contextvars import ContextVar
-from difflib import get_close_matches
 from inspect import signature
 from pathlib import Path
 import numpy as np
 import torch, transformers
 from fastcore.basics import patch
-from transformers import AutoConfig, BatchEncoding, BitsAndBytesConfig, PreTrainedModel
-from .config import RagConfig, EncoderSpec, unknown_argument
+from transformers import BatchEncoding, BitsAndBytesConfig, PreTrainedModel
+from .checks import check_limit, check_place, meant, suggests, unknown_argument
+from .config import RagConfig, EncoderSpec
 from .passages import Passages, Hits, _LONE
-from .encoder import TextEncoder, _written, check_place
+from .encoder import TextEncoder, _written
 from ..store.bm25 import LexicalIndex
 from .index import index_class, index_kinds, make_index
 from ..store.folder import IndexFolder, build_folder, read_manifest, same_encoder, of_one_save, staging
@@ -310,7 +310,7 @@ def check_count(
     "The value; TypeError where it is no whole number, ValueError where it is less than one."
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)): raise TypeError(f"{name} is a whole number, not {value!r}")
     if value < 1: raise ValueError(f"{name} is {value}: {least}")
-    return int(value)
+    return int(check_limit("n_docs", value, name) if name == "n_docs" else value)
 
 # %% ../../nbs/core/06_retriever.ipynb #cell-28
 @patch
@@ -818,7 +818,8 @@ class AutoTokenizer(transformers.AutoTokenizer):
     "Transformers' `AutoTokenizer`, with the `RagTokenizer` of this library for RAG checkpoints."
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path, *args, **kwargs):
-        made = transformers.AutoTokenizer.from_pretrained(pretrained_model_name_or_path, *args, **{"trust_remote_code": False, **kwargs})
+        from rag_nb.hf.checkpoints import open_tokenizer
+        made = open_tokenizer(pretrained_model_name_or_path, *args, **kwargs)
         return RagTokenizer(made.question_encoder, made.generator) if isinstance(made, transformers.RagTokenizer) else made
 
 # %% ../../nbs/core/06_retriever.ipynb #cell-77
@@ -916,7 +917,7 @@ def _index_in(path):
 def _check_names(given):
     "TypeError for a name that is almost one of a field of the configuration."
     known = {*vars(RagConfig()), *signature(RagRetriever.from_pretrained).parameters}
-    wrong = [k for k in given if k not in known and get_close_matches(k, known, 1, .8)]
+    wrong = [k for k in given if k not in known and meant(k, known, .8)]
     if wrong: raise unknown_argument("RagRetriever.from_pretrained()", wrong, known)
 
 # %% ../../nbs/core/06_retriever.ipynb #cell-80
@@ -958,7 +959,8 @@ def _published(cls:RagRetriever, name, config=None, indexed_dataset=None, **kwar
 
 def _published_config(name, kwargs):
     "The configuration of a RAG checkpoint, or one around the passage encoder of that name."
-    made = AutoConfig.from_pretrained(name, trust_remote_code=False)
+    from rag_nb.hf.checkpoints import open_config
+    made = open_config(name)
     if made.model_type == "rag": return RagConfig.from_pretrained(name, **kwargs)
     return RagConfig(**{"retrieval_vector_size": getattr(made, "projection_dim", 0) or made.hidden_size, **kwargs})
 
