@@ -145,15 +145,24 @@ def _citation(self:Answer, doc, start, end, rows):
     return Citation(words.strip(), first, first + len(words.strip()), doc, source.get("id", ""), source.get("title", ""), sum(probs)/len(probs))
 
 # %% ../../nbs/core/10_answer.ipynb #cell-14
+_WAYS_IN = ("Rag.from_documents(docs) makes a Rag from texts, dicts, a file or a folder; Rag.from_pretrained(folder) opens a saved one, "
+            "and with index= puts a generator over an index; Rag.demo() has models and knowledge of its own")
+
+def _not_a_model(given):
+    "What to say where a Rag is made without a model."
+    if given is None: return "a Rag is made of documents and a generator, and neither was given"
+    if isinstance(given, (str, os.PathLike, list, tuple, dict)): return f"Rag(...) takes a model that is loaded, not documents or a name (a value of type {type(given).__name__})"
+    return f"a Rag is made of a RagTokenForGeneration or RagSequenceForGeneration, not of a value of type {type(given).__name__}"
+
 class Rag:
     "A model, its tokenizers and a retriever; ask it something."
 
     def __init__(self,
-        model, # `RagTokenForGeneration` or `RagSequenceForGeneration`
-        tokenizer:RagTokenizer, # both tokenizers
-        retriever:RagRetriever, # the knowledge
+        model=None, # `RagTokenForGeneration` or `RagSequenceForGeneration`
+        tokenizer:RagTokenizer=None, # both tokenizers
+        retriever:RagRetriever=None, # the knowledge
     ):
-        if getattr(model, "kind", None) not in ("token", "sequence"): raise TypeError(f"a Rag is made of a RagTokenForGeneration or RagSequenceForGeneration, not of a value of type {type(model).__name__}: Rag.from_parts(...) puts one together")
+        if getattr(model, "kind", None) not in ("token", "sequence"): raise TypeError(f"{_not_a_model(model)}. {_WAYS_IN}")
         if not isinstance(tokenizer, RagTokenizer): raise TypeError(f"tokenizer is a {type(tokenizer).__name__}, not a RagTokenizer, which holds both")
         self.model, self.tokenizer = model.eval(), tokenizer
         self._take(retriever)
@@ -310,7 +319,7 @@ def from_parts(cls:Rag,
     **config, # fields of `RagConfig`: n_docs, context_template, score_scale, …; and how a generator is loaded by name: dtype, device_map, …
 ):
     "Put a `Rag` together from parts."
-    _check_fields("from_parts()", kind, config)
+    _check_fields("a Rag", kind, config)
     loading, config = _take_loading(config)
     encoder, (model, tokenizer) = encoder_of(encoder), _generator(generator, generator_tokenizer, **loading)
     check_generator(model)
@@ -348,7 +357,7 @@ def _check_fields(where, kind, given):
     if kind not in _HEADS: raise ValueError(f"kind is 'token' or 'sequence', not {kind!r}")
     known = {*vars(RagConfig()), *_LOADING, *signature(Rag.from_parts).parameters, *signature(Rag.from_documents).parameters} - {"config", "kwargs"}
     unknown = [k for k in given if k not in known]
-    if unknown: raise unknown_argument(where, unknown, known)
+    if unknown: raise unknown_argument(where, unknown, known, later=vars(GenerationConfig()))
 
 # %% ../../nbs/core/10_answer.ipynb #cell-30
 @patch
@@ -569,6 +578,8 @@ def _settings(self:Rag, **kwargs):
     if unknown := [k for k in kwargs if k not in known and not hasattr(GenerationConfig(), k)]: raise unknown_argument("ask()", unknown, known)
     for k in ("num_beams", "max_new_tokens"):
         if kwargs.get(k) is not None: check_count(k, kwargs[k])
+    if kwargs.get("top_k") is not None and not kwargs.get("do_sample"):
+        warnings.warn("top_k is a setting of sampling and changes nothing without do_sample=True; the number of documents is n_docs")
     base = kwargs.pop("generation_config", None) or getattr(self.model, "generation_config", None)
     said = [kwargs.get(k) or getattr(base, k, None) for k in ("max_new_tokens", "max_length")]
     if not any(said): kwargs["max_new_tokens"] = 32
@@ -714,6 +725,7 @@ def _open_index(index):
     "An index folder, a published index by its name, or a retriever as it is."
     if isinstance(index, RagRetriever): return index
     if not Path(index).exists() and (":" in str(index) or str(index) in ("wiki_dpr", "facebook/wiki_dpr")): return RagRetriever(index=open_hub_index(str(index)))
+    check_place(index, "index folder", owner=True)
     try: return RagRetriever.from_pretrained(index)
     except OSError as e:
         if Path(index).exists(): raise

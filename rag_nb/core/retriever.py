@@ -893,7 +893,7 @@ def from_pretrained(cls:RagRetriever,
     "Open an index folder, or the index that a checkpoint names; nothing large is read before it is asked for."
     if isinstance(indexed_dataset, (TextEncoder, str, os.PathLike)): raise TypeError(f"indexed_dataset is a datasets.Dataset, not a {type(indexed_dataset).__name__}: an encoder is given as question_encoder=")
     _check_names(kwargs)
-    check_place(retriever_name_or_path, "index folder")
+    check_place(retriever_name_or_path, "index folder", owner=True)
     return of_one_save(retriever_name_or_path, lambda: cls._opened(retriever_name_or_path, indexed_dataset, config, question_encoder, verify, device, kwargs))
 
 @patch(cls_method=True)
