@@ -26,7 +26,8 @@ class Limits:
     columns: int = 1_000           # of a table
     growth: int = 200              # how many times its size a compressed file may unpack to,
     unpacked: int = 2**26          # where that is more than so many bytes
-    template: int = 2**18          # characters that a chat template may write, and the steps that it may take
+    template: int = 2**18          # characters that a chat template may write, and the steps that it may take,
+    template_seconds: int = 4      # in so many seconds of one processor
 
 # %% ../../nbs/core/01_checks.ipynb #cell-07
 def _from_environment(text):

@@ -206,7 +206,7 @@ def readable(what):  # what is being read: a name, a folder
         if isinstance(e, RuntimeError) and "CUDA" in said: raise                                  # of a device
         if isinstance(e, MemoryError) or _FULL.search(said): raise MemoryError(f"{what}: there is not enough memory for it" + (f" ({said})" if said else "")) from e
         if isinstance(e, (ValueError, TypeError)):
-            if str(what) in str(e) or type(e) not in (ValueError, TypeError, UnicodeDecodeError): raise
+            if str(what) in str(e) or type(e).__module__.partition(".")[0] not in ("builtins", "json"): raise
             raise (TypeError if isinstance(e, TypeError) else ValueError)(f"{what}: {e}") from e
         if "ignore_mismatched_sizes" in str(e): raise ValueError(f"{what}: the weights have other shapes than its configuration says ({said})") from e
         raise ValueError(f"{what}: cannot be read, it seems to be damaged ({type(e).__name__}: {said})") from e

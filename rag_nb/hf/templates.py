@@ -6,7 +6,7 @@
 __all__ = ['render_template', 'render_chat']
 
 # %% ../../nbs/hf/01_templates.ipynb #cell-02
-import functools, re
+import functools, re, time
 from jinja2 import nodes
 from jinja2.exceptions import SecurityError
 from jinja2.runtime import Namespace
@@ -35,7 +35,7 @@ def _weight(x, most):
 # %% ../../nbs/hf/01_templates.ipynb #cell-06
 class _Counter:
     "Steps and characters of one rendering; SecurityError when there are too many."
-    def __init__(self): self.steps = 0
+    def __init__(self): self.steps, self.start = 0, time.thread_time()
 
     def step(self, *inputs, grown=0):
         "Before a step is taken: what goes into it, and how long what it makes can get."
@@ -43,6 +43,7 @@ class _Counter:
         self.steps += 1 + sum(weights)//64
         if max(weights) > limits.template: raise SecurityError(f"it makes a text of more than {limits.template:,} characters")
         if self.steps > limits.template: raise SecurityError(f"it takes more than {limits.template:,} steps")
+        if time.thread_time() - self.start > limits.template_seconds: raise SecurityError(f"it takes more than {limits.template_seconds} seconds")
 
     def each(self, things):
         "What a loop goes through, counted."
