@@ -56,14 +56,14 @@ from rag_nb import *
 from rag_nb.core.toy import toy_documents, toy_encoder, toy_generator, toy_tokenizer
 d, good = sys.argv[1], sys.argv[2]
 toy = (toy_generator("bart"), toy_tokenizer("bart"))
-doors = [lambda: TextEncoder.from_pretrained(d), lambda: Rag.from_documents(["tea"], generator=d, question_encoder=toy_encoder(), progress=False),
-         lambda: Rag.from_documents(["tea"], generator=toy, question_encoder=d, progress=False), lambda: Rag.from_pretrained(d, index=good + "/index"),
-         lambda: Rag.from_pretrained(d), lambda: RagRetriever.from_pretrained(d), lambda: RagRetriever.from_pretrained(good + "/index", question_encoder=d),
+doors = [lambda: TextEncoder.from_pretrained(d), lambda: Rag.from_documents(["tea"], generator=d, encoder=toy_encoder(), progress=False),
+         lambda: Rag.from_documents(["tea"], generator=toy, encoder=d, progress=False), lambda: Rag.from_pretrained(d, index=good + "/index"),
+         lambda: Rag.from_pretrained(d), lambda: RagRetriever.from_pretrained(d), lambda: RagRetriever.from_pretrained(good + "/index", encoder=d),
          lambda: RagTokenizer.from_pretrained(d), lambda: AutoTokenizer.from_pretrained(d), lambda: RagConfig.from_pretrained(d),
          lambda: RagTokenForGeneration.from_pretrained(d), lambda: RagSequenceForGeneration.from_pretrained(d), lambda: RagModel.from_pretrained(d),
          lambda: RagTokenForGeneration.from_pretrained_question_encoder_generator(d, good + "/bart"),
          lambda: RagTokenForGeneration.from_pretrained_question_encoder_generator(good + "/encoder", d),
-         lambda: Rag.from_documents(["tea"], generator=good + "/llama", adapter=d, question_encoder=toy_encoder(), progress=False)]
+         lambda: Rag.from_documents(["tea"], generator=good + "/llama", adapter=d, encoder=toy_encoder(), progress=False)]
 done = []
 for f in doors:
     try: f(); done.append("opened")
@@ -117,7 +117,7 @@ LARGER = "many times larger than the weights"
     (dict(vocab_size=10**30), "bart"), (dict(d_model=-5), "bart"), (dict(encoder_layers="many"), "bart"), (dict(id2label=3), "bart")])
 def test_a_network_that_its_weights_do_not_hold(folders, copy, change, says):
     "At the doors of a generator and of a whole checkpoint, before any memory is taken."
-    message = refused(lambda: Rag.from_documents(["tea"], generator=copy("bart", config=change), question_encoder=toy_encoder(), progress=False), says)
+    message = refused(lambda: Rag.from_documents(["tea"], generator=copy("bart", config=change), encoder=toy_encoder(), progress=False), says)
     assert "bart" in message
     config = json.loads((folders/"rag/config.json").read_text())
     whole = copy("rag", config=dict(generator={**config["generator"], **change}))
@@ -162,7 +162,7 @@ def test_numbers_of_a_generation_config(copy, change, says):
 def test_numbers_of_a_call(folders):
     rag = Rag.from_pretrained(folders/"rag")
     for n in (10**9, np.int64(10**9)): refused(lambda: rag.ask("What is tea?", n_docs=n), "n_docs is 1,000,000,000")
-    refused(lambda: rag.find("What is tea?", 10**9), "n_docs is")
+    refused(lambda: rag.retrieve("What is tea?", 10**9), "n_docs is")
     refused(lambda: rag.retriever.index.search(np.zeros((1, rag.encoder.dim), np.float32), 10**9), "n_docs is")
     refused(lambda: rag.ask("What is tea?", num_beams=10**6), "num_beams is")
 
@@ -186,7 +186,7 @@ def test_adapters_of_a_size(folders, tmp_path, rank):
     get_peft_model(toy_generator("llama"), LoraConfig(r=2, target_modules=["q_proj"])).save_pretrained(tmp_path/"a")
     path = tmp_path/"a/adapter_config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "r": rank}))
-    refused(lambda: Rag.from_documents(["tea"], generator=str(folders/"llama"), adapter=tmp_path/"a", question_encoder=toy_encoder(), progress=False), "a")
+    refused(lambda: Rag.from_documents(["tea"], generator=str(folders/"llama"), adapter=tmp_path/"a", encoder=toy_encoder(), progress=False), "a")
 
 
 # --- small files -------------------------------------------------------------------------------------------------------------------------
@@ -197,7 +197,7 @@ def test_a_damaged_small_file_is_named(folders, copy, name, body):
     d = copy("llama")
     if not (d/name).exists(): pytest.skip("the toy has no such file")
     (d/name).write_bytes(body)
-    message = refused(lambda: Rag.from_documents(["tea"], generator=d, question_encoder=toy_encoder(), progress=False), "llama")
+    message = refused(lambda: Rag.from_documents(["tea"], generator=d, encoder=toy_encoder(), progress=False), "llama")
     assert "Traceback" not in message
 
 
@@ -205,7 +205,7 @@ def test_a_damaged_small_file_is_named(folders, copy, name, body):
 @pytest.mark.parametrize("value", ["/etc/passwd", "../secret.txt", "a/../../secret.txt"])
 def test_a_tokenizer_that_names_a_file_elsewhere(copy, key, value):
     d = copy("llama", tokenizer_config={key: value})
-    refused(lambda: Rag.from_documents(["tea"], generator=d, question_encoder=toy_encoder(), progress=False), "names a file outside its folder")
+    refused(lambda: Rag.from_documents(["tea"], generator=d, encoder=toy_encoder(), progress=False), "names a file outside its folder")
 
 
 @pytest.mark.parametrize("path", ["../elsewhere", "/etc", "a/../../b", "..\\b"])
