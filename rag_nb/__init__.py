@@ -9,6 +9,7 @@ from importlib import import_module as _import_module
 # module: the names it offers to the package, in reading order
 _PUBLIC = {
     "core.marginal": "doc_log_prior token_logprobs token_marginal sequence_marginal marginal_logits token_posterior running_posterior rag_token_loss rag_sequence_loss",
+    "core.checks": "limits",
     "core.config": "RagConfig EncoderSpec",
     "core.passages": "Passages Hits",
     "core.encoder": "TextEncoder",
@@ -24,6 +25,8 @@ _PUBLIC = {
     "core.evaluate": "Evaluation exact_match f1_score",
     "core.names": "",
     "core.words": "split_passages tokenize_words",
+    "hf.checkpoints": "",
+    "hf.templates": "",
     "hf.tokenizer": "RagTokenizer",
     "hf.sentence_transformers": "",
     "store.questions": "Questions read_questions RagCollator",
@@ -83,6 +86,7 @@ if _typing.TYPE_CHECKING:
     from .core.marginal import (doc_log_prior as doc_log_prior, token_logprobs as token_logprobs, token_marginal as token_marginal,
         sequence_marginal as sequence_marginal, marginal_logits as marginal_logits, token_posterior as token_posterior, running_posterior as
         running_posterior, rag_token_loss as rag_token_loss, rag_sequence_loss as rag_sequence_loss)
+    from .core.checks import (limits as limits)
     from .core.config import (RagConfig as RagConfig, EncoderSpec as EncoderSpec)
     from .core.passages import (Passages as Passages, Hits as Hits)
     from .core.encoder import (TextEncoder as TextEncoder)

@@ -4,7 +4,7 @@
 
 from typing import Any
 
-__all__ = ['COMMANDS', 'demo', 'index', 'ask', 'evaluate', 'train', 'main']
+__all__ = ['COMMANDS', 'EXAMPLES', 'demo', 'index', 'ask', 'evaluate', 'train', 'main']
 
 def _page(path):
     """Where a page is to be written, as a `Path`; said at once if nothing can be written there, before any work is done."""
@@ -40,6 +40,18 @@ def _filter(where):
 
 def _plain(text):
     """The text without anything that a terminal would obey: names and errors may quote what stands in somebody else's file."""
+    ...
+
+_CALLED: Any
+
+_OPTIONS: Any
+
+def _in_flags(text):
+    """A message in which arguments of Python are called by their flags."""
+    ...
+
+def _explained(error):
+    """What to say of an error in one line; None for one that nobody expects, whose traceback is worth more."""
     ...
 
 def demo(
@@ -240,6 +252,16 @@ def _help():
 def _run(words):
     """Run the command that `words` begin with; the exit code."""
     ...
+
+EXAMPLES: Any
+
+_CODES: str
+
+def _unknown_words(parser, words):
+    """What to say of words that a command does not know, with the flags that were meant."""
+    ...
+
+def _near(name): ...
 
 def _parser(name):
     """The parser of a command, its options spelt with dashes."""

@@ -186,6 +186,32 @@ def test_damaged_folder_is_made_again(cache):
     assert (folder/"weights").read_bytes() == BODY and not leftovers(cache)
 
 
+def test_a_changed_byte_is_noticed_and_a_copied_cache_is_not_damage(cache, monkeypatch):
+    "Each file is read once a version, and again where its time of change is another; the names of the package's own sums hold too."
+    make_wheel(cache/"wheels"); folder = keep("tiny", TINY, make_tiny)
+    read = []
+    monkeypatch.setattr(demo, "_sum", lambda p, sum=demo._sum: read.append(p.name) or sum(p))
+    assert is_whole(folder) and read == []                                                       # known since it was made
+    os.utime(folder/"weights", ns=(1, 1))                                                        # a copy
+    assert is_whole(folder) and read == ["weights"] and is_whole(folder) and read == ["weights"]
+    monkeypatch.setattr("rag_nb.__version__", "99.0", raising=False)
+    assert is_whole(folder) and read == ["weights"]*2
+    changed = BODY[:-200] + b"x"*200
+    (folder/"weights").write_bytes(changed)
+    assert not is_whole(folder)
+    with pytest.warns(UserWarning, match="is not what it was"): keep("tiny", TINY, make_tiny)
+    assert (folder/"weights").read_bytes() == BODY
+
+
+def test_a_cache_of_an_older_version_is_read_once_and_taken_over(cache):
+    make_wheel(cache/"wheels"); folder = keep("tiny", TINY, make_tiny)
+    (folder/"rag_nb.json").write_text('{"files": {"weights": %d}}' % len(BODY))
+    assert is_whole(folder, TINY.files) and "sha256" in (folder/"rag_nb.json").read_text()
+    (folder/"rag_nb.json").write_text('{"files": {"weights": %d}}' % len(BODY))
+    (folder/"weights").write_bytes(b"x"*len(BODY))
+    assert not is_whole(folder, TINY.files)                                                      # the package's own sum says so
+
+
 def test_someone_elses_folder_is_left_alone(cache):
     (cache/"tiny").mkdir(parents=True); (cache/"tiny/thesis.tex").write_text("years of work")
     with pytest.raises(FetchError, match="was not made by rag_nb"): keep("tiny", TINY, make_tiny)

@@ -73,7 +73,7 @@ def test_a_handbook_changed_ten_times(tmp_path, seed, kind, in_folder, monkeypat
     "After each round of edits the index agrees with a fresh build, and only passages with a new text are embedded."
     rng, home, counting = random.Random(seed), tmp_path/"handbook", Counting(monkeypatch)
     for name in rng.sample(NAMES, 4): write(home/name, rng)
-    how = dict(n_words=12, overlap=3, index_kind=kind, **(dict(dtype="float16") if seed == 3 else {}))
+    how = dict(n_words=12, overlap=3, index_kind=kind, **(dict(vector_dtype="float16") if seed == 3 else {}))
     r = build(home, tmp_path/"index" if in_folder else None, **how)
     for _ in range(10):
         known = {(p["title"], p["text"]) for i, p in enumerate(r.passages) if r.deleted is None or not r.deleted[i]}
@@ -212,7 +212,7 @@ def test_the_same_call_again(tmp_path, monkeypatch, capsys):
     for other, kw, words in [(docs, {}, "its documents differ .2 kept, 0 changed, 1 added, 1 deleted."),
         (docs[1:] + [dict(id="d", text="Other.")], {}, "1 changed"),
                              (docs, dict(index_kind="hnsw"), "its index is of kind 'exact'"),
-                             (docs, dict(dtype="float16"), "its vectors are float32")]:
+                             (docs, dict(vector_dtype="float16"), "its vectors are float32")]:
         with pytest.raises(IndexFolderError, match=f"{words}.*pass overwrite=True to replace it"): build(other, tmp_path/"i", **kw)
     other = toy_encoder(seed=5)
     with pytest.raises(IndexFolderError, match="of these weights"):

@@ -5,21 +5,21 @@
 # %% auto #0
 __all__ = ['Citation', 'Answer', 'Rag', 'evaluating', 'token_texts', 'Stream']
 
-# %% ../../nbs/core/10_answer.ipynb #cell-02
+# %% ../../nbs/core/10_answer.ipynb #m0027ec8
 import copy, json, os, warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from inspect import signature
 from itertools import islice
 from pathlib import Path
 import torch
 from fastcore.basics import patch
 from tqdm.auto import tqdm
-from transformers import AutoConfig, AutoTokenizer, GenerationConfig, PreTrainedModel
-from .config import RagConfig, unknown_argument
+from transformers import GenerationConfig, PreTrainedModel
+from .checks import check_place, meant, unknown_argument
+from .config import RagConfig
 from .passages import Hits
-from .encoder import TextEncoder, check_place
+from .encoder import TextEncoder
 from ..store.folder import MANIFEST, consistent_read, atomic_save
 from ..hf.tokenizer import RagTokenizer, HOLE, PLAIN_TEMPLATE, chat_template_of, context_template
 from ..store.hub import HubFiles, announce, open_hub_index
@@ -146,15 +146,24 @@ def _citation(self:Answer, doc, start, end, rows):
     return Citation(words.strip(), first, first + len(words.strip()), doc, source.get("id", ""), source.get("title", ""), sum(probs)/len(probs))
 
 # %% ../../nbs/core/10_answer.ipynb #cell-14
+_WAYS_IN = ("Rag.from_documents(docs) makes a Rag from texts, dicts, a file or a folder; Rag.from_pretrained(folder) opens a saved one, "
+            "and with index= puts a generator over an index; Rag.demo() has models and knowledge of its own")
+
+def _not_a_model(given):
+    "What to say where a Rag is made without a model."
+    if given is None: return "a Rag is made of documents and a generator, and neither was given"
+    if isinstance(given, (str, os.PathLike, list, tuple, dict)): return f"Rag(...) takes a model that is loaded, not documents or a name (a value of type {type(given).__name__})"
+    return f"a Rag is made of a RagTokenForGeneration or RagSequenceForGeneration, not of a value of type {type(given).__name__}"
+
 class Rag:
     "A model, its tokenizers and a retriever; ask it something."
 
     def __init__(self,
-        model, # `RagTokenForGeneration` or `RagSequenceForGeneration`
-        tokenizer:RagTokenizer, # both tokenizers
-        retriever:RagRetriever, # the knowledge
+        model=None, # `RagTokenForGeneration` or `RagSequenceForGeneration`
+        tokenizer:RagTokenizer=None, # both tokenizers
+        retriever:RagRetriever=None, # the knowledge
     ):
-        if getattr(model, "kind", None) not in ("token", "sequence"): raise TypeError(f"a Rag is made of a RagTokenForGeneration or RagSequenceForGeneration, not of a value of type {type(model).__name__}: Rag.from_parts(...) puts one together")
+        if getattr(model, "kind", None) not in ("token", "sequence"): raise TypeError(f"{_not_a_model(model)}. {_WAYS_IN}")
         if not isinstance(tokenizer, RagTokenizer): raise TypeError(f"tokenizer is a {type(tokenizer).__name__}, not a RagTokenizer, which holds both")
         self.model, self.tokenizer = model.eval(), tokenizer
         self._take(retriever)
@@ -268,14 +277,15 @@ def _dtype(named):
 # %% ../../nbs/core/10_answer.ipynb #cell-23
 def _load_generator(name, tokenizer, loading):
     "A generator and its tokenizer from a name or folder, loaded as `loading` says."
-    how = {"trust_remote_code": False, **{k: v for k, v in loading.items() if k != "adapter"}}
+    from rag_nb.hf.checkpoints import open_config, open_model, open_tokenizer
+    how = {k: v for k, v in loading.items() if k != "adapter"}
     where = {k: v for k, v in how.items() if k in _SOURCE}
     if wanted := how.get("attn_implementation"):
         how["attn_implementation"] = usable_attention(wanted["generator"] if isinstance(wanted, dict) and "generator" in wanted else wanted)
-    config = AutoConfig.from_pretrained(name, **where)
+    config = open_config(name, **where)
     _say_size(name, how.get("revision"))
-    model = generator_class(config).from_pretrained(name, **how)
-    return _with_adapter(model, loading), tokenizer or AutoTokenizer.from_pretrained(name, **where)
+    model = open_model(generator_class(config), name, **how)
+    return _with_adapter(model, loading), tokenizer or open_tokenizer(name, **where)
 
 def _loaded_already(model, tokenizer, loading):
     "A generator in memory with its tokenizer, in another dtype or with an adapter where that was asked for."
@@ -288,10 +298,10 @@ def _loaded_already(model, tokenizer, loading):
 def _with_adapter(model, loading):
     "The model with the low-rank adapters of a folder, where one is named; they do not train until told to."
     if "adapter" not in loading: return model
-    try: from peft import PeftModel
-    except ImportError as e: raise ImportError("adapter= needs the package peft: pip install peft") from e
+    from rag_nb.hf.checkpoints import open_adapter
     where = {k: v for k, v in loading.items() if k in ("token", "cache_dir", "local_files_only")}
-    return PeftModel.from_pretrained(model, os.fspath(loading["adapter"]), **where).eval()
+    try: return open_adapter(model, os.fspath(loading["adapter"]), **where)
+    except ModuleNotFoundError as e: raise ImportError("adapter= needs the package peft: pip install peft") from e
 
 # %% ../../nbs/core/10_answer.ipynb #cell-24
 def _generator(generator, tokenizer, **kwargs):
@@ -327,7 +337,7 @@ def _prompt(generator, tokenizer, template=None):
     chat = chat_template_of(tokenizer)
     return dict(context_template=chat, answer_prefix="") if chat else dict(context_template=PLAIN_TEMPLATE, answer_prefix=" ")
 
-# %% ../../nbs/core/10_answer.ipynb #cell-25
+# %% ../../nbs/core/10_answer.ipynb #m0277ff9
 _HEADS = dict(token=RagTokenForGeneration, sequence=RagSequenceForGeneration)
 
 @patch(cls_method=True)
@@ -340,7 +350,7 @@ def from_parts(cls:Rag,
     **config, # fields of `RagConfig`: n_docs, context_template, score_scale, …; and how a generator is loaded by name: dtype, device_map, …
 ):
     "Put a `Rag` together from parts."
-    _check_fields("from_parts()", kind, config)
+    _check_fields("a Rag", kind, config)
     loading, config = _take_loading(config)
     encoder, (model, tokenizer) = encoder_of(encoder), _generator(generator, generator_tokenizer, **loading)
     check_generator(model)
@@ -383,7 +393,7 @@ def _check_fields(where, kind, given):
     if kind is not None and kind not in _HEADS: raise ValueError(f"kind is 'token' or 'sequence', not {kind!r}")
     known = {*vars(RagConfig()), *_LOADING, *signature(Rag.from_parts).parameters, *signature(Rag.from_documents).parameters} - {"config", "kwargs"}
     unknown = [k for k in given if k not in known]
-    if unknown: raise unknown_argument(where, unknown, known)
+    if unknown: raise unknown_argument(where, unknown, known, later=vars(GenerationConfig()))
 
 # %% ../../nbs/core/10_answer.ipynb #cell-30
 @patch
@@ -399,19 +409,6 @@ def retrieve(self:Rag,
     with evaluating(encoder.model): vectors = encoder(questions, "question") if questions else torch.zeros(0, encoder.dim)     # (B, D)
     with self.lending(): hits = self.retriever.search(vectors, self.model.config.n_docs if n_docs is None else n_docs, questions, self.model.config.lexical_weight, where, min_score)
     return replace(hits, doc_scores=self.model.rag.doc_scores(vectors, hits))
-
-@patch
-def retrieve(self:Rag,
-    questions:str|list, # B strings, or one
-    n_docs:int|None=None, # K
-    where=None, # as for `find`
-    min_score:float|None=None, # as for `find`
-) -> Hits: # (B, K)
-    "The documents that `ask` would read, with their document scores (B, K) as `doc_scores`."
-    hits = self.retrieve(questions, n_docs, where, min_score)
-    scores = hits.doc_scores
-    hits.doc_scores = scores
-    return hits
 
 @patch
 def lending(self:Rag):
@@ -616,7 +613,7 @@ def _part(hits, i, j):
     if hits is not None and j > len(hits): raise ValueError(f"{j} questions or more, and hits for {len(hits)}: there has to be one row for each")
     return None if hits is None else hits[i:j]
 
-# %% ../../nbs/core/10_answer.ipynb #cell-50
+# %% ../../nbs/core/10_answer.ipynb #m052b980
 @patch
 def _ways(self:Rag, kind, n_docs, hits, stream, said, decoding, decoder):
     "What was asked for, checked: head, number of documents and generation settings."
@@ -632,6 +629,8 @@ def _settings(self:Rag, **kwargs):
     if unknown := [k for k in kwargs if k not in known and not hasattr(GenerationConfig(), k)]: raise unknown_argument("ask()", unknown, known)
     for k in ("num_beams", "max_new_tokens"):
         if kwargs.get(k) is not None: check_count(k, kwargs[k])
+    if kwargs.get("top_k") is not None and not kwargs.get("do_sample"):
+        warnings.warn("top_k is a setting of sampling and changes nothing without do_sample=True; the number of documents is n_docs")
     base = kwargs.pop("generation_config", None) or getattr(self.model, "generation_config", None)
     said = [kwargs.get(k) or getattr(base, k, None) for k in ("max_new_tokens", "max_length")]
     if not any(said): kwargs["max_new_tokens"] = 32
@@ -643,7 +642,9 @@ def _settings(self:Rag, **kwargs):
 @torch.no_grad()
 def _found_for(self:Rag, questions, n_docs, hits, where=None):
     "Hits and document scores of a batch of questions."
-    if hits is None: return self.find(questions, n_docs, where)
+    if hits is None:
+        hits = self.retrieve(questions, n_docs, where)
+        return hits, hits.doc_scores
     hits = hits if n_docs is None else hits.head(n_docs)
     return hits, self._scores_of(hits)
 
@@ -789,7 +790,7 @@ def _over_index(cls:Rag, path, kwargs):
     kind = note.get("kind") if note.get("kind") in _HEADS else None
     return cls.from_parts(retriever, kwargs.pop("encoder", None) or retriever.encoder, generator, **{**note.get("config", {}), **loads, "kind": kind, **kwargs})
 
-# %% ../../nbs/core/10_answer.ipynb #m0792398
+# %% ../../nbs/core/10_answer.ipynb #m079755a
 @contextmanager
 def _merged(rag):
     "For a while, a `RagModel` with its networks' adapters merged into copies of them."
@@ -846,13 +847,14 @@ def _opened(cls:Rag, name, index, kwargs):
 def _check_loading(given):
     "TypeError for a name that is almost one of a field of the configuration."
     known = {*vars(RagConfig())}
-    wrong = [k for k in given if k not in known and get_close_matches(k, known, 1, .8)]
+    wrong = [k for k in given if k not in known and meant(k, known, .8)]
     if wrong: raise unknown_argument("Rag.from_pretrained()", wrong, known)
 
 def _open_index(index):
     "An index folder, a published index by its name, or a retriever as it is."
     if isinstance(index, RagRetriever): return index
     if not Path(index).exists() and (":" in str(index) or str(index) in ("wiki_dpr", "facebook/wiki_dpr")): return RagRetriever(index=open_hub_index(str(index)))
+    check_place(index, "index folder", owner=True)
     try: return RagRetriever.from_pretrained(index)
     except OSError as e:
         if Path(index).exists(): raise
@@ -861,7 +863,8 @@ def _open_index(index):
 def _model_type(name, given):
     "The `model_type` of a checkpoint's configuration."
     names = _WHERE if (Path(name)/"config.json").exists() else _SOURCE
-    return AutoConfig.from_pretrained(name, **{"trust_remote_code": False, **{k: v for k, v in given.items() if k in names}}).model_type
+    from rag_nb.hf.checkpoints import open_config
+    return open_config(name, **{k: v for k, v in given.items() if k in names}).model_type
 
 def _for_checkpoint(given):
     "Take `adapter` out of the keywords for a RAG checkpoint, and check the others."

@@ -142,13 +142,19 @@ Parameters:
 Returns: with `previous` set to this answer"""
         ...
 
+_WAYS_IN: str
+
+def _not_a_model(given):
+    """What to say where a Rag is made without a model."""
+    ...
+
 class Rag:
     """A model, its tokenizers and a retriever; ask it something."""
     model: Any
-    tokenizer: RagTokenizer
+    tokenizer: RagTokenizer | None
     _own: Any
 
-    def __init__(self, model, tokenizer: RagTokenizer, retriever: RagRetriever) -> None:
+    def __init__(self, model=None, tokenizer: RagTokenizer | None=None, retriever: RagRetriever | None=None) -> None:
         """Parameters:
     model: `RagTokenForGeneration` or `RagSequenceForGeneration`
     tokenizer: both tokenizers
@@ -254,15 +260,15 @@ Parameters:
         ...
 
     def retrieve(self, questions: str | list, n_docs: int | None=None, where=None, min_score: float | None=None) -> Hits:
-        """The documents that `ask` would read, with their document scores (B, K) as `doc_scores`.
+        """Embed the questions as written and search once.
 
 Parameters:
     questions: B strings, or one
     n_docs: K
-    where: as for `find`
-    min_score: as for `find`
+    where: only passages that fit: {"year": 2024, "team": ["a", "b"]}, or a function of a passage's fields (see `store.filters`)
+    min_score: only passages with this score at least
 
-Returns: (B, K)"""
+Returns: (B, K), with their `doc_scores`"""
         ...
 
     def lending(self):

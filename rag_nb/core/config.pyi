@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from transformers import PreTrainedConfig
 from typing import Any
 
-__all__ = ['POOLINGS', 'RagConfig', 'readable', 'unknown_argument', 'EncoderSpec', 'StaticEncoderConfig']
+__all__ = ['POOLINGS', 'RagConfig', 'readable', 'EncoderSpec', 'StaticEncoderConfig']
 
 def _check_n_docs(name, value): ...
 
@@ -44,6 +44,8 @@ def _check_context_template(name, value): ...
 def _check_padding(name, value): ...
 
 def _check_bytes(name, value): ...
+
+def _check_context_length(name, value): ...
 
 def _check_encoder_record(name, value): ...
 
@@ -123,6 +125,11 @@ Parameters:
         ...
 
     @classmethod
+    def get_config_dict(cls, name, **kwargs):
+        """The fields in a `config.json`, looked at before anything is made of them; `from_pretrained` starts here."""
+        ...
+
+    @classmethod
     def from_dict(cls, config_dict, **kwargs) -> RagConfig:
         """A `RagConfig` from a dict of its fields.
 
@@ -144,9 +151,11 @@ def _sub_config(name, value, default):
     """A configuration object from an object, a dictionary or nothing."""
     ...
 
+_FULL: Any
+
 @contextmanager
 def readable(what):
-    """Errors of other kinds over damaged files as a `ValueError` that says which; mistakes, missing files and a full memory stay what they are."""
+    """Errors of other kinds over damaged files as a `ValueError` that says which; missing files stay what they are, and a full memory is a `MemoryError`."""
     ...
 
 class _Borrowed:
@@ -160,15 +169,6 @@ class _Borrowed:
     def __delete__(self, config): ...
 
     def __get__(self, config, owner=None): ...
-
-def unknown_argument(where: str, names, known) -> TypeError:
-    """The error for keywords that nobody knows, with the closest one that somebody does.
-
-Parameters:
-    where: what was called
-    names: the keywords that it does not know
-    known: those that it does"""
-    ...
 
 @dataclass
 class EncoderSpec:

@@ -10,7 +10,7 @@ from typing import Any
 from rag_nb.core.config import EncoderSpec
 from rag_nb.core.config import StaticEncoderConfig
 
-__all__ = ['activation_named', 'add_head', 'embed', 'TextEncoder', 'FolderLayout', 'encoder_class', 'StaticEncoder', 'check_place']
+__all__ = ['activation_named', 'add_head', 'embed', 'TextEncoder', 'FolderLayout', 'encoder_class', 'StaticEncoder']
 
 def _counted(hidden, attention_mask, skip):
     """Which tokens pooling counts, and each token's place in its text from 0, both (B, S); for hidden states (B, S, D)."""
@@ -271,14 +271,6 @@ class StaticEncoder(PreTrainedModel):
 
     def forward(self, input_ids, attention_mask=None, return_dict=True): ...
 
-def check_place(name, what: str):
-    """`FileNotFoundError` for a path where nothing is; names on the hub go through.
-
-Parameters:
-    name: a name on the hub, or a folder
-    what: what should be there"""
-    ...
-
 _SPEC_FILE: Any
 
 _HEAD_FILE: Any
@@ -292,6 +284,10 @@ def _describe(source, architecture, spec=None, **kwargs):
     ...
 
 def _find_spec(source, architecture, **kwargs): ...
+
+def _door():
+    """What opens configurations, networks and tokenizers of others."""
+    ...
 
 def _architecture(source, **kwargs):
     """The class whose weights a folder or name holds, read from its config.json; None where that does not say."""

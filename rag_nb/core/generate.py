@@ -17,7 +17,7 @@ from fastcore.basics import patch
 from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
 from transformers.generation import logits_process as lp, stopping_criteria as sc
 from transformers.utils import ModelOutput
-from .config import unknown_argument
+from .checks import check_limit, unknown_argument
 from .marginal import (doc_log_prior, marginal_logits, token_logprobs, token_marginal, sequence_marginal, token_posterior,
                              running_posterior)
 from .index import Registry
@@ -79,7 +79,7 @@ def _merged(user_config, own, taken_back):
     gc.update()                                                             # checks what contradicts what
     return gc
 
-# %% ../../nbs/core/09_generate.ipynb #cell-14
+# %% ../../nbs/core/09_generate.ipynb #m014f5f6
 def _special_tokens(gc, config):
     "End tokens as a list, a padding token and a start token, and the length counted with the start token."
     eos = gc.eos_token_id if gc.eos_token_id is not None else config.eos_token_id
@@ -95,6 +95,7 @@ def _check_counts(gc):
     "What `GenerationConfig` cannot know: the start token is one of `max_length`."
     for name in ("num_return_sequences", "num_beams"):
         if getattr(gc, name) < 1: raise ValueError(f"{name} is {getattr(gc, name)}: at least 1 is needed")
+        check_limit("num_beams", getattr(gc, name), name)
     if gc.max_length < 2: raise ValueError(f"nothing to generate: max_length is {gc.max_length} and the start token is one of them; ask for max_new_tokens >= 1")
     return gc
 
@@ -532,7 +533,7 @@ def _enough(origin, gc):
     if (least := min(map(len, origin))) < gc.num_return_sequences:
         raise ValueError(f"num_return_sequences={gc.num_return_sequences}, and a question has only {least} different candidates: raise num_beams or n_docs")
 
-# %% ../../nbs/core/09_generate.ipynb #cell-54
+# %% ../../nbs/core/09_generate.ipynb #m0542d01
 def decode_contexts(model, ctx, doc_scores, gc, kind, decoding="thorough", hits=None, prefix_fn=None, user_processors=None,
                     user_criteria=None, tokenizer=None, deduplicate=True, decoder="auto"):
     "Read contexts (B·K, S) and decode as `kind` does; yields after every step of RAG-Token, returns a `RagGenerateOutput`."
@@ -543,6 +544,8 @@ def decode_contexts(model, ctx, doc_scores, gc, kind, decoding="thorough", hits=
     def processors(beams, docs):
         fn = prefix_fn if prefix_fn is None or docs == 1 else (lambda i, t: prefix_fn(i // docs, t))
         return logits_processors(gc, ids.reshape(len(doc_scores)*docs, -1), beams, fn, user_processors, model.config.vocab_size)
+    beams = max(gc.num_beams, gc.num_return_sequences)
+    check_limit("generated", len(doc_scores)*beams*gc.max_length*(len(there) + 1), f"what an answer of up to {gc.max_length - 1:,} tokens needs with {beams:,} beams and {len(there):,} documents")
     criteria = stopping_criteria(gc, user_criteria, tokenizer, ids.device)
     trace = Trace(gc)
     if gc.output_attentions and model.generator.config._attn_implementation != "eager":

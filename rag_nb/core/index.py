@@ -10,6 +10,7 @@ __all__ = ['SPARE', 'INDEX_KINDS', 'Vectors', 'Index', 'Registry', 'register_ind
 import importlib, mmap
 import numpy as np, torch
 from fastcore.basics import patch
+from .checks import check_limit
 from tqdm.auto import tqdm
 from ..fast import scan
 from .passages import Hits
@@ -202,6 +203,7 @@ def search(self:Index,
 )->Hits:                        # (B, K) always; places for which nothing was found are masked
     "The rows with the largest inner products, best first, with exact float32 scores."
     if not isinstance(n_docs, (int, np.integer)) or n_docs < 1: raise ValueError(f"n_docs must be a whole number from 1 on, not {n_docs!r}")
+    check_limit("n_docs", int(n_docs), "n_docs")
     q, exclude, c = self._queries(queries), self._excluded(exclude), min(n_docs + SPARE, len(self))
     out, size = [], max(1, min(1024, 2**26 // (c*self.widen*self.dim)))
     for i in range(0, len(q), size):

@@ -9,15 +9,17 @@ __all__ = ['RetrievAugLMOutput', 'RetrievAugLMMarginOutput', 'RagPreTrainedModel
 
 # %% ../../nbs/core/08_model.ipynb #cell-02
 import copy, inspect, os, re, warnings
+from contextlib import nullcontext
 from pathlib import Path
 from dataclasses import dataclass, fields
 import torch, transformers
 from fastcore.basics import patch
-from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer, GenerationMixin, PreTrainedModel
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForSeq2SeqLM, GenerationMixin, PreTrainedModel
 from transformers.utils import is_flash_attn_2_available
 from .names import CacheOutput, cache_of, cache_output, one_cache
 from .marginal import doc_log_prior, marginal_logits, rag_token_loss, rag_sequence_loss
-from .config import RagConfig, readable, unknown_argument
+from .checks import unknown_argument
+from .config import RagConfig
 from .passages import Hits
 from .encoder import TextEncoder, add_head, embed, encoder_class
 from ..store.folder import recover, atomic_save
@@ -211,7 +213,10 @@ def from_pretrained(cls:RagPreTrainedModel,
     if pretrained_model_name_or_path is not None: recover(pretrained_model_name_or_path)
     if attn_implementation is not None: kwargs["attn_implementation"] = usable_attention(attn_implementation)
     if quantization_config is not None: kwargs["quantization_config"] = quantization_config if quantize_question_encoder else generator_only(quantization_config)
-    with readable(pretrained_model_name_or_path): loaded = super(RagPreTrainedModel, cls).from_pretrained(pretrained_model_name_or_path, *model_args, **kwargs)
+    from rag_nb.hf.checkpoints import opening
+    kwargs["trust_remote_code"] = bool(kwargs.get("trust_remote_code"))                             # None would ask on standard input
+    checked = opening(pretrained_model_name_or_path, "checkpoint", **kwargs) if pretrained_model_name_or_path is not None else nullcontext()
+    with checked: loaded = super(RagPreTrainedModel, cls).from_pretrained(pretrained_model_name_or_path, *model_args, **kwargs)
     model = loaded[0] if isinstance(loaded, tuple) else loaded                # a pair with output_loading_info=True
     if retriever is not None: model.set_retriever(retriever)
     saved = next((a for a in model.config.architectures or () if isinstance(model.config.architectures, list)), cls.__name__)
@@ -224,12 +229,13 @@ def _load_part(name, kwargs, auto):
     "One network: the `model` among its keyword arguments, or loaded by name."
     if kwargs.get("model") is not None: return kwargs["model"]
     if name is None: raise ValueError("no name and no model: pass a name or folder, or question_encoder_model= / generator_model=")
-    config, kwargs = kwargs.pop("config", None), {"trust_remote_code": False, **{k: v for k, v in kwargs.items() if k != "model"}}
+    from rag_nb.hf.checkpoints import open_config, open_model
+    config, kwargs = kwargs.pop("config", None), {k: v for k, v in kwargs.items() if k != "model"}
     if config is None:
         where, loading = ({k: v for k, v in kwargs.items() if k in names} for names in (_WHERE, (*_WHERE, *_HOW)))
-        config, kwargs = AutoConfig.from_pretrained(name, **where, **{k: v for k, v in kwargs.items() if k not in loading}, return_unused_kwargs=True)
+        config, kwargs = open_config(name, **where, **{k: v for k, v in kwargs.items() if k not in loading}, return_unused_kwargs=True)
         kwargs = {**kwargs, **loading}
-    return (generator_class(config) if auto is None else encoder_class(config)).from_pretrained(name, config=config, **kwargs)
+    return open_model(generator_class(config) if auto is None else encoder_class(config), name, config=config, **kwargs)
 
 _WHERE = ("cache_dir", "revision", "token", "local_files_only", "force_download", "proxies", "subfolder", "trust_remote_code")
 _HOW = ("dtype", "torch_dtype", "device_map", "max_memory", "offload_folder", "use_safetensors", "variant", "low_cpu_mem_usage", "attn_implementation", "quantization_config", "gguf_file", "generation_config")
@@ -321,10 +327,11 @@ def tokenizer_for(self:RagModel,
 
 def _tokenizer_of(config, part):
     "The tokenizer that was saved with a RAG model, or with one of the two networks it was made from."
+    from rag_nb.hf.checkpoints import open_tokenizer
     places = [(config.name_or_path, dict(subfolder=FOLDERS[part])), (getattr(config, part).name_or_path, {})]
     for name, where in places:
         if not name: continue
-        try: return AutoTokenizer.from_pretrained(name, config=getattr(config, part), trust_remote_code=False, **where)  # before 5.16 a folder of its own is asked for a class
+        try: return open_tokenizer(name, config=getattr(config, part), **where)  # before 5.16 a folder of its own is asked for a class
         except (OSError, ValueError): continue
     raise ValueError(f"the retriever has no tokenizer for the {part.replace('_', ' ')}, and none is saved with this model: pass {part}_tokenizer= to RagRetriever")
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 import numpy as np, torch
 from fastcore.basics import patch
+from .checks import check_limit
 
 # %% ../../nbs/core/02_passages.ipynb #cell-05
 COLUMNS = ("id", "title", "text", "document", "start", "end", "meta")
@@ -165,7 +166,10 @@ def _arrow():
 
 def _open_parquet(path):
     pa, pq = _arrow()
-    try: return pq.ParquetFile(path, memory_map=True, page_checksum_verification=True)
+    try:
+        file = pq.ParquetFile(path, memory_map=True, page_checksum_verification=True)
+        check_limit("columns", file.metadata.num_columns, f"{path}: the number of its columns")
+        return file
     except FileNotFoundError: raise
     except (pa.ArrowException, OSError, UnicodeDecodeError) as e: raise ValueError(f"{path}: not a readable Parquet file ({e})") from None
 
@@ -198,7 +202,7 @@ class _File:
         pa = _arrow()[0]
         if "text" not in names or not str(f.schema_arrow.field("text").type) in ("string", "large_string"):
             raise ValueError(f"{path}: passages need a column 'text' of strings; it has {_fields(names)}")
-        if any(pa.types.is_nested(f.schema_arrow.field(c).type) for c in self.names): raise ValueError(f"{path}: a column of passages is nested")
+        if any(pa.types.is_nested(t) or pa.types.is_dictionary(t) for t in (f.schema_arrow.field(c).type for c in self.names)): raise ValueError(f"{path}: a column of passages is nested")
         if any(n < 0 for n in self.sizes) or sum(self.sizes) != meta.num_rows: raise ValueError(f"{path}: damaged Parquet file (its row counts disagree)")
 
     def __reduce__(self): return _File, (self.path, self.keep)
@@ -211,7 +215,8 @@ def _batches(self:_File, group, names):
     meta = self.file.metadata.row_group(group)
     try:
         if meta.num_rows > 2**24: raise ValueError(f"{self.path}: a group of {meta.num_rows:,} rows; rewrite the file with smaller row groups")
-        for b in self.file.iter_batches(batch_size=256, row_groups=[group], columns=names):
+        few = max(1, min(256, MAX_GROUP//max(1, meta.total_byte_size)))   # rows: a value that is stored once may be in each
+        for b in self.file.iter_batches(batch_size=few, row_groups=[group], columns=names):
             if (size := size + b.nbytes) > MAX_GROUP: raise ValueError(f"{self.path}: row group {group} is larger than {MAX_GROUP>>20} MB; rewrite the file with smaller row groups")
             yield b
     except (pa.ArrowException, OSError) as e: raise ValueError(f"{self.path}: damaged Parquet file ({e})") from None

@@ -7,20 +7,20 @@ __all__ = ['RagRetriever', 'index_named', 'encoder_of', 'encoder_record', 'confi
            'question_list', 'check_question', 'CalledRetriever', 'as_retriever', 'AutoTokenizer', 'check_name',
            'nothing_there']
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-02
+# %% ../../nbs/core/06_retriever.ipynb #m0025668
 import copy, os, sys, warnings
 from contextlib import contextmanager
 from contextvars import ContextVar
-from difflib import get_close_matches
 from inspect import signature
 from pathlib import Path
 import numpy as np
 import torch, transformers
 from fastcore.basics import patch
-from transformers import AutoConfig, BatchEncoding, BitsAndBytesConfig, PreTrainedModel
-from .config import RagConfig, EncoderSpec, unknown_argument
+from transformers import BatchEncoding, BitsAndBytesConfig, PreTrainedModel
+from .checks import check_limit, check_place, meant, suggests, unknown_argument
+from .config import RagConfig, EncoderSpec
 from .passages import Passages, Hits, _LONE
-from .encoder import TextEncoder, _written, check_place
+from .encoder import TextEncoder, _written
 from ..store.bm25 import BM25Index
 from .index import index_class, index_kinds, make_index
 from ..store.folder import MANIFEST, IndexFolder, build_folder, read_manifest, same_encoder, consistent_read, atomic_save
@@ -314,7 +314,7 @@ def check_count(
     "The value; TypeError where it is no whole number, ValueError where it is less than one."
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)): raise TypeError(f"{name} is a whole number, not {value!r}")
     if value < 1: raise ValueError(f"{name} is {value}: {least}")
-    return int(value)
+    return int(check_limit("n_docs", value, name) if name == "n_docs" else value)
 
 # %% ../../nbs/core/06_retriever.ipynb #cell-28
 @patch
@@ -834,7 +834,8 @@ class AutoTokenizer(transformers.AutoTokenizer):
     "Transformers' `AutoTokenizer`, with the `RagTokenizer` of this library for RAG checkpoints."
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path, *args, **kwargs):
-        made = transformers.AutoTokenizer.from_pretrained(pretrained_model_name_or_path, *args, **{"trust_remote_code": False, **kwargs})
+        from rag_nb.hf.checkpoints import open_tokenizer
+        made = open_tokenizer(pretrained_model_name_or_path, *args, **kwargs)
         return RagTokenizer(made.question_encoder, made.generator) if isinstance(made, transformers.RagTokenizer) else made
 
 # %% ../../nbs/core/06_retriever.ipynb #cell-77
@@ -916,7 +917,7 @@ def nothing_there(
     if any(ending(f) in READERS for f in _files_in(path)): return f"{path} is a folder of documents, not of an index: from_documents({str(name)!r}, path='my_index') makes one of them"
     return f"{path} is neither an index folder, which has a {MANIFEST}, nor a checkpoint, which has a config.json"
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-79
+# %% ../../nbs/core/06_retriever.ipynb #m0835081
 @patch(cls_method=True)
 def from_pretrained(cls:RagRetriever,
     retriever_name_or_path:str|os.PathLike, # an index folder, or one in which a Rag was saved; or the name or folder of a published checkpoint
@@ -931,7 +932,7 @@ def from_pretrained(cls:RagRetriever,
     if isinstance(indexed_dataset, (TextEncoder, str, os.PathLike)): raise TypeError(f"indexed_dataset is a datasets.Dataset, not a {type(indexed_dataset).__name__}: an encoder is given as encoder=")
     _check_names(kwargs)
     check_name(retriever_name_or_path, "RagRetriever.from_pretrained")
-    check_place(retriever_name_or_path, "index folder")
+    check_place(retriever_name_or_path, "index folder", owner=True)
     return consistent_read(retriever_name_or_path, lambda: cls._opened(retriever_name_or_path, indexed_dataset, config, encoder, verify, index_device, kwargs))
 
 @patch(cls_method=True)
@@ -955,7 +956,7 @@ def _index_in(path):
 def _check_names(given):
     "TypeError for a name that is almost one of a field of the configuration."
     known = {*vars(RagConfig()), *signature(RagRetriever.from_pretrained).parameters}
-    wrong = [k for k in given if k not in known and get_close_matches(k, known, 1, .8)]
+    wrong = [k for k in given if k not in known and meant(k, known, .8)]
     if wrong: raise unknown_argument("RagRetriever.from_pretrained()", wrong, known)
 
 # %% ../../nbs/core/06_retriever.ipynb #cell-80
@@ -997,7 +998,8 @@ def _published(cls:RagRetriever, name, config=None, indexed_dataset=None, **kwar
 
 def _published_config(name, kwargs):
     "The configuration of a RAG checkpoint, or one around the passage encoder of that name."
-    made = AutoConfig.from_pretrained(name, trust_remote_code=False)
+    from rag_nb.hf.checkpoints import open_config
+    made = open_config(name)
     if made.model_type == "rag": return RagConfig.from_pretrained(name, **kwargs)
     return RagConfig(**{"retrieval_vector_size": getattr(made, "projection_dim", 0) or made.hidden_size, **kwargs})
 

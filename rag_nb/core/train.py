@@ -6,7 +6,7 @@
 __all__ = ['WORKS', 'REFUSED', 'RagTrainer', 'why_not_whole', 'find_checkpoint', 'Finetuned', 'finetune']
 
 # %% ../../nbs/core/11_train.ipynb #cell-02
-import dataclasses, difflib, json, os, re, shutil, warnings
+import dataclasses, json, os, re, shutil, warnings
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from fastcore.basics import patch
 from safetensors import SafetensorError
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerState, TrainingArguments
 from .answer import Rag
+from .checks import did_you_mean
 from ..store.folder import _sync
 from ..store.questions import read_questions, RagCollator
 from .objective import TrainingModule, FinetuneConfig, part_of
@@ -415,8 +416,7 @@ def _known(given, *classes):
     "TypeError for an argument that is no field of these dataclasses, with the name that was probably meant."
     known = {f.name for c in classes for f in dataclasses.fields(c)} | {*REFUSED}
     for k in set(given) - known:
-        near = difflib.get_close_matches(k, known, 1)
-        raise TypeError(f"finetune knows no argument {k!r}" + (f"; is it {near[0]!r}?" if near else ""))
+        raise TypeError(f"finetune knows no argument {k!r}{did_you_mean(k, known)}")
 
 def _arguments(output_dir, given):
     "The fields of `FinetuneConfig`, the learning rates by part, and `TrainingArguments` from what is left."

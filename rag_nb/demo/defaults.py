@@ -175,17 +175,51 @@ def find_wheel(
 # %% ../../nbs/demo/01_defaults.ipynb #cell-33
 _MARK = "rag_nb.json"
 
-def _mark(folder):
-    "Write down the size of every file in `folder`."
-    sizes = {p.relative_to(folder).as_posix(): p.stat().st_size for p in sorted(folder.rglob("*")) if p.is_file()}
-    (folder/_MARK).write_text(json.dumps({"files": sizes}, indent=1), encoding="utf8")
+def _sum(path):
+    "The SHA-256 of a file, in hexadecimal."
+    digest = hashlib.sha256()
+    with open(path, "rb") as f:
+        while block := f.read(1 << 20): digest.update(block)
+    return digest.hexdigest()
 
-def is_whole(folder) -> bool:
-    "Is `folder` one that was kept here, with every file at its size?"
+def _facts(path, sha256=None): return dict(size=path.stat().st_size, mtime_ns=path.stat().st_mtime_ns, sha256=sha256 or _sum(path))
+
+def _mark(folder, files=None):
+    "Write down size, time of change and SHA-256 of every file in `folder`, and which version has read them."
+    from rag_nb import __version__
+    files = files or {p.relative_to(folder).as_posix(): _facts(p) for p in sorted(folder.rglob("*")) if p.is_file()}
+    beside = folder/f".{_MARK}.{os.getpid()}"
+    beside.write_text(json.dumps(dict(files=files, read_by=__version__), indent=1), encoding="utf8")
+    os.replace(beside, folder/_MARK)
+
+# %% ../../nbs/demo/01_defaults.ipynb #17b1f7a7
+def _read_again(folder, marked, sums):
+    "The files of a kept folder, each compared with what is known of it; None where one is missing or another."
+    from rag_nb import __version__
+    found = {}
+    for name, known in marked["files"].items():
+        path, known = folder/name, known if isinstance(known, dict) else dict(size=known)       # older versions knew the size alone
+        if not path.is_file() or path.stat().st_size != known["size"]: return None
+        same = marked.get("read_by") == __version__ and known.get("mtime_ns") == path.stat().st_mtime_ns and known.get("sha256")
+        found[name] = known if same else _facts(path)
+        if found[name]["sha256"] not in {known.get("sha256") or found[name]["sha256"]} & {sums.get(name, found[name]["sha256"])}: return None
+    return found
+
+def is_whole(
+    folder,    # in the cache
+    sums=None, # SHA-256 by file name, where they are known from elsewhere
+) -> bool:
+    "Is `folder` one that was kept here, with every file as it was?"
+    folder = Path(folder)
     try:
-        sizes = json.loads((Path(folder)/_MARK).read_text(encoding="utf8"))["files"]
-        return all((Path(folder)/n).is_file() and (Path(folder)/n).stat().st_size == s for n, s in sizes.items())
+        marked = json.loads((folder/_MARK).read_text(encoding="utf8"))
+        found = _read_again(folder, marked, sums or {})
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError): return False
+    if found is None: return False
+    if found != marked["files"]:
+        try: _mark(folder, found)
+        except OSError: pass                                                                     # a cache that cannot be written is read each time
+    return True
 
 # %% ../../nbs/demo/01_defaults.ipynb #cell-34
 @contextmanager
@@ -232,11 +266,11 @@ def keep(
 ) -> Path:            # the folder, whole
     "The folder `name` of the cache, made by `make` if it is not there; safe against interruption and other processes."
     folder = cache_dir()/name
-    if is_whole(folder): return folder
+    if is_whole(folder, package.files): return folder
     try:
         cache_dir().mkdir(parents=True, exist_ok=True)
         with _locked(cache_dir()/f".{name}.lock"):
-            if not is_whole(folder): _check_place(folder, package); _make_folder(folder, make)
+            if not is_whole(folder, package.files): _check_place(folder, package); _make_folder(folder, make)
     except FetchError: raise
     except OSError as e: raise _explained(e, package) from e
     return folder
@@ -247,7 +281,7 @@ def _check_place(folder, package):
     if not folder.exists(): return
     if not (folder/_MARK).is_file():
         raise FetchError(f"{folder} is in the way and was not made by rag_nb: move it elsewhere, or set RAG_NB_CACHE to another folder.")
-    warnings.warn(f"{folder} is damaged (a file is missing or has lost its end); making it again")
+    warnings.warn(f"{folder} is damaged (a file is missing or is not what it was); making it again")
 
 # %% ../../nbs/demo/01_defaults.ipynb #cell-49
 @contextmanager

@@ -104,12 +104,26 @@ Returns: the wheel"""
 
 _MARK: str
 
-def _mark(folder):
-    """Write down the size of every file in `folder`."""
+def _sum(path):
+    """The SHA-256 of a file, in hexadecimal."""
     ...
 
-def is_whole(folder) -> bool:
-    """Is `folder` one that was kept here, with every file at its size?"""
+def _facts(path, sha256=None): ...
+
+def _mark(folder, files=None):
+    """Write down size, time of change and SHA-256 of every file in `folder`, and which version has read them."""
+    ...
+
+def _read_again(folder, marked, sums):
+    """The files of a kept folder, each compared with what is known of it; None where one is missing or another."""
+    ...
+
+def is_whole(folder, sums=None) -> bool:
+    """Is `folder` one that was kept here, with every file as it was?
+
+Parameters:
+    folder: in the cache
+    sums: SHA-256 by file name, where they are known from elsewhere"""
     ...
 
 @contextmanager

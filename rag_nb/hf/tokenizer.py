@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from fastcore.basics import patch
 from transformers import BatchEncoding
+from ..core.checks import check_limit, check_place
 from ..core.config import RagConfig
 from ..store.folder import recover, atomic_save
 
@@ -260,6 +261,7 @@ def assemble_contexts(
     heads = stored(layout.key) if stored is not None else None
     rows = layout.ids([p or {} for ps in passages for p in ps], [q for q, ps in zip(questions, passages) for _ in ps], heads)
     width = config.max_combined_length if config.pad_contexts == "max_length" else 0
+    check_limit("generated", len(rows)*width, f"{len(rows):,} contexts, each padded to {width:,} tokens: their number of tokens")
     ids, mask = pad_rows(rows, pad_id_of(tokenizer), config.generator_is_decoder_only, width)      # (B·K, S)
     return BatchEncoding(dict(context_input_ids=ids, context_attention_mask=mask))
 
@@ -364,12 +366,12 @@ def from_pretrained(cls:RagTokenizer,
     **kwargs, # for both tokenizers
 ):
     "Both tokenizers of a RAG checkpoint."
-    from transformers import AutoTokenizer
+    from rag_nb.hf.checkpoints import check_files, open_tokenizer
+    check_place(pretrained_model_name_or_path, "checkpoint")
     recover(pretrained_model_name_or_path)
+    if config is None: check_files(pretrained_model_name_or_path, ("config.json",), **kwargs)
     config = config or RagConfig.from_pretrained(pretrained_model_name_or_path, **kwargs)
-    kwargs = {"trust_remote_code": False, **kwargs}  # None would ask on standard input
-    load = lambda part: AutoTokenizer.from_pretrained(pretrained_model_name_or_path, config=getattr(config, part),
-                                                      subfolder=FOLDERS[part], **kwargs)
+    load = lambda part: open_tokenizer(pretrained_model_name_or_path, config=getattr(config, part), subfolder=FOLDERS[part], **kwargs)
     return cls(load("question_encoder"), load("generator"), config if isinstance(config, RagConfig) else None)
 
 # %% ../../nbs/hf/01_tokenizer.ipynb #cell-61
@@ -393,7 +395,8 @@ def chat_template_of(
     if not getattr(tokenizer, "chat_template", None): return None
     marks = {hole: chr(0xE000 + i) for i, hole in enumerate(("title", "text", "question"))}         # private characters
     messages = [dict(role="system", content=system)]*(system is not None) + [dict(role="user", content=fill(instruction, **marks))]
-    try: said = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True, **{"enable_thinking": False, **template})
+    from rag_nb.hf.templates import render_chat
+    try: said = render_chat(tokenizer, messages, **{"enable_thinking": False, **template})
     except Exception as e:
         out = "put what system= says into instruction=" if system is not None else "pass context_template= with the holes {title}, {text} and {question}"
         raise ValueError(f"the tokenizer's chat template refuses {' and '.join(m['role'] for m in messages)} ({e}): {out}") from e

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np, yaml
 from fastcore.basics import patch
 from tqdm.auto import tqdm
+from ..core.checks import check_limit, limits
 from ..core.passages import COLUMNS, Passages, _LONE, _arrow, _fields, _open_parquet
 from ..core.words import has_words, split_passages
 
@@ -141,7 +142,7 @@ def _check_text(doc, name):
         if _LONE.search(doc[k]): raise ValueError(f"{name}: half of a surrogate pair stands in its {k}, which is not valid Unicode")
 
 # %% ../../nbs/store/01_readers.ipynb #cell-21
-def most_bytes(path): return max(2**26, 200*os.stat(path).st_size)
+def most_bytes(path): return max(limits.unpacked, limits.growth*os.stat(path).st_size)
 
 def too_large(path): return ValueError(f"{path}: unpacks to more than {most_bytes(path)>>20} MB from {os.stat(path).st_size/1e6:.1f} MB, as no file of texts should; if it is one, write it as JSONL")
 
@@ -267,23 +268,33 @@ def read_table(path, form, lenient=False):
             elif len(cells) > len(header) and not lenient: yield where, ValueError(f"{path}, line {line}: more fields than the header has")
             else: yield where, TableRow(zip(header, cells + [None]*(len(header) - len(cells))))
 
-# %% ../../nbs/store/01_readers.ipynb #cell-34
+# %% ../../nbs/store/01_readers.ipynb #m034efcd
 def _header(path, names, form):
     "The names of the columns."
     twice = [n for n, k in Counter(names).items() if k > 1 and n]
     if twice: raise ValueError(f"{path}: two columns of its header are called {twice[0]!r}; give each its own name")
+    check_limit("columns", len(names), f"{path}: the number of columns in its header")
     form.check(names, path)
     return names
 
-# %% ../../nbs/store/01_readers.ipynb #cell-37
+# %% ../../nbs/store/01_readers.ipynb #m0375380
 def _in_proportion(path, file, columns):
     "The rows of some columns in batches, as many bytes as `most_bytes` allows."
     limit, size = most_bytes(path), 0
     promised = sum(file.metadata.row_group(g).total_byte_size for g in range(file.metadata.num_row_groups))   # asking a column aborts on damage
-    for b in file.iter_batches(batch_size=256, columns=columns) if promised <= limit else [None]:
-        if b is not None: size += b.nbytes + 256*b.num_rows       # what a row takes in memory at least
+    rows = max(1, min(256, limit//max(1, promised)))            # a value that is stored once may be in every row
+    for b in file.iter_batches(batch_size=rows, columns=columns) if promised <= limit else [None]:
+        if b is not None: size += sum(map(_written_out, b.columns)) + 512*b.num_rows       # what a row takes in memory at least
         if b is None or size > limit: raise too_large(path)
         yield b
+
+def _written_out(column):
+    "Bytes of a column's values, each counted as often as it is there."
+    types = _arrow()[0].types
+    if not types.is_dictionary(column.type): return column.nbytes
+    if not (types.is_string(column.type.value_type) or types.is_large_string(column.type.value_type)): return 64*len(column)
+    import pyarrow.compute as pc
+    return pc.sum(pc.take(pc.binary_length(column.dictionary), column.indices)).as_py() or 0
 
 def _is_vector(type):
     "Lists of numbers, and bytes."

@@ -168,6 +168,10 @@ def _in_proportion(path, file, columns):
     """The rows of some columns in batches, as many bytes as `most_bytes` allows."""
     ...
 
+def _written_out(column):
+    """Bytes of a column's values, each counted as often as it is there."""
+    ...
+
 def _is_vector(type):
     """Lists of numbers, and bytes."""
     ...

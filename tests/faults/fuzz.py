@@ -28,7 +28,7 @@ from rag_nb.cli import main as cli
 from rag_nb.core.config import EncoderSpec, RagConfig
 from rag_nb.demo.defaults import Package, is_whole, unpack
 from rag_nb.show.html import answer_html, answer_json, answer_terminal, page_html
-from rag_nb.core.encoder import _find_spec
+from rag_nb.core.encoder import TextEncoder, _find_spec
 from rag_nb.store.folder import IndexFolder
 from rag_nb.store.hub import WikiDPRIndex
 from rag_nb.store.legacy import LegacyIndex, load_plain_pickle
@@ -419,6 +419,77 @@ def checkpoints(place, drawn):
     assert not (name == "pytorch_model.bin" and evil), "a pickle that runs was taken"
     assert model.config.n_docs > 0
 
+@functools.cache
+def _toys(kind):
+    "A toy generator or encoder as {name: bytes}."
+    with tempfile.TemporaryDirectory() as d:
+        if kind == "encoder": toy_encoder().save_pretrained(d)
+        else: toy_generator(kind).save_pretrained(d); toy_tokenizer(kind).save_pretrained(d)
+        return {p.relative_to(d).as_posix(): p.read_bytes() for p in Path(d).rglob("*") if p.is_file()}
+
+SIZES = st.sampled_from([-1, 0, 1, 3, 2**16, 10**6, 10**7, 2**31, 2**63, 10**30, 1.5, "8", None, True, [], {}])
+@door(1500, st.tuples(st.sampled_from(["bart", "llama", "encoder"]), st.integers(0, 2**16), st.one_of(st.tuples(st.just("size"), st.integers(0, 2**16), SIZES), st.tuples(st.just("tree"), tree_edits()), st.tuples(st.just("bytes"), edits))), "m")
+def model_folders(place, drawn):
+    "A folder with one of its small files changed: a number, a branch, or bytes."
+    kind, which, (how, *change) = drawn
+    files = dict(_toys(kind)); (place/"m").mkdir()
+    small = sorted(n for n in files if n.endswith(".json")); name = small[which % len(small)]
+    tree = json.loads(files[name])
+    if how == "bytes": files[name] = edited(files[name], change[0])
+    elif how == "tree": files[name] = json.dumps(edited_tree(tree, change[0])).encode()
+    else:
+        keys = [k for k, v in tree.items() if isinstance(v, (int, float)) or v is None] or list(tree)
+        tree[keys[change[0] % len(keys)]] = change[1]
+        files[name] = json.dumps(tree).encode()
+    for n, b in files.items(): (place/"m"/n).parent.mkdir(exist_ok=True); (place/"m"/n).write_bytes(b)
+    if kind == "encoder": TextEncoder.from_pretrained(place/"m").encode(["tea"]); return
+    try: rag = Rag.from_parts(_rag("llama").retriever, _rag("llama").encoder, str(place/"m"))
+    except (ValueError, TypeError) as e: raise ValueError(f"m: {e}") from e
+    try: shown(rag.ask("What is tea?", max_new_tokens=2))
+    except (ValueError, TypeError, IndexError, RuntimeError) as e: raise ValueError(f"m: {e}") from e     # of a network with other numbers in it
+
+_WHERE_IN = ["num_beams", "num_return_sequences", "max_new_tokens", "max_length", "min_length", "min_new_tokens", "top_k", "top_p", "temperature", "no_repeat_ngram_size", "repetition_penalty",
+             "length_penalty", "eos_token_id", "pad_token_id", "bos_token_id", "decoder_start_token_id", "forced_bos_token_id", "forced_eos_token_id", "suppress_tokens", "begin_suppress_tokens",
+             "bad_words_ids", "sequence_bias", "do_sample", "early_stopping", "stop_strings", "max_time", "encoder_no_repeat_ngram_size", "exponential_decay_length_penalty", "num_beam_groups", "penalty_alpha"]
+@door(1500, st.tuples(st.sampled_from(["llama", "bart"]), st.dictionaries(st.sampled_from(_WHERE_IN), st.one_of(SIZES, values, st.lists(SIZES, max_size=3), st.lists(st.lists(SIZES, max_size=3), max_size=2)), max_size=4)))
+def generation_configs(place, drawn):
+    "What a file may say of how to generate, as the model's own settings."
+    kind, said = drawn
+    put(place, "generation_config.json", json.dumps(said).encode())
+    rag = _rag(kind); before = rag.model.generation_config
+    try:
+        rag.model.generation_config = transformers.GenerationConfig.from_pretrained(place)
+        shown(rag.ask("What is tea?", **({} if {"max_new_tokens", "max_length"} & {*said} else {"max_new_tokens": 2})))
+    finally: rag.model.generation_config = before
+
+_PIECES = ["{{ ", " }}", "{% ", " %}", "'a'", " * ", "900000000", "10**9", " ~ ", " + ", "messages", "[0]", ".content", "|tojson", "|indent(", "|center(", ".replace('', ", ")", "(", "range(", "99999", "for i in ", "endfor", "if ",
+           "endif", "set x = ", "namespace(a=1)", "macro f(n)", "endmacro", "f(n-1)", "[x, x]", "loop", "lipsum", "raise_exception('a')", "strftime_now('%9999d')", ".format(1)", "%", "'%99999d'", "|join", "|list", "|batch(", "bos_token", "recursive", "break", "continue", "generation", "__class__", "x"]
+_WHOLE = ["{% for m in messages %}<|{{ m['role'] }}|>{{ m.content }}{% endfor %}", "{{ 'a' * 9 }}", "{% set ns = namespace(a='a') %}{% for i in range(9) %}{% set ns.a = ns.a ~ ns.a %}{% endfor %}{{ ns.a }}", "{% macro f(n) %}{% if n %}{{ f(n-1) }}{% endif %}{% endmacro %}{{ f(3) }}"]
+@door(6000, st.one_of(st.lists(st.one_of(st.sampled_from(_PIECES), texts), max_size=14).map("".join), from_bytes(*(w.encode() for w in _WHOLE)).map(lambda b: b.decode("utf8", "replace")),
+                      st.tuples(st.sampled_from(_WHOLE), st.lists(st.tuples(st.integers(0, 200), st.sampled_from(_PIECES)), max_size=4)).map(lambda x: functools.reduce(lambda t, e: t[:e[0] % (len(t)+1)] + e[1] + t[e[0] % (len(t)+1):], x[1], x[0]))), "chat template")
+def chat_templates(place, drawn):
+    from rag_nb.hf.tokenizer import chat_template_of
+    tokenizer = _tokenizers()["llama"]; tokenizer.chat_template = drawn
+    start = time.thread_time()
+    try: said = chat_template_of(tokenizer)
+    finally: tokenizer.chat_template = None; took = time.thread_time() - start
+    assert said is None or len(said) < 10**6
+    assert took < 20, f"{took:.0f} s"
+
+@door(1500, st.tuples(st.sampled_from([1, 999, 1001, 4000]), st.integers(0, 3), st.sampled_from(["plain", "dictionary", "nested", "null"]), st.sampled_from([1, 300, 50_000]), st.sampled_from([1, 1000, 1_000_000])), "d.parquet")
+def wide_and_deep_tables(place, drawn):
+    "Tables that are small as files: many columns, many rows, long values that are stored once."
+    columns, more, kind, rows, length = drawn
+    if columns*rows > 500_000: rows = 1
+    text = {"plain": lambda: pa.array(["x"*length]*(rows if rows*length < 10**8 else 1)), "null": lambda: pa.nulls(rows, pa.string()), "nested": lambda: pa.array([["x"*length]]*(rows if rows*length < 10**8 else 1)),
+            "dictionary": lambda: pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), ["x"*length])}[kind]()
+    table = pa.table({"text": text, **{f"c{i}": pa.array(np.zeros(len(text), np.int8)) for i in range(columns - 1)}})
+    put(place, "d.parquet", _parquet(table, compression="zstd", row_group_size=[None, 1000, 10_000, 100_000][more]))
+    try: taken(place/"d.parquet")
+    finally:
+        p = Passages.open(place/"d.parquet")
+        assert len(p) == len(text) and len(p[:1]) == 1
+
 def _wheel(*entries, **kw):
     f = io.BytesIO()
     with zipfile.ZipFile(f, "w", **kw) as z:
@@ -518,7 +589,8 @@ def fuzz(name, inputs, seed):
 ROOT = Path(__file__).parents[2]
 def prepare(name):
     "Whatever is made once, before the guard is on."
-    made = {"index folders with fitting checksums": lambda: (_ivf(), _folder("faiss-flat"), _folder("exact")), "faiss files with fitting checksums": lambda: (_ivf(), _folder("faiss-flat")), "legacy files": _legacy, "checkpoints": _checkpoint, "contexts": _tokenizers,
+    made = {"index folders with fitting checksums": lambda: (_ivf(), _folder("faiss-flat"), _folder("exact")), "faiss files with fitting checksums": lambda: (_ivf(), _folder("faiss-flat")), "legacy files": _legacy, "checkpoints": _checkpoint, "contexts": _tokenizers, "chat templates": _tokenizers, "model folders": lambda: ([_toys(k) for k in ("bart", "llama", "encoder")], _rag("llama").ask("a", max_new_tokens=2)),
+            "generation configs": lambda: [_rag(k).ask("a", max_new_tokens=2) for k in ("llama", "bart")],
             "questions": lambda: [_rag(k).ask("a", max_new_tokens=2) for k in ("llama", "bart")], "command lines": lambda: cli(["index", "none", "--out", "none"])}
     made.get(name, lambda: None)()
 

@@ -1,5 +1,5 @@
 "The short form of the fault matrix and of fuzzing; and what they found, each as a test of its own."
-import json, os, subprocess, sys, zipfile
+import json, os, shutil, subprocess, sys, zipfile
 from pathlib import Path
 
 import numpy as np, pytest
@@ -36,6 +36,27 @@ def test_nothing_is_touched_outside():
     "Building, searching, saving, asking, the demo and the command line change, run and connect to nothing but what they were given."
     touched = json.loads(short("tests.faults.touches"))
     assert len(touched) >= 3 and touched == {name: [] for name in touched}
+
+
+def test_what_strace_sees_of_the_commands():
+    "index, --check, ask, eval and train: nothing is changed, run or connected to outside the folder they work in."
+    if not shutil.which("strace"): pytest.skip("strace is not installed: apt-get install strace")
+    probe = subprocess.run(["strace", "-o", os.devnull, "true"], capture_output=True, text=True)
+    if probe.returncode: pytest.skip(f"strace may not trace here: {probe.stderr.strip()[-100:]}")
+    touched = json.loads(short("tests.faults.strace"))
+    assert touched == dict.fromkeys(["index", "check", "ask", "eval", "train"], [])
+
+
+@pytest.mark.parametrize("call, what", [
+    ('openat(AT_FDCWD, "/etc/passwd", O_RDONLY) = 3', None), ('openat(AT_FDCWD, "/home/x", O_WRONLY|O_CREAT, 0666) = 3', "openat /home/x"),
+    ('openat(AT_FDCWD, "/home/x", O_WRONLY|O_CREAT, 0666) = -1 EACCES (Permission denied)', None), ('openat(AT_FDCWD, "/here/x", O_RDWR|O_CREAT, 0666) = 3', None),
+    ('openat(AT_FDCWD, "/herein/x", O_RDWR|O_CREAT, 0666) = 3', "openat /herein/x"), ('rename("/here/a", "/there/a") = 0', "rename /there/a"), ('unlink("/there/a") = 0', "unlink /there/a"),
+    ('execve("/bin/sh", ["sh"], 0x7ffe) = 0', "execve /bin/sh"), ('connect(3, {sa_family=AF_INET, sin_port=htons(443), sin_addr=inet_addr("1.2.3.4")}, 16) = 0', "connect"),
+    ('connect(3, {sa_family=AF_UNIX, sun_path="/var/run/nscd/socket"}, 110) = 0', None), ('mkdir("/there", 0777) = 0', "mkdir /there"), ('openat(AT_FDCWD, "/dev/null", O_WRONLY) = 3', None)])
+def test_what_counts_as_outside(call, what):
+    from tests.faults.strace import outside
+    found = outside(call, ["/here"])
+    assert found is None if what is None else found.startswith(what)
 
 
 # --- what they found -------------------------------------------------------------------------------------------------------------------
