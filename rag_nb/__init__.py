@@ -10,6 +10,7 @@ from importlib import import_module as _import_module
 _PUBLIC = {
     "core.marginal": "doc_log_prior token_logprobs token_marginal sequence_marginal marginal_logits token_posterior running_posterior rag_token_loss rag_sequence_loss",
     "core.config": "RagConfig EncoderSpec",
+    "core.snapshot": "",
     "core.passages": "Passages Hits",
     "core.encoder": "TextEncoder",
     "core.toy": "toy_documents toy_questions toy_tokenizer toy_encoder toy_generator",

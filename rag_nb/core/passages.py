@@ -6,13 +6,14 @@
 __all__ = ['COLUMNS', 'GROUP', 'MAX_GROUP', 'Passages', 'Hits']
 
 # %% ../../nbs/core/02_passages.ipynb #cell-02
-import json, re, threading
+import json, re
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 import numpy as np, torch
 from fastcore.basics import patch
+from .snapshot import fork_lock
 
 # %% ../../nbs/core/02_passages.ipynb #cell-05
 COLUMNS = ("id", "title", "text", "document", "start", "end", "meta")
@@ -155,7 +156,29 @@ def select(self:Passages,
     "Only these rows, numbered anew."
     return Passages(parts=[_View(self, self._numbers(rows))])
 
-# %% ../../nbs/core/02_passages.ipynb #cell-24
+# %% ../../nbs/core/02_passages.ipynb #cell-22
+def _part_of(part, rows):
+    "Some rows of a part: of a view the view of its rows, of a file a view."
+    if isinstance(part, _View): return _View(part.passages, part.numbers[rows])
+    return _View(Passages(parts=[part]), rows)
+
+@patch
+def kept(self:Passages,
+    rows,  # Row numbers, ascending, or a mask
+)->Passages:
+    "Only these rows, numbered anew, and nothing held of the others that are in memory."
+    rows, parts, first, held = self._numbers(rows), [], 0, {c: [] for c in COLUMNS}
+    for part in [*self.parts, None]:
+        memory, n = isinstance(part, _Memory), sum(part.sizes) if part else 0
+        mine = rows[(rows >= first) & (rows < first+n)] - first
+        first += n
+        if memory: [values.extend(map(part.columns[c].__getitem__, mine)) for c, values in held.items()]
+        elif held["text"]: parts.append(_Memory(held)); held = {c: [] for c in COLUMNS}
+        if part and not memory and len(mine): parts.append(_part_of(part, mine))
+    return Passages(parts=parts)
+
+
+# %% ../../nbs/core/02_passages.ipynb #cell-25
 def _arrow():
     "pyarrow, imported when a file asks for it and not before."
     import pyarrow, pyarrow.parquet
@@ -167,7 +190,7 @@ def _open_parquet(path):
     except FileNotFoundError: raise
     except (pa.ArrowException, OSError, UnicodeDecodeError) as e: raise ValueError(f"{path}: not a readable Parquet file ({e})") from None
 
-# %% ../../nbs/core/02_passages.ipynb #cell-26
+# %% ../../nbs/core/02_passages.ipynb #cell-27
 @patch
 def save(self:Passages,
     path,       # The file to write
@@ -181,13 +204,13 @@ def save(self:Passages,
         for i in range(0, len(rows), GROUP):
             w.write_table(pa.Table.from_pylist(self._rows(rows[i:i+GROUP]), schema), row_group_size=GROUP)
 
-# %% ../../nbs/core/02_passages.ipynb #cell-28
+# %% ../../nbs/core/02_passages.ipynb #cell-29
 MAX_GROUP = 2**29
 
 class _File:
     "A Parquet file of passages: groups of rows read when they are asked for."
     def __init__(self, path, keep=16):
-        self.path, self.keep, self.cache, self.lock = Path(path), keep, OrderedDict(), threading.Lock()
+        self.path, self.keep, self.cache, self.lock = Path(path), keep, OrderedDict(), fork_lock(quick=True)
         self.file, meta = (f := _open_parquet(path)), f.metadata
         groups = [meta.row_group(g) for g in range(meta.num_row_groups)]
         self.sizes, names = [g.num_rows for g in groups], f.schema_arrow.names
@@ -200,8 +223,9 @@ class _File:
         if any(n < 0 for n in self.sizes) or sum(self.sizes) != meta.num_rows: raise ValueError(f"{path}: damaged Parquet file (its row counts disagree)")
 
     def __reduce__(self): return _File, (self.path, self.keep)
+    def __deepcopy__(self, memo): return self     # it never changes, and its file may be gone from the disk by now
 
-# %% ../../nbs/core/02_passages.ipynb #cell-29
+# %% ../../nbs/core/02_passages.ipynb #cell-30
 @patch
 def _batches(self:_File, group, names):
     "The decoded pieces of one group, refused as soon as they are too large."
@@ -226,7 +250,7 @@ def _table(self:_File, group):
         self.cache.move_to_end(group)
         return self.cache[group]
 
-# %% ../../nbs/core/02_passages.ipynb #cell-31
+# %% ../../nbs/core/02_passages.ipynb #cell-32
 def _picked(table, rows):
     "Some rows of a table as lists by column name, in the order of `rows`."
     first, n = min(rows), max(rows) - min(rows) + 1
@@ -244,7 +268,7 @@ def rows(self:_File, group, rows):
     columns.setdefault("id", [str(first+i) for i in rows])
     return [dict(zip(COLUMNS, values)) for values in zip(*_complete(columns).values())]
 
-# %% ../../nbs/core/02_passages.ipynb #cell-33
+# %% ../../nbs/core/02_passages.ipynb #cell-34
 @patch
 def column(self:_File, name):
     "All values of one column, read group by group past the cache; other threads read between two groups."
@@ -256,7 +280,7 @@ def column(self:_File, name):
             yield from _complete({"text": [""]*b.num_rows, **b.to_pydict()}, first)[name]
             first += b.num_rows
 
-# %% ../../nbs/core/02_passages.ipynb #cell-34
+# %% ../../nbs/core/02_passages.ipynb #cell-35
 @patch(cls_method=True)
 def open(cls:Passages,
     *paths,  # Parquet files; their rows are numbered through
@@ -264,7 +288,7 @@ def open(cls:Passages,
     "Passages in files, opened without reading them; columns other than `text` may be missing."
     return cls(parts=[_File(p) for p in paths])
 
-# %% ../../nbs/core/02_passages.ipynb #cell-39
+# %% ../../nbs/core/02_passages.ipynb #cell-40
 @dataclass(repr=False, eq=False)
 class Hits:
     "What a search found for B questions, K places each; places where nothing was found are masked."
@@ -296,7 +320,7 @@ class Hits:
         import pandas as pd
         return pd.DataFrame([{"question": b, **d} for b in range(len(self)) for d in self.documents(b)])
 
-# %% ../../nbs/core/02_passages.ipynb #cell-41
+# %% ../../nbs/core/02_passages.ipynb #cell-42
 @patch
 def _check(self:Hits):
     "Everything must have the shape of `ids`."
@@ -309,7 +333,7 @@ def _check(self:Hits):
     if self.passages is not None and [len(p) for p in self.passages] != [shape[1]]*shape[0]:
         raise ValueError(f"passages must be {shape[0]} lists of {shape[1]}, not lists of {[len(p) for p in self.passages]}")
 
-# %% ../../nbs/core/02_passages.ipynb #cell-44
+# %% ../../nbs/core/02_passages.ipynb #cell-45
 @patch
 def with_passages(self:Hits,
     passages,  # A `Passages`, or anything that gives dicts for a list of row numbers
@@ -329,7 +353,7 @@ def documents(self:Hits,
     return [dict(rank=k+1, doc=k, row=i, id=str((p or {}).get("id", i)), title=(p or {}).get("title") or "", text=(p or {}).get("text", ""), score=s)
             for k, (i, s, m, p) in enumerate(zip(ids, scores, mask, texts)) if m]
 
-# %% ../../nbs/core/02_passages.ipynb #cell-47
+# %% ../../nbs/core/02_passages.ipynb #cell-48
 @patch(cls_method=True)
 def of(cls:Hits,
     documents:list,  # For each question a list of passages: dicts with `text` (`title`, `id`), or strings
@@ -346,7 +370,7 @@ def of(cls:Hits,
     ids = [[b*K + k if d is not None else -1 for k, d in enumerate(row)] for b, row in enumerate(full)]
     return cls(ids, [s + [0.]*(K-len(s)) for s in scores], vectors=vectors, passages=full)
 
-# %% ../../nbs/core/02_passages.ipynb #cell-49
+# %% ../../nbs/core/02_passages.ipynb #cell-50
 @patch
 def __getitem__(self:Hits, b):
     "The hits of one question (B = 1), or of a slice or list of questions."
@@ -369,7 +393,7 @@ def keep(self:Hits,
     passages = None if self.passages is None else [[row[k] for k in which] for row in self.passages]
     return Hits(pick(self.ids), pick(self.scores), pick(self.mask), pick(self.vectors), passages, pick(self.lexical))
 
-# %% ../../nbs/core/02_passages.ipynb #cell-50
+# %% ../../nbs/core/02_passages.ipynb #cell-51
 @patch
 def head(self:Hits, k:int)->Hits:
     "The first `k` documents of each question."
@@ -394,7 +418,7 @@ def to(self:Hits, device)->Hits:
     "The same hits with their tensors on another device."
     return replace(self, **{k: x.to(device) for k in ("ids", "scores", "mask", "vectors", "lexical") if (x := getattr(self, k)) is not None})
 
-# %% ../../nbs/core/02_passages.ipynb #cell-53
+# %% ../../nbs/core/02_passages.ipynb #cell-54
 @patch
 def __repr__(self:Hits):
     lines = [f"Hits(B={self.shape[0]}, K={self.shape[1]}{', vectors' if self.vectors is not None else ''})"]

@@ -18,6 +18,7 @@ import torch, transformers
 from fastcore.basics import patch
 from transformers import AutoConfig, BatchEncoding, BitsAndBytesConfig, PreTrainedModel
 from .config import RagConfig, EncoderSpec, unknown_argument
+from .snapshot import Part, Searched, current, pinned, reads, replaced, writes
 from .passages import Passages, Hits, _LONE
 from .encoder import TextEncoder, _written, check_place
 from ..store.bm25 import LexicalIndex
@@ -30,13 +31,6 @@ from ..hf.tokenizer import FOLDERS, RagTokenizer, _Layout, assemble_contexts, pa
 # %% ../../nbs/core/06_retriever.ipynb #cell-05
 _LENT = ContextVar("what a model lends to the retriever that it asks", default=None)
 
-class _OwnOrIndexs:
-    "The passages that the retriever was given; the index's own where it was given none."
-    def __set__(self, retriever, value): vars(retriever)["passages"] = value
-    def __get__(self, retriever, owner=None):
-        own = None if retriever is None else vars(retriever).get("passages")
-        return self if retriever is None else own if own is not None else getattr(retriever.index, "passages", None)
-
 class _Lendable:
     "An attribute that is the model's while a model asks, and the retriever's own otherwise."
     def __set_name__(self, owner, name): self.name = name
@@ -47,9 +41,10 @@ class _Lendable:
         return lent[self.name] if self.name in lent and (lent["retriever"] is retriever or own is None) else own
 
 # %% ../../nbs/core/06_retriever.ipynb #cell-07
-class RagRetriever:
+class RagRetriever(Searched):
     "Finds the passages closest to a question's vector, and lays them out as contexts for a generator."
-    config, question_encoder_tokenizer, generator_tokenizer, passages = _Lendable(), _Lendable(), _Lendable(), _OwnOrIndexs()
+    config, question_encoder_tokenizer, generator_tokenizer = _Lendable(), _Lendable(), _Lendable()
+    passages:Passages = Part("own")
 
     def __init__(self,
         config:RagConfig|None=None, # how many documents, how contexts are laid out; names an index where none is given
@@ -61,8 +56,8 @@ class RagRetriever:
         encoder:TextEncoder|None=None, # turned the passages into vectors; needed to add more
     ):
         self.question_encoder_tokenizer, self.generator_tokenizer = question_encoder_tokenizer, generator_tokenizer
-        self.config, self._encoder, self._lexical = config or RagConfig(), encoder, None
-        self.folder, self.deleted, self.device = None, None, "cpu"
+        self.config, self._encoder = config or RagConfig(), encoder
+        self.device = "cpu"
         self.skipped = [] # documents that the build could not read: dicts of `document` and `reason`
         self.ctx_encoder_tokenizer, self.return_tokenized_docs, self.told = None, False, False
         self.index = adapt_index(index) if index is not None else self._build_index(config) if config is not None else None
@@ -90,7 +85,7 @@ class RagRetriever:
     n_docs = property(lambda self: self.config.n_docs, lambda self, n: setattr(self.config, "n_docs", n))
     batch_size = property(lambda self: self.config.retrieval_batch_size, lambda self, n: setattr(self.config, "retrieval_batch_size", n))
 
-    def __len__(self): return len(self._there()) - (0 if self.deleted is None else int(self.deleted.sum()))
+    def __len__(self): self._there(); return len(current(self))
 
     def _there(self):
         "The index, or a plain error where there is none."
@@ -292,7 +287,8 @@ def lent(self:RagRetriever,
     before = _LENT.get() or {}
     what = {**(before if before.get("retriever") is self else {}), **{k: v for k, v in what.items() if v is not None}, "retriever": self}
     token = _LENT.set(what)
-    try: yield
+    try:
+        with pinned(self): yield
     finally: _LENT.reset(token)
 
 @patch
@@ -314,6 +310,7 @@ def check_count(
 
 # %% ../../nbs/core/06_retriever.ipynb #cell-28
 @patch
+@reads
 def search(self:RagRetriever,
     vectors, # (B, D) question vectors, tensor or array
     n_docs:int|None=None, # K; the configuration's where None
@@ -328,6 +325,7 @@ def search(self:RagRetriever,
     return self._by_batch(vectors, n_docs, questions, weight).with_passages(self.passages)
 
 @patch
+@reads
 def rows(self:RagRetriever,
     vectors, # (B, D) question vectors
     n_docs:int, # K
@@ -380,12 +378,13 @@ def _by_batch(self:RagRetriever, vectors, n_docs, questions, weight):
 @patch(as_prop=True)
 def lexical(self:RagRetriever) -> LexicalIndex:
     "The passages by their words, counted at first use and again after documents came or went."
-    if not isinstance(self.passages, Passages):
-        raise ValueError(f"counting words needs the texts of all passages, and {type(self.passages).__name__} gives them only row by row: set lexical_weight=0")
-    if self._lexical is None or self._lexical[0] is not self.passages: self._lexical = self.passages, LexicalIndex(self.passages)
-    return self._lexical[1]
+    now = current(self)
+    if not isinstance(now.passages, Passages):
+        raise ValueError(f"counting words needs the texts of all passages, and {type(now.passages).__name__} gives them only row by row: set lexical_weight=0")
+    return now.words(lambda: LexicalIndex(now.passages))
 
 @patch
+@reads
 def with_words(self:RagRetriever,
     vectors:torch.Tensor, # (B, D) of the questions
     questions:list, # B strings
@@ -473,12 +472,13 @@ def _spread(contexts, there):
 @patch
 def _stored(self:RagRetriever, hits):
     "What gives the tokens that the folder keeps of these passages; None where it keeps none."
-    if self.folder is None or not self.folder.manifest.get("tokens"): return None
+    folder = self.folder
+    if folder is None or not folder.manifest.get("tokens"): return None
     def stored(key):
-        if key != self.folder.manifest["tokens"]["key"]:
+        if key != folder.manifest["tokens"]["key"]:
             if not self.told: warnings.warn("the tokens in this index folder were made for another tokenizer or template and are not used; retriever.tokenise() makes them for this one")
             self.told = True
-        return self.folder.tokens_of(key, hits.ids.flatten().tolist(), [p for row in hits.passages for p in row])
+        return folder.tokens_of(key, hits.ids.flatten().tolist(), [p for row in hits.passages for p in row])
     return stored
 
 def _prefix(prefix, config):
@@ -503,6 +503,7 @@ def cut_contexts(self:RagRetriever,
 
 # %% ../../nbs/core/06_retriever.ipynb #cell-48
 @patch
+@writes
 def tokenise(self:RagRetriever,
     tokenizer=None, # the generator's; the retriever's own where None
     config:RagConfig|None=None, # the model's; the retriever's own where None
@@ -515,7 +516,7 @@ def tokenise(self:RagRetriever,
     if self.folder is None: raise ValueError("there is no folder to keep tokens in: build the index with path=, or save it and open it")
     layout = _Layout.of(tokenizer, config, _prefix(prefix, config))
     if layout.key is None: raise ValueError("passages cannot be tokenised beforehand for this tokenizer or template: its tokens may reach from the passage into the question, or the question stands first")
-    self._open(self.folder.store_tokens(layout.key, layout.heads, progress), self.device)
+    self._open(copy.copy(self.folder).store_tokens(layout.key, layout.heads, progress), self.device)
     return self
 
 # %% ../../nbs/core/06_retriever.ipynb #cell-51
@@ -527,6 +528,7 @@ def _with_gaps(index, row):
     return {c: [v[at[k]] if i >= 0 else "" for k, i in enumerate(row)] for c, v in found.items()}
 
 @patch
+@reads
 def _doc_dicts(self:RagRetriever, ids, vectors=None):
     "B dicts of columns for ids (B, K): all columns that the index, or the passages, have."
     ids = np.asarray(ids)
@@ -538,6 +540,7 @@ def _doc_dicts(self:RagRetriever, ids, vectors=None):
 
 # %% ../../nbs/core/06_retriever.ipynb #cell-52
 @patch
+@reads
 def retrieve(self:RagRetriever,
     question_hidden_states, # (B, D) array or tensor
     n_docs:int, # K
@@ -548,6 +551,7 @@ def retrieve(self:RagRetriever,
     return vectors, ids, self._doc_dicts(ids, vectors)
 
 @patch
+@reads
 def _main_retrieve(self:RagRetriever, question_hidden_states, n_docs):
     "Ids (B, K) and vectors (B, K, D) of the documents found, as arrays; one call of the index a batch."
     if len(self) == 0: raise ValueError("the index is empty: every document was deleted; add some with retriever.add(...)")
@@ -635,6 +639,7 @@ def _noted(ids, docs):
 
 # %% ../../nbs/core/06_retriever.ipynb #cell-58
 @patch
+@reads
 def __call__(self:RagRetriever,
     question_input_ids, # (B, S) token ids: lists, array or tensor
     question_hidden_states, # (B, D) array or tensor
@@ -834,6 +839,7 @@ def save_pretrained(self:RagRetriever,
     with staging(path) as new: self._write(new, path, overwrite, for_transformers)
 
 @patch
+@reads
 def _write(self:RagRetriever, new, path, overwrite, for_transformers=False):
     "Write into the folder `new` what is going to be in `path`."
     config = copy.deepcopy(self.config)
@@ -931,9 +937,10 @@ def _over(cls:RagRetriever, folder, config, encoder=None, device="cpu", tokenize
 @patch
 def _open(self:RagRetriever, folder, device="cpu"):
     "Take passages, index, deletions and the encoder's record from a folder."
-    self.folder, self.passages, self.deleted = folder, folder.passages, folder.deleted
-    self.index, self.device = folder.index(device=device), device
-    self._folders = self.index
+    index, now = folder.index(device=device), current(self)
+    texts = lambda f: f and [f.manifest["files"][s["passages"]] for s in f.manifest["segments"]]
+    replaced(self, index=index, opened=index, own=now.own if texts(now.folder) == texts(folder) else folder.passages, deleted=folder.deleted, folder=folder)
+    self.device = device
     self.made_by = folder.manifest["encoder"] if folder.manifest["encoder"]["name"] else None
     return self
 
@@ -969,6 +976,7 @@ def _has_tokenizers(name):
 
 # %% ../../nbs/core/06_retriever.ipynb #cell-92
 @patch
+@writes
 def add(self:RagRetriever,
     docs, # whatever `from_documents` takes
     n_words:int=100, # words a passage
@@ -986,10 +994,9 @@ def add(self:RagRetriever,
     if known: raise ValueError(f"document id {sorted(known)[0]!r} is in the index already: delete it first, or give the new one another id")
     _warn_cut(self._maker(), new)
     vectors = self._maker().encode([new[i] for i in range(len(new))], "passage", progress=progress)
-    if self.folder is not None: self._open(self.folder.append(new, vectors, unique=True), self.device); return
-    self.index.add(vectors)
-    self.passages = Passages.concat([self.passages, new])
-    if self.deleted is not None: self.deleted = np.concatenate([self.deleted, np.zeros(len(new), bool)])
+    if self.folder is not None: self._open(copy.copy(self.folder).append(new, vectors, unique=True), self.device); return
+    gone = None if self.deleted is None else np.concatenate([self.deleted, np.zeros(len(new), bool)])
+    replaced(self, index=self.index.grown(vectors), own=Passages.concat([self.passages, new]), deleted=gone)
 
 @patch
 def _refresh(self:RagRetriever):
@@ -1012,6 +1019,7 @@ def _documents(self:RagRetriever):
 
 # %% ../../nbs/core/06_retriever.ipynb #cell-93
 @patch
+@writes
 def delete(self:RagRetriever,
     ids:str|list, # document ids
 ):
@@ -1021,9 +1029,10 @@ def delete(self:RagRetriever,
     missing = set(ids) - self._documents()
     if missing: raise ValueError(f"no document with id {sorted(missing)[0]!r} in this index")
     rows = np.asarray(self.passages.rows_of(ids))
-    if self.folder is not None: self._open(self.folder.delete(rows), self.device); return
-    if self.deleted is None: self.deleted = np.zeros(len(self.index), bool)
-    self.deleted[rows] = True
+    if self.folder is not None: self._open(copy.copy(self.folder).delete(rows), self.device); return
+    gone = np.zeros(len(self.index), bool) if self.deleted is None else np.array(self.deleted)   # another one: searches read the old
+    gone[rows] = True
+    self.deleted = gone
 
 def _ids(ids):
     "Document ids as a list of strings; a number is an id, too."
@@ -1034,30 +1043,19 @@ def _ids(ids):
 
 # %% ../../nbs/core/06_retriever.ipynb #cell-95
 @patch
+@writes
 def compact(self:RagRetriever):
     "Rewrite the index without its deleted passages; the rows get new numbers."
-    if self.folder is not None: self._open(self.folder.compact(), self.device); return
+    if self.folder is not None: self._open(copy.copy(self.folder).compact(), self.device); return
     if self.deleted is None: return
     keep = np.flatnonzero(~self.deleted)
     if not len(keep): raise ValueError("every document is deleted: an index cannot be empty; add some first, then compact")
-    self.index = make_index(self.index.kind, self.index.vectors(torch.from_numpy(keep)), **self.index.params)
-    self.passages, self.deleted = self.passages.select(keep), None
+    index = make_index(self.index.kind, self.index.vectors(torch.from_numpy(keep)), **self.index.params)
+    replaced(self, index=index, own=self.passages.kept(keep), deleted=None)
 
 # %% ../../nbs/core/06_retriever.ipynb #cell-97
 @patch
-def __getstate__(self:RagRetriever):
-    state = dict(vars(self))
-    if self.folder is None or self.index is not state.get("_folders"): return {**state, "_folders": None, "_lexical": None}
-    return {**state, "index": None, "_folders": None, "_lexical": None, "passages": None, "deleted": None, "folder": str(self.folder.path)}
-
-@patch
-def __copy__(self:RagRetriever):
-    "Another retriever over the same index."
-    new = type(self).__new__(type(self))
-    vars(new).update(vars(self))
-    return new
-
-@patch
 def __setstate__(self:RagRetriever, state):
     vars(self).update(state)
-    if isinstance(self.folder, str): self._open(IndexFolder.open(self.folder, verify=False), self.device)
+    if isinstance(folder := state.get("_state"), str): del self._state; self._open(IndexFolder.open(folder, verify=False), self.device)
+
