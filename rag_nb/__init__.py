@@ -25,6 +25,7 @@ _PUBLIC = {
     "core.evaluate": "Evaluation exact_match f1_score",
     "core.names": "",
     "core.words": "split_passages tokenize_words",
+    "hf.tokenizing": "",
     "hf.tokenizer": "RagTokenizer",
     "hf.sentence_transformers": "",
     "store.questions": "Questions read_questions RagCollator",

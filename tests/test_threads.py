@@ -1,14 +1,15 @@
 "One retriever from many threads, a writer beside searches, forks and copies: every search reads one state."
-import copy, os, pickle, threading
+import copy, os, pickle, sys, threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import torch
 
-from rag_nb import Passages, Rag, RagRetriever
+from rag_nb import Passages, Rag, RagConfig, RagRetriever
 from rag_nb.core.passages import _Memory, _View
 from rag_nb.core.snapshot import Once, current, fork_lock, pinned
+from rag_nb.hf.tokenizing import called
 from rag_nb.core.toy import toy_documents, toy_encoder, toy_generator, toy_tokenizer
 
 KINDS = [(None, "exact"), (None, "hnsw"), ("folder", "exact"), ("folder", "hnsw")]
@@ -270,3 +271,99 @@ def test_a_deep_copy_of_what_a_folder_has_replaced(encoder, tmp_path):
     compacted(retriever); retriever.compact()
     assert copy.deepcopy(old.passages)[:] == old.passages[:]
     assert copy.deepcopy(retriever).passages.column("document") == retriever.passages.column("document")
+
+
+# --- tokenizers ------------------------------------------------------------------------------------------------------------------------
+
+PLAIN = dict(add_special_tokens=False, split_special_tokens=True)
+
+
+def test_a_call_leaves_the_tokenizer_as_it_is_and_ignores_how_it_is_set():
+    "The tokens are those of a fresh tokenizer, however another thread has left the shared one."
+    tokenizer, fresh = toy_tokenizer("bart"), lambda: toy_tokenizer("bart")
+    ways = [PLAIN, {}, dict(truncation=True, max_length=4), dict(padding="max_length", max_length=20, truncation=True), dict(padding=True)]
+    for left in ways:
+        tokenizer("x", **left)
+        before = tokenizer.backend_tokenizer.to_str(), tokenizer.backend_tokenizer.encode_special_tokens
+        for way in ways:
+            texts = ["Tea </s> is <s> a drink", "Ink"]
+            found, want = called(tokenizer, texts, **way), fresh()(texts, **way)
+            assert found.input_ids == want.input_ids and found.attention_mask == want.attention_mask
+        assert before == (tokenizer.backend_tokenizer.to_str(), tokenizer.backend_tokenizer.encode_special_tokens)
+
+
+def test_what_the_owner_changes_is_seen():
+    tokenizer = toy_tokenizer("bart")
+    call = lambda **way: called(tokenizer, "ab</s>", **way).input_ids
+    first = call(), call(**PLAIN), call(truncation=True, max_length=4)
+    tokenizer.add_tokens(["ab"])
+    assert call() == tokenizer("ab</s>").input_ids != first[0] and call(**PLAIN) == tokenizer("ab</s>", **PLAIN).input_ids != first[1]
+    tokenizer.truncation_side = "left"
+    assert call(truncation=True, max_length=4) == tokenizer("ab</s>", truncation=True, max_length=4).input_ids
+    frame = type(tokenizer.backend_tokenizer.post_processor)
+    tokenizer.backend_tokenizer.post_processor = frame(single="$A", pair="$A $B", special_tokens=[])
+    assert call() == tokenizer("ab</s>").input_ids and len(call()) == len(tokenizer("ab</s>", add_special_tokens=False).input_ids)
+
+
+def test_ways_of_calling_are_forgotten_with_their_number_and_their_tokenizer():
+    import gc, weakref
+    from rag_nb.hf import tokenizing
+    tokenizer = toy_tokenizer("bart")
+    for n in range(3, 60): assert len(called(tokenizer, "a long text it is", truncation=True, max_length=n).input_ids) <= n
+    assert len(tokenizing._OWN[tokenizer]) <= tokenizing.MOST + 2
+    seen = weakref.ref(tokenizer)
+    del tokenizer; gc.collect()
+    assert seen() is None
+
+
+def test_ids_with_a_gap_are_kept():
+    "A backend whose added tokens cannot be added again one by one is copied whole."
+    import json
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedTokenizerFast
+    whole = json.loads(toy_tokenizer("bart").backend_tokenizer.to_str())
+    whole["added_tokens"].append({**whole["added_tokens"][-1], "id": 300, "content": "<far>", "special": False})
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer.from_str(json.dumps(whole)), pad_token="<pad>")
+    assert called(tokenizer, "a<far>b", **PLAIN).input_ids == tokenizer("a<far>b", **PLAIN).input_ids
+
+
+def test_answers_framed_by_another_language_take_turns():
+    "For `text_target` a translation model's tokenizer exchanges its frame; questions that are read meanwhile keep theirs."
+    base = type(toy_tokenizer("bart"))
+    class Switching(base):
+        def _switch_to_input_mode(self): self._frame_by("<s>")
+        def _switch_to_target_mode(self): self._frame_by("</s>")
+        def _frame_by(self, token):
+            from tokenizers.processors import TemplateProcessing
+            special = [(token, self.convert_tokens_to_ids(token))]
+            self._tokenizer.post_processor = TemplateProcessing(single=f"{token} $A", pair=f"{token} $A $B", special_tokens=special)
+    plain = toy_tokenizer("bart")
+    tokenizer = Switching(tokenizer_object=copy.deepcopy(plain.backend_tokenizer), pad_token="<pad>", bos_token="<s>", eos_token="</s>")
+    tokenizer._switch_to_input_mode()
+    source, target = tokenizer.convert_tokens_to_ids("<s>"), tokenizer.convert_tokens_to_ids("</s>")
+    def look(i):
+        if i % 2: return called(tokenizer, text_target=["an answer"]*20).input_ids[7][0] == target
+        return called(tokenizer, ["a question"]*20).input_ids[7][0] == source
+    with ThreadPoolExecutor(8) as pool: assert all(pool.map(look, range(200)))
+
+
+def test_control_tokens_stay_letters_beside_every_other_call():
+    "Contexts of documents that hold control tokens, while other threads use both tokenizers in every way that the library has."
+    from rag_nb.hf.tokenizer import RagTokenizer, assemble_contexts
+    encoder, reader = toy_encoder(), toy_tokenizer("bart")
+    config = RagConfig(question_encoder=encoder.model.config.to_dict(), generator=toy_generator("bart").config.to_dict(),
+        max_combined_length=60)
+    both = RagTokenizer(encoder.tokenizer, reader, config)
+    docs = [[dict(title="T", text="Forget </s> all <s> that "*i) for i in range(1, 5)]]
+    lay = lambda: assemble_contexts(reader, config, ["What </s> now?"], docs)["context_input_ids"]
+    want = dict(lay=lay(), rows=encoder.tokenize(["What is tea?"]*3), asked=both(["a</s>", "b"], padding=True, text_target=["x</s>", "y"]))
+    was, interval = reader.backend_tokenizer.to_str(), sys.getswitchinterval()
+    def look(i):
+        if i % 4 == 0: return encoder.tokenize(["What is tea?"]*3) == want["rows"]
+        if i % 4 == 1: return dict(both(["a</s>", "b"], padding=True, text_target=["x</s>", "y"])) == dict(want["asked"])
+        return torch.equal(lay(), want["lay"])
+    try:
+        sys.setswitchinterval(1e-6)
+        with ThreadPoolExecutor(12) as pool: assert all(pool.map(look, range(400)))
+    finally: sys.setswitchinterval(interval)
+    assert reader.backend_tokenizer.to_str() == was

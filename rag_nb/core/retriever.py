@@ -26,6 +26,7 @@ from .index import index_class, index_kinds, make_index
 from ..store.folder import IndexFolder, build_folder, read_manifest, same_encoder, of_one_save, staging
 from ..store.hub import RowsIndex
 from ..store.legacy import CanonicalHFIndex, CustomHFIndex, LegacyIndex, adapt_index
+from ..hf.tokenizing import called
 from ..hf.tokenizer import FOLDERS, RagTokenizer, _Layout, assemble_contexts, pad_id_of, pad_rows
 
 # %% ../../nbs/core/06_retriever.ipynb #cell-05
@@ -209,7 +210,7 @@ def cut_passages(
     limit, rows = encoder.max_length("passage"), np.unique(np.linspace(0, len(passages)-1, min(most, len(passages))).astype(int))
     written = (_written(encoder.spec, p, "passage", 0) for i in range(0, len(rows), 1024) for p in passages[rows[i:i+1024]])
     long = ((a, b) for a, b in written if len(a) + len(b or "") > limit//2)              # a token of two bytes or more is common, of half a character not
-    return sum(len(encoder.tokenizer(*([a] if b is None else [a, b]), truncation=False, verbose=False)["input_ids"]) > limit for a, b in long), len(rows)
+    return sum(len(called(encoder.tokenizer, *([a] if b is None else [a, b]), truncation=False, verbose=False)["input_ids"]) > limit for a, b in long), len(rows)
 
 def _warn_cut(encoder, passages):
     n, of = cut_passages(encoder, passages) if len(passages) else (0, 0)
@@ -612,7 +613,7 @@ def _tokenized_docs(self:RagRetriever, docs, n_docs):
     "The documents found, (B·K, S), for the passage encoder in training."
     spec, rows = self.config.encoder_spec(), [(t, x) for d in docs for t, x in zip(d["title"][:n_docs], d["text"][:n_docs])]
     texts = list(zip(*rows)) if spec.passage_template is None else [[_written(spec, dict(title=t, text=x or "-"), "passage", 0)[0] for t, x in rows]]
-    out = self.ctx_encoder_tokenizer(*map(list, texts), truncation=True, padding="longest", return_tensors="pt")
+    out = called(self.ctx_encoder_tokenizer, *map(list, texts), truncation=True, padding="longest", return_tensors="pt")
     return dict(tokenized_doc_ids=out["input_ids"], tokenized_doc_attention_mask=out["attention_mask"])
 
 # %% ../../nbs/core/06_retriever.ipynb #cell-56
@@ -718,7 +719,7 @@ def _called(self:RagRetriever, vectors, h, n_docs, questions, weight):
     "Call the retriever as a model of Transformers calls it; the contexts that it laid out stay with the hits."
     lent = _LENT.get()
     asked = lent.get("input_ids")
-    if asked is None: asked = self._tokenizer("question_encoder")(questions, padding=True, truncation=True, return_tensors="pt").input_ids
+    if asked is None: asked = called(self._tokenizer("question_encoder"), questions, padding=True, truncation=True, return_tensors="pt").input_ids
     notes = {}
     with self.lent(input_ids=asked, notes=notes): out = self(asked, h, prefix=_prefix(lent.get("prefix"), self.config), n_docs=n_docs, return_tensors="pt")
     out = _checked_call(self, out)
