@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from typing import Any
+from rag_nb.core.snapshot import fork_lock as fork_lock
 
 __all__ = ['COLUMNS', 'GROUP', 'MAX_GROUP', 'Passages', 'Hits']
 

@@ -26,8 +26,7 @@ from .index import index_class, index_kinds, make_index
 from ..store.folder import IndexFolder, build_folder, read_manifest, same_encoder, of_one_save, staging
 from ..store.hub import RowsIndex
 from ..store.legacy import CanonicalHFIndex, CustomHFIndex, LegacyIndex, adapt_index
-from ..hf.tokenizing import called
-from ..hf.tokenizer import FOLDERS, RagTokenizer, _Layout, assemble_contexts, pad_id_of, pad_rows
+from ..hf.tokenizer import FOLDERS, RagTokenizer, _Layout, assemble_contexts, called, pad_id_of, pad_rows
 
 # %% ../../nbs/core/06_retriever.ipynb #cell-05
 _LENT = ContextVar("what a model lends to the retriever that it asks", default=None)

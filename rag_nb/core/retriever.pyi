@@ -14,7 +14,7 @@ from rag_nb.core.encoder import TextEncoder
 from rag_nb.core.passages import Hits
 from rag_nb.core.passages import Passages
 from rag_nb.core.snapshot import Searched
-from rag_nb.hf.tokenizing import called
+from rag_nb.hf.tokenizer import called
 from rag_nb.store.bm25 import LexicalIndex
 
 __all__ = ['RagRetriever', 'index_named', 'encoder_of', 'encoder_record', 'config_for', 'cut_passages', 'check_count', 'question_list', 'check_question', 'CalledRetriever', 'as_retriever', 'AutoTokenizer']

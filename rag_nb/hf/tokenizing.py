@@ -37,9 +37,7 @@ def _state(backend):
     parts = (getattr(backend, name) for name in _AROUND)
     return backend.get_vocab_size(), *(None if p is None else p.__getstate__() for p in parts)
 
-def lock_of(
-    tokenizer,
-):
+def lock_of(tokenizer):
     "The lock under which a tokenizer is looked at, and switched to the language of answers."
     with _ALL: return _LOCKS.setdefault(tokenizer, fork_lock())
 

@@ -6,11 +6,12 @@
 __all__ = ['FaissIndex', 'FlatIndex', 'HNSWIndex', 'IVFPQIndex']
 
 # %% ../../nbs/store/07_faiss.ipynb #cell-02
-import re, struct, threading, warnings
+import re, struct, warnings
 from pathlib import Path
 import faiss, numpy as np, torch
 from fastcore.basics import patch
 from tqdm.auto import tqdm
+from ..core.snapshot import fork_lock
 from ..core.index import ExactIndex, Index, Vectors, register_index
 
 # %% ../../nbs/store/07_faiss.ipynb #cell-05
@@ -217,7 +218,7 @@ def _sound_graph(g, n, need, whole):
     need(links.min(initial=-1) >= -1 and links.max(initial=-1) < n, "its graph leads to vectors that are not there")
 
 # %% ../../nbs/store/07_faiss.ipynb #cell-29
-_reading = threading.Lock()
+_reading = fork_lock()
 
 def _read(path, mapped=True):
     "A FAISS index from a file; ValueError names a file that is none, or is damaged."

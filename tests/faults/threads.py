@@ -58,7 +58,8 @@ class Bench:
                 if p is None: continue
                 self.count["hits"] += 1
                 want, v = self.vectors.get(_text(p)), hits.vectors[b, k].numpy()
-                if want is None or not np.allclose(want, v, atol=1e-4): self.said("wrong", f"row {int(hits.ids[b, k])}: {_text(p)!r}, another's vector")
+                if want is None or not np.allclose(want, v, atol=1e-4):
+                    self.said("wrong", f"row {int(hits.ids[b, k])}: {_text(p)!r}, another's vector")
                 elif q is not None and not words and abs(off := float(hits.scores[b, k]) - float(q[b] @ want)) > 1e-3:
                     self.said("wrong", f"{_text(p)!r}: its score is off by {off:.4f}")
 
