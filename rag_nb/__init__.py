@@ -10,6 +10,7 @@ from importlib import import_module as _import_module
 _PUBLIC = {
     "core.marginal": "doc_log_prior token_logprobs token_marginal sequence_marginal marginal_logits token_posterior running_posterior rag_token_loss rag_sequence_loss",
     "core.checks": "limits",
+    "core.snapshot": "",
     "core.config": "RagConfig EncoderSpec",
     "core.passages": "Passages Hits",
     "core.encoder": "TextEncoder",
@@ -27,6 +28,7 @@ _PUBLIC = {
     "core.words": "split_passages tokenize_words",
     "hf.checkpoints": "",
     "hf.templates": "",
+    "hf.tokenizing": "",
     "hf.tokenizer": "RagTokenizer",
     "hf.sentence_transformers": "",
     "store.questions": "Questions read_questions RagCollator",

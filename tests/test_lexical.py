@@ -7,6 +7,7 @@ import torch
 
 from rag_nb import BM25Index, Passages, Rag, RagConfig, RagRetriever, Hits, tokenize_words
 from rag_nb.core.index import make_index
+from rag_nb.core.snapshot import current
 from rag_nb.core.toy import toy_documents, toy_encoder, toy_generator, toy_questions, toy_tokenizer
 
 WORDS = "ada bee chess comb engine honey iron lake moon ocean pawn queen shelf sugar tea tower whale wing".split()
@@ -136,7 +137,7 @@ def test_without_a_weight_nothing_changes(rag):
     rag.model.config.lexical_weight = 0.0
     hits = rag.retrieve(asked)
     plain = rag.retriever.index.search(rag.encoder(asked, "question").detach(), 4)
-    assert torch.equal(hits.ids, plain.ids) and hits.lexical is None and rag.retriever._lexical is None
+    assert torch.equal(hits.ids, plain.ids) and hits.lexical is None and current(rag.retriever).words.value is None
 
 
 def test_documents_that_come_and_go_are_counted(rag):

@@ -9,7 +9,7 @@ spec = importlib.util.spec_from_file_location("tools_badges", ROOT/"tools/badges
 badges = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(badges)
 
-EXPECTED = {"five_minutes", "figure_2", "own_documents", "token_or_sequence", "choosing_an_index", "small_gpu", "coming_from_transformers", "scaling_out"}
+EXPECTED = {"five_minutes", "figure_2", "own_documents", "token_or_sequence", "choosing_an_index", "small_gpu", "coming_from_transformers", "scaling_out", "serving"}
 TUTORIALS = sorted(p for p in (ROOT/"nbs/tutorials").glob("*.ipynb") if p.stem in EXPECTED)
 
 def cells(path, kind): return ["".join(c["source"]) for c in json.loads(path.read_text(encoding="utf8"))["cells"] if c["cell_type"] == kind]

@@ -215,13 +215,14 @@ def tokenize(
     kind: str = "question",  # "question" or "passage"
 ) -> list:  # one dict of token lists an item, not padded
     "The tokens of each item as `spec` wants it written, cut to `max_length(kind)`."
+    from rag_nb.hf.tokenizing import called
     limit, rows = self.max_length(kind), {}
     written = [_written(self.spec, item, kind, i) for i, item in enumerate(items)]
     for paired in (False, True):
         at = [i for i, (_, pair) in enumerate(written) if (pair is not None) == paired]
         if not at: continue
         columns = list(zip(*(written[i] for i in at)))[:1 + paired]
-        tokens = self.tokenizer(*map(list, columns), truncation=True, max_length=limit)
+        tokens = called(self.tokenizer, *map(list, columns), truncation=True, max_length=limit)
         rows |= {i: {k: v[n] for k, v in tokens.items()} for n, i in enumerate(at)}
     return [rows[i] for i in range(len(written))]
 

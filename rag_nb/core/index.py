@@ -226,6 +226,16 @@ def add(self:Index,
     if self.deleted is not None: self.deleted = torch.cat([self.deleted, torch.zeros(len(new), dtype=torch.bool)])
 
 @patch
+def grown(self:Index,
+    vectors,  # `(n, D)`; they get the next row numbers
+)->Index:
+    "Another index with more vectors at its end; this one stays as it is, for the searches that are in it."
+    new = object.__new__(type(self))
+    vars(new).update(vars(self))
+    new.add(vectors)
+    return new
+
+@patch
 def absorb(self:Index):
     "Take in vectors that were added beside the index's own structure, where it has one."
     return self
@@ -346,7 +356,7 @@ def _dtype(s): return s.dtype if isinstance(s, torch.Tensor) else getattr(torch,
 @patch
 def add(self:ExactIndex, vectors):
     "Add vectors at the end; on a GPU they are copied there."
-    n, old = len(self), self.stored.segments
+    n, old, self.shards, self.free = len(self), self.stored.segments, [*self.shards], [*self.free]   # `grown` shares nothing that changes
     Index.add(self, vectors)
     self.stored = Vectors(old + self._move(self.stored.segments[len(old):], n), check=False)
 

@@ -130,6 +130,13 @@ Parameters:
     vectors: `(n, D)`; they get the next row numbers"""
         ...
 
+    def grown(self, vectors) -> Index:
+        """Another index with more vectors at its end; this one stays as it is, for the searches that are in it.
+
+Parameters:
+    vectors: `(n, D)`; they get the next row numbers"""
+        ...
+
     def absorb(self):
         """Take in vectors that were added beside the index's own structure, where it has one."""
         ...

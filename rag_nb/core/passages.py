@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['COLUMNS', 'GROUP', 'MAX_GROUP', 'Passages', 'Hits']
 
-# %% ../../nbs/core/02_passages.ipynb #cell-02
-import json, re, threading
+# %% ../../nbs/core/02_passages.ipynb #m002ef82
+import json, re
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np, torch
 from fastcore.basics import patch
 from .checks import check_limit
+from .snapshot import fork_lock
 
 # %% ../../nbs/core/02_passages.ipynb #cell-05
 COLUMNS = ("id", "title", "text", "document", "start", "end", "meta")
@@ -158,6 +159,28 @@ def select(self:Passages,
     "Only these rows, numbered anew."
     return Passages(parts=[_View(self, self._numbers(rows))])
 
+# %% ../../nbs/core/02_passages.ipynb #cell-22
+def _part_of(part, rows):
+    "Some rows of a part: of a view the view of its rows, of a file a view."
+    if isinstance(part, _View): return _View(part.passages, part.numbers[rows])
+    return _View(Passages(parts=[part]), rows)
+
+@patch
+def kept(self:Passages,
+    rows,  # Row numbers, ascending, or a mask
+)->Passages:
+    "Only these rows, numbered anew, and nothing held of the others that are in memory."
+    rows, parts, first, held = self._numbers(rows), [], 0, {c: [] for c in COLUMNS}
+    for part in [*self.parts, None]:
+        memory, n = isinstance(part, _Memory), sum(part.sizes) if part else 0
+        mine = rows[(rows >= first) & (rows < first+n)] - first
+        first += n
+        if memory: [values.extend(map(part.columns[c].__getitem__, mine)) for c, values in held.items()]
+        elif held["text"]: parts.append(_Memory(held)); held = {c: [] for c in COLUMNS}
+        if part and not memory and len(mine): parts.append(_part_of(part, mine))
+    return Passages(parts=parts)
+
+
 # %% ../../nbs/core/02_passages.ipynb #cell-24
 def _arrow():
     "pyarrow, imported when a file asks for it and not before."
@@ -187,13 +210,13 @@ def save(self:Passages,
         for i in range(0, len(rows), GROUP):
             w.write_table(pa.Table.from_pylist(self._rows(rows[i:i+GROUP]), schema), row_group_size=GROUP)
 
-# %% ../../nbs/core/02_passages.ipynb #cell-28
+# %% ../../nbs/core/02_passages.ipynb #m0296c1b
 MAX_GROUP = 2**29
 
 class _File:
     "A Parquet file of passages: groups of rows read when they are asked for."
     def __init__(self, path, keep=16):
-        self.path, self.keep, self.cache, self.lock = Path(path), keep, OrderedDict(), threading.Lock()
+        self.path, self.keep, self.cache, self.lock = Path(path), keep, OrderedDict(), fork_lock(quick=True)
         self.file, meta = (f := _open_parquet(path)), f.metadata
         groups = [meta.row_group(g) for g in range(meta.num_row_groups)]
         self.sizes, names = [g.num_rows for g in groups], f.schema_arrow.names
@@ -206,6 +229,7 @@ class _File:
         if any(n < 0 for n in self.sizes) or sum(self.sizes) != meta.num_rows: raise ValueError(f"{path}: damaged Parquet file (its row counts disagree)")
 
     def __reduce__(self): return _File, (self.path, self.keep)
+    def __deepcopy__(self, memo): return self     # it never changes, and its file may be gone from the disk by now
 
 # %% ../../nbs/core/02_passages.ipynb #cell-29
 @patch
@@ -251,7 +275,7 @@ def rows(self:_File, group, rows):
     columns.setdefault("id", [str(first+i) for i in rows])
     return [dict(zip(COLUMNS, values)) for values in zip(*_complete(columns).values())]
 
-# %% ../../nbs/core/02_passages.ipynb #cell-33
+# %% ../../nbs/core/02_passages.ipynb #m0347727
 @patch
 def column(self:_File, name):
     "All values of one column, read group by group past the cache; other threads read between two groups."

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from typing import Any
+from rag_nb.core.snapshot import fork_lock as fork_lock
 
 __all__ = ['COLUMNS', 'GROUP', 'MAX_GROUP', 'Passages', 'Hits']
 
@@ -110,6 +111,13 @@ Parameters:
     rows: Row numbers, a mask, or a slice"""
         ...
 
+    def kept(self, rows) -> Passages:
+        """Only these rows, numbered anew, and nothing held of the others that are in memory.
+
+Parameters:
+    rows: Row numbers, ascending, or a mask"""
+        ...
+
     def save(self, path, keep=None):
         """Write a Parquet file of row groups of 1,024, compressed with zstd, each page with a checksum; nothing is pickled.
 
@@ -140,6 +148,10 @@ class _View:
 
     def column(self, name): ...
 
+def _part_of(part, rows):
+    """Some rows of a part: of a view the view of its rows, of a file a view."""
+    ...
+
 def _arrow():
     """pyarrow, imported when a file asks for it and not before."""
     ...
@@ -162,6 +174,8 @@ class _File:
     def __init__(self, path, keep=16) -> None: ...
 
     def __reduce__(self): ...
+
+    def __deepcopy__(self, memo): ...
 
     def _batches(self, group, names):
         """The decoded pieces of one group, refused as soon as they are too large."""

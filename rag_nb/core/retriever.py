@@ -7,7 +7,7 @@ __all__ = ['RagRetriever', 'index_named', 'encoder_of', 'encoder_record', 'confi
            'question_list', 'check_question', 'CalledRetriever', 'as_retriever', 'AutoTokenizer', 'check_name',
            'nothing_there']
 
-# %% ../../nbs/core/06_retriever.ipynb #m0025668
+# %% ../../nbs/core/06_retriever.ipynb #m002bad0
 import copy, os, sys, warnings
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -19,6 +19,7 @@ from fastcore.basics import patch
 from transformers import BatchEncoding, BitsAndBytesConfig, PreTrainedModel
 from .checks import check_limit, check_place, meant, suggests, unknown_argument
 from .config import RagConfig, EncoderSpec
+from .snapshot import Part, Searched, current, pinned, reads, replaced, writes
 from .passages import Passages, Hits, _LONE
 from .encoder import TextEncoder, _written
 from ..store.bm25 import BM25Index
@@ -26,17 +27,10 @@ from .index import index_class, index_kinds, make_index
 from ..store.folder import MANIFEST, IndexFolder, build_folder, read_manifest, same_encoder, consistent_read, atomic_save
 from ..store.hub import RowsIndex
 from ..store.legacy import CanonicalHFIndex, CustomHFIndex, LegacyIndex, adapt_index
-from ..hf.tokenizer import FOLDERS, RagTokenizer, _Layout, assemble_contexts, pad_id_of, pad_rows
+from ..hf.tokenizer import FOLDERS, RagTokenizer, _Layout, assemble_contexts, called, pad_id_of, pad_rows
 
 # %% ../../nbs/core/06_retriever.ipynb #cell-05
 _LENT = ContextVar("what a model lends to the retriever that it asks", default=None)
-
-class _OwnOrIndexs:
-    "The passages that the retriever was given; the index's own where it was given none."
-    def __set__(self, retriever, value): vars(retriever)["passages"] = value
-    def __get__(self, retriever, owner=None):
-        own = None if retriever is None else vars(retriever).get("passages")
-        return self if retriever is None else own if own is not None else getattr(retriever.index, "passages", None)
 
 class _Lendable:
     "An attribute that is the model's while a model asks, and the retriever's own otherwise."
@@ -47,10 +41,11 @@ class _Lendable:
         own, lent = vars(retriever).get(self.name), _LENT.get() or {}
         return lent[self.name] if self.name in lent and (lent["retriever"] is retriever or own is None) else own
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-07
-class RagRetriever:
+# %% ../../nbs/core/06_retriever.ipynb #m0077b84
+class RagRetriever(Searched):
     "Finds the passages closest to a question's vector, and lays them out as contexts for a generator."
-    config, question_encoder_tokenizer, generator_tokenizer, passages = _Lendable(), _Lendable(), _Lendable(), _OwnOrIndexs()
+    config, question_encoder_tokenizer, generator_tokenizer = _Lendable(), _Lendable(), _Lendable()
+    passages:Passages = Part("own")
 
     def __init__(self,
         config:RagConfig|None=None, # how many documents, how contexts are laid out; names an index where none is given
@@ -62,8 +57,8 @@ class RagRetriever:
         encoder:TextEncoder|None=None, # turned the passages into vectors; needed to add more
     ):
         self.question_encoder_tokenizer, self.generator_tokenizer = question_encoder_tokenizer, generator_tokenizer
-        self.config, self._encoder, self._lexical = config or RagConfig(), encoder, None
-        self.folder, self.deleted, self.device = None, None, "cpu"
+        self.config, self._encoder = config or RagConfig(), encoder
+        self.device = "cpu"
         self.skipped = [] # documents that the build could not read: dicts of `document` and `reason`
         self.ctx_encoder_tokenizer, self.return_tokenized_docs, self.told = None, False, False
         self.index = adapt_index(index) if index is not None else self._build_index(config) if config is not None else None
@@ -92,7 +87,7 @@ class RagRetriever:
     n_docs = property(lambda self: self.config.n_docs, lambda self, n: setattr(self.config, "n_docs", n))
     batch_size = property(lambda self: self.config.retrieval_batch_size, lambda self, n: setattr(self.config, "retrieval_batch_size", n))
 
-    def __len__(self): return len(self._there()) - (0 if self.deleted is None else int(self.deleted.sum()))
+    def __len__(self): self._there(); return len(current(self))
 
     def _there(self):
         "The index, or a plain error where there is none."
@@ -218,7 +213,7 @@ def cut_passages(
     limit, rows = encoder.max_length("passage"), np.unique(np.linspace(0, len(passages)-1, min(most, len(passages))).astype(int))
     written = (_written(encoder.spec, p, "passage", 0) for i in range(0, len(rows), 1024) for p in passages[rows[i:i+1024]])
     long = ((a, b) for a, b in written if len(a) + len(b or "") > limit//2)              # a token of two bytes or more is common, of half a character not
-    return sum(len(encoder.tokenizer(*([a] if b is None else [a, b]), truncation=False, verbose=False)["input_ids"]) > limit for a, b in long), len(rows)
+    return sum(len(called(encoder.tokenizer, *([a] if b is None else [a, b]), truncation=False, verbose=False)["input_ids"]) > limit for a, b in long), len(rows)
 
 def _warn_cut(encoder, passages):
     n, of = cut_passages(encoder, passages) if len(passages) else (0, 0)
@@ -296,7 +291,8 @@ def lent(self:RagRetriever,
     before = _LENT.get() or {}
     what = {**(before if before.get("retriever") is self else {}), **{k: v for k, v in what.items() if v is not None}, "retriever": self}
     token = _LENT.set(what)
-    try: yield
+    try:
+        with pinned(self): yield
     finally: _LENT.reset(token)
 
 @patch
@@ -316,8 +312,9 @@ def check_count(
     if value < 1: raise ValueError(f"{name} is {value}: {least}")
     return int(check_limit("n_docs", value, name) if name == "n_docs" else value)
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-28
+# %% ../../nbs/core/06_retriever.ipynb #m0285cdd
 @patch
+@reads
 def search(self:RagRetriever,
     vectors, # (B, D) question vectors, tensor or array
     n_docs:int|None=None, # K; the configuration's where None
@@ -336,6 +333,7 @@ def search(self:RagRetriever,
     return at_least(hits, where and where.min_score)
 
 @patch
+@reads
 def search_ids(self:RagRetriever,
     vectors, # (B, D) question vectors
     n_docs:int, # K
@@ -392,12 +390,13 @@ def _by_batch(self:RagRetriever, vectors, n_docs, questions, weight, exclude=Non
 @patch(as_prop=True)
 def lexical(self:RagRetriever) -> BM25Index:
     "The passages by their words, counted at first use and again after documents came or went."
-    if not isinstance(self.passages, Passages):
-        raise ValueError(f"counting words needs the texts of all passages, and {type(self.passages).__name__} gives them only row by row: set lexical_weight=0")
-    if self._lexical is None or self._lexical[0] is not self.passages: self._lexical = self.passages, BM25Index(self.passages)
-    return self._lexical[1]
+    now = current(self)
+    if not isinstance(now.passages, Passages):
+        raise ValueError(f"counting words needs the texts of all passages, and {type(now.passages).__name__} gives them only row by row: set lexical_weight=0")
+    return now.words(lambda: BM25Index(now.passages))
 
 @patch
+@reads
 def rescore(self:RagRetriever,
     vectors:torch.Tensor, # (B, D) of the questions
     questions:list, # B strings
@@ -485,12 +484,13 @@ def _spread(contexts, there):
 @patch
 def _stored(self:RagRetriever, hits):
     "What gives the tokens that the folder keeps of these passages; None where it keeps none."
-    if self.folder is None or not self.folder.manifest.get("tokens"): return None
+    folder = self.folder
+    if folder is None or not folder.manifest.get("tokens"): return None
     def stored(key):
-        if key != self.folder.manifest["tokens"]["key"]:
+        if key != folder.manifest["tokens"]["key"]:
             if not self.told: warnings.warn("the tokens in this index folder were made for another tokenizer or template and are not used; retriever.tokenise() makes them for this one")
             self.told = True
-        return self.folder.tokens_of(key, hits.ids.flatten().tolist(), [p for row in hits.passages for p in row])
+        return folder.tokens_of(key, hits.ids.flatten().tolist(), [p for row in hits.passages for p in row])
     return stored
 
 def _prefix(prefix, config):
@@ -515,6 +515,7 @@ def cut_contexts(self:RagRetriever,
 
 # %% ../../nbs/core/06_retriever.ipynb #cell-48
 @patch
+@writes
 def tokenise(self:RagRetriever,
     tokenizer=None, # the generator's; the retriever's own where None
     config:RagConfig|None=None, # the model's; the retriever's own where None
@@ -527,7 +528,7 @@ def tokenise(self:RagRetriever,
     if self.folder is None: raise ValueError("there is no folder to keep tokens in: build the index with path=, or save it and open it")
     layout = _Layout.of(tokenizer, config, _prefix(prefix, config))
     if layout.key is None: raise ValueError("passages cannot be tokenised beforehand for this tokenizer or template: its tokens may reach from the passage into the question, or the question stands first")
-    self._open(self.folder.store_tokens(layout.key, layout.heads, progress), self.device)
+    self._open(copy.copy(self.folder).store_tokens(layout.key, layout.heads, progress), self.device)
     return self
 
 # %% ../../nbs/core/06_retriever.ipynb #cell-51
@@ -539,6 +540,7 @@ def _with_gaps(index, row):
     return {c: [v[at[k]] if i >= 0 else "" for k, i in enumerate(row)] for c, v in found.items()}
 
 @patch
+@reads
 def _doc_dicts(self:RagRetriever, ids, vectors=None):
     "B dicts of columns for ids (B, K): all columns that the index, or the passages, have."
     ids = np.asarray(ids)
@@ -548,8 +550,9 @@ def _doc_dicts(self:RagRetriever, ids, vectors=None):
     docs = [{c: [(p or {}).get(c, "") for p in ps] for c in names(ps)} for ps in rows]
     return docs if vectors is None else [dict(d, embeddings=v) for d, v in zip(docs, vectors)]
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-52
+# %% ../../nbs/core/06_retriever.ipynb #m054e600
 @patch
+@reads
 def retrieve(self:RagRetriever,
     question_hidden_states, # (B, D) array or tensor
     n_docs:int, # K
@@ -560,6 +563,7 @@ def retrieve(self:RagRetriever,
     return vectors, ids, self._doc_dicts(ids, vectors)
 
 @patch
+@reads
 def _main_retrieve(self:RagRetriever, question_hidden_states, n_docs):
     "Ids (B, K) and vectors (B, K, D) of the documents found, as arrays; one call of the index a batch."
     if len(self) == 0: raise ValueError("the index is empty: every document was deleted; add some with retriever.add(...)")
@@ -623,7 +627,7 @@ def _tokenized_docs(self:RagRetriever, docs, n_docs):
     "The documents found, (B·K, S), for the passage encoder in training."
     spec, rows = self.config.encoder_spec(), [(t, x) for d in docs for t, x in zip(d["title"][:n_docs], d["text"][:n_docs])]
     texts = list(zip(*rows)) if spec.passage_template is None else [[_written(spec, dict(title=t, text=x or "-"), "passage", 0)[0] for t, x in rows]]
-    out = self.ctx_encoder_tokenizer(*map(list, texts), truncation=True, padding="longest", return_tensors="pt")
+    out = called(self.ctx_encoder_tokenizer, *map(list, texts), truncation=True, padding="longest", return_tensors="pt")
     return dict(tokenized_doc_ids=out["input_ids"], tokenized_doc_attention_mask=out["attention_mask"])
 
 # %% ../../nbs/core/06_retriever.ipynb #cell-56
@@ -650,6 +654,7 @@ def _noted(ids, docs):
 
 # %% ../../nbs/core/06_retriever.ipynb #cell-58
 @patch
+@reads
 def __call__(self:RagRetriever,
     question_input_ids, # (B, S) token ids: lists, array or tensor
     question_hidden_states, # (B, D) array or tensor
@@ -714,7 +719,7 @@ def _words_of(self:RagRetriever, ids, questions, weight):
     if not weight or not questions or not isinstance(self.passages, Passages) or ids.max() >= len(self.passages): return None
     return weight*self.lexical.scores_at(questions, torch.as_tensor(ids))
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-65
+# %% ../../nbs/core/06_retriever.ipynb #m067fe4d
 @patch
 def _found_published(self:RagRetriever, vectors, n_docs, questions, weight, where=None):
     "What the overrides find for questions (B, D), as `Hits`; a filter holds where they search by the library's own methods."
@@ -729,7 +734,7 @@ def _called(self:RagRetriever, vectors, h, n_docs, questions, weight):
     "Call the retriever as a model of Transformers calls it; the contexts that it laid out stay with the hits."
     lent = _LENT.get()
     asked = lent.get("input_ids")
-    if asked is None: asked = self._tokenizer("question_encoder")(questions, padding=True, truncation=True, return_tensors="pt").input_ids
+    if asked is None: asked = called(self._tokenizer("question_encoder"), questions, padding=True, truncation=True, return_tensors="pt").input_ids
     notes = {}
     with self.lent(input_ids=asked, notes=notes): out = self(asked, h, prefix=_prefix(lent.get("prefix"), self.config), n_docs=n_docs, return_tensors="pt")
     out = _checked_call(self, out)
@@ -851,6 +856,7 @@ def save_pretrained(self:RagRetriever,
     with atomic_save(path) as new: self._write(new, path, overwrite, for_transformers)
 
 @patch
+@reads
 def _write(self:RagRetriever, new, path, overwrite, for_transformers=False):
     "Write into the folder `new` what is going to be in `path`."
     config = copy.deepcopy(self.config)
@@ -971,9 +977,10 @@ def _over(cls:RagRetriever, folder, config, encoder=None, device="cpu", tokenize
 @patch
 def _open(self:RagRetriever, folder, device="cpu"):
     "Take passages, index, deletions and the encoder's record from a folder."
-    self.folder, self.passages, self.deleted = folder, folder.passages, folder.deleted
-    self.index, self.device = folder.index(device=device), device
-    self._folders = self.index
+    index, now = folder.index(device=device), current(self)
+    texts = lambda f: f and [f.manifest["files"][s["passages"]] for s in f.manifest["segments"]]
+    replaced(self, index=index, opened=index, own=now.own if texts(now.folder) == texts(folder) else folder.passages, deleted=folder.deleted, folder=folder)
+    self.device = device
     self.encoder_provenance = folder.manifest["encoder"] if folder.manifest["encoder"]["name"] else None
     return self
 
@@ -1008,8 +1015,9 @@ def _has_tokenizers(name):
     from transformers.utils import cached_file
     return cached_file(name, "question_encoder_tokenizer/tokenizer_config.json", _raise_exceptions_for_missing_entries=False) is not None
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-92
+# %% ../../nbs/core/06_retriever.ipynb #m0963611
 @patch
+@writes
 def add(self:RagRetriever,
     documents, # whatever `from_documents` takes
     n_words:int=100, # words a passage
@@ -1030,20 +1038,20 @@ def add(self:RagRetriever,
     if known and not replace: raise ValueError(f"document id {sorted(known)[0]!r} is in the index already: replace=True replaces it; or delete it first, or give the new one another id")
     _warn_cut(self._maker(), new)
     vectors = self._maker().encode([new[i] for i in range(len(new))], "passage", progress=progress)
-    if self.folder is not None and not known: self._open(self.folder.append(new, vectors, unique=True), self.device); return
+    if self.folder is not None and not known: self._open(copy.copy(self.folder).append(new, vectors, unique=True), self.device); return
     self._exchange(self.passages.rows_of(known), new, vectors)
 
 @patch
 def _exchange(self:RagRetriever, rows, new, vectors, reading=None, said=None):
-    "Delete rows and add passages with their vectors, in one change; in memory what may fail comes first."
-    if self.folder is not None: self._open(self.folder.exchange(rows, new, vectors, **(said or {})), self.device); return
-    if len(new): self.index.add(vectors)
-    passages = Passages.concat([self.passages, new]) if len(new) else self.passages
-    gone = np.zeros(len(passages), bool)
+    "Delete rows and add passages with their vectors, in one change; what may fail comes first."
+    if self.folder is not None: self._open(copy.copy(self.folder).exchange(rows, new, vectors, **(said or {})), self.device); return
+    index = self.index.grown(vectors) if len(new) else self.index
+    own = Passages.concat([self.passages, new]) if len(new) else copy.copy(self.passages)
+    gone = np.zeros(len(own), bool)
     if self.deleted is not None: gone[:len(self.deleted)] = self.deleted
     gone[rows] = True
-    passages.reading = reading or self.reading
-    self.passages, self.deleted = passages, gone if gone.any() else None
+    own.reading = reading or self.reading
+    replaced(self, index=index, own=own, deleted=gone if gone.any() else None)
 
 @patch
 def _refresh(self:RagRetriever):
@@ -1066,6 +1074,7 @@ def _documents(self:RagRetriever):
 
 # %% ../../nbs/core/06_retriever.ipynb #cell-93
 @patch
+@writes
 def delete(self:RagRetriever,
     ids:str|list, # document ids
 ):
@@ -1075,9 +1084,10 @@ def delete(self:RagRetriever,
     missing = set(ids) - self._documents()
     if missing: raise ValueError(f"no document with id {sorted(missing)[0]!r} in this index")
     rows = np.asarray(self.passages.rows_of(ids))
-    if self.folder is not None: self._open(self.folder.delete(rows), self.device); return
-    if self.deleted is None: self.deleted = np.zeros(len(self.index), bool)
-    self.deleted[rows] = True
+    if self.folder is not None: self._open(copy.copy(self.folder).delete(rows), self.device); return
+    gone = np.zeros(len(self.index), bool) if self.deleted is None else np.array(self.deleted)   # another one: searches read the old
+    gone[rows] = True
+    self.deleted = gone
 
 def _ids(ids):
     "Document ids as a list of strings; a number is an id, too."
@@ -1088,6 +1098,7 @@ def _ids(ids):
 
 # %% ../../nbs/core/06_retriever.ipynb #a6889e78
 @patch
+@writes
 def sync(self:RagRetriever,
     documents, # a folder, or whatever `from_documents` takes: what the index shall hold
     n_words:int|None=None, # words a passage; as the index was built where None
@@ -1100,33 +1111,22 @@ def sync(self:RagRetriever,
     from rag_nb.store.sync import sync
     return sync(self, documents, n_words, overlap, columns, errors, progress)
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-95
+# %% ../../nbs/core/06_retriever.ipynb #m101ad90
 @patch
+@writes
 def compact(self:RagRetriever):
     "Rewrite the index without its deleted passages; the rows get new numbers."
-    if self.folder is not None: self._open(self.folder.compact(), self.device); return
+    if self.folder is not None: self._open(copy.copy(self.folder).compact(), self.device); return
     if self.deleted is None: return
     keep = np.flatnonzero(~self.deleted)
     if not len(keep): raise ValueError("every document is deleted: an index cannot be empty; add some first, then compact")
-    self.index = make_index(self.index.kind, self.index.vectors(torch.from_numpy(keep)), **self.index.params)
-    kept = self.passages.select(keep)
-    kept.reading, self.passages, self.deleted = self.reading, kept, None
+    index, own = make_index(self.index.kind, self.index.vectors(torch.from_numpy(keep)), **self.index.params), self.passages.kept(keep)
+    own.reading = self.reading
+    replaced(self, index=index, own=own, deleted=None)
 
 # %% ../../nbs/core/06_retriever.ipynb #cell-97
 @patch
-def __getstate__(self:RagRetriever):
-    state = dict(vars(self))
-    if self.folder is None or self.index is not state.get("_folders"): return {**state, "_folders": None, "_lexical": None}
-    return {**state, "index": None, "_folders": None, "_lexical": None, "passages": None, "deleted": None, "folder": str(self.folder.path)}
-
-@patch
-def __copy__(self:RagRetriever):
-    "Another retriever over the same index."
-    new = type(self).__new__(type(self))
-    vars(new).update(vars(self))
-    return new
-
-@patch
 def __setstate__(self:RagRetriever, state):
     vars(self).update(state)
-    if isinstance(self.folder, str): self._open(IndexFolder.open(self.folder, verify=False), self.device)
+    if isinstance(folder := state.get("_state"), str): del self._state; self._open(IndexFolder.open(folder, verify=False), self.device)
+

@@ -13,18 +13,13 @@ from rag_nb.core.config import RagConfig
 from rag_nb.core.encoder import TextEncoder
 from rag_nb.core.passages import Hits
 from rag_nb.core.passages import Passages
+from rag_nb.core.snapshot import Searched
+from rag_nb.hf.tokenizer import called
 from rag_nb.store.bm25 import BM25Index
 
 __all__ = ['RagRetriever', 'index_named', 'encoder_of', 'encoder_record', 'config_for', 'cut_passages', 'check_count', 'question_list', 'check_question', 'CalledRetriever', 'as_retriever', 'AutoTokenizer', 'check_name', 'nothing_there']
 
 _LENT: Any
-
-class _OwnOrIndexs:
-    """The passages that the retriever was given; the index's own where it was given none."""
-
-    def __set__(self, retriever, value): ...
-
-    def __get__(self, retriever, owner=None): ...
 
 class _Lendable:
     """An attribute that is the model's while a model asks, and the retriever's own otherwise."""
@@ -36,15 +31,13 @@ class _Lendable:
 
     def __get__(self, retriever, owner=None): ...
 
-class RagRetriever:
+class RagRetriever(Searched):
     """Finds the passages closest to a question's vector, and lays them out as contexts for a generator."""
+    passages: Passages = ...
     question_encoder_tokenizer: Any
     generator_tokenizer: Any
     config: Any
     _encoder: Any
-    _lexical: Any
-    folder: Any
-    deleted: Any
     device: Any
     skipped: list
     ctx_encoder_tokenizer: Any
@@ -52,8 +45,7 @@ class RagRetriever:
     told: bool
     index: Any
     encoder_provenance: Any
-    passages: Any
-    _folders: Any
+    deleted: Any
 
     def __init__(
         self, config: RagConfig | None=None, question_encoder_tokenizer=None, generator_tokenizer=None, index=None,
@@ -445,7 +437,7 @@ Parameters:
         ...
 
     def _exchange(self, rows, new, vectors, reading=None, said=None):
-        """Delete rows and add passages with their vectors, in one change; in memory what may fail comes first."""
+        """Delete rows and add passages with their vectors, in one change; what may fail comes first."""
         ...
 
     def _refresh(self):
@@ -486,12 +478,6 @@ Returns: how many documents were `kept`, `changed`, `added`, `deleted`, `skipped
 
     def compact(self):
         """Rewrite the index without its deleted passages; the rows get new numbers."""
-        ...
-
-    def __getstate__(self): ...
-
-    def __copy__(self):
-        """Another retriever over the same index."""
         ...
 
     def __setstate__(self, state): ...

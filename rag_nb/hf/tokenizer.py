@@ -6,7 +6,7 @@
 __all__ = ['HOLE', 'PLAIN_TEMPLATE', 'FOLDERS', 'context_template', 'fill', 'pad_rows', 'pad_id_of', 'assemble_contexts',
            'RagTokenizer', 'chat_template_of']
 
-# %% ../../nbs/hf/01_tokenizer.ipynb #cell-02
+# %% ../../nbs/hf/01_tokenizer.ipynb #m0027498
 import hashlib, json, os, re, unicodedata, weakref
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from fastcore.basics import patch
 from transformers import BatchEncoding
 from ..core.checks import check_limit, check_place
 from ..core.config import RagConfig
+from .tokenizing import called
 from ..store.folder import recover, atomic_save
 
 # %% ../../nbs/hf/01_tokenizer.ipynb #cell-05
@@ -52,12 +53,12 @@ def _pieces(tokenizer, template):
 
 def _encode(tokenizer, texts):
     "Token ids of each text, read as plain text: no control token is added and none is recognised."
-    return tokenizer(texts, add_special_tokens=False, split_special_tokens=True, verbose=False).input_ids if texts else []
+    return called(tokenizer, texts, add_special_tokens=False, split_special_tokens=True, verbose=False).input_ids if texts else []
 
 # %% ../../nbs/hf/01_tokenizer.ipynb #cell-14
 def _frame(tokenizer):
     "What this tokenizer puts before and after a text: two lists of ids."
-    inner, whole = tokenizer("a", add_special_tokens=False).input_ids, tokenizer("a").input_ids
+    inner, whole = (called(tokenizer, "a", split_special_tokens=True, **given).input_ids for given in (dict(add_special_tokens=False), {}))
     at = next((i for i in range(len(whole)) if whole[i:i+len(inner)] == inner), 0)
     return whole[:at], whole[at+len(inner):]
 
@@ -280,7 +281,7 @@ class RagTokenizer:
         "Tokenise questions (the question encoder's way) and, with `text_target`, answers as `labels` (the generator's way)."
         if text is None and text_target is None: raise ValueError("nothing to tokenise: pass text, text_target or both")
         if text is None: return self._answers(text_target, **kwargs)
-        out = self.current_tokenizer(text, *args, **kwargs)
+        out = called(self.current_tokenizer, text, *args, **kwargs)
         if text_target is not None: out["labels"] = self._answers(text_target, empty=-100, **kwargs)["input_ids"]
         return out
 
@@ -310,7 +311,7 @@ def _rows(self:RagTokenizer, answers, config=None):
 def _answers(self:RagTokenizer, answers, padding=False, truncation=None, max_length=None, return_tensors=None, empty=None, **kwargs):
     "Answers as the generator's tokenizer would give them: `input_ids` and `attention_mask`; too long ones keep their end token."
     rows = self._rows([answers] if isinstance(answers, str) else list(answers), self.config)
-    if rows is None: return self.generator(text_target=answers, padding=padding, truncation=truncation, max_length=max_length, return_tensors=return_tensors, **kwargs)
+    if rows is None: return called(self.generator, text_target=answers, padding=padding, truncation=truncation, max_length=max_length, return_tensors=return_tensors, **kwargs)
     if truncation and max_length: rows = [r if len(r) <= max_length else r[:max_length-1] + r[-1:] for r in rows]
     if isinstance(answers, str) and return_tensors is None and padding is False: return BatchEncoding(dict(input_ids=rows[0], attention_mask=[1]*len(rows[0])))
     width = max_length if padding == "max_length" else max(map(len, rows)) if padding not in (False, "do_not_pad") else 0
@@ -331,7 +332,7 @@ def prepare_seq2seq_batch(self:RagTokenizer,
 ) -> BatchEncoding: # input_ids, attention_mask and, with answers, labels
     "Questions, and answers as labels, ready for a RAG model."
     shape = dict(padding=padding, truncation=truncation, return_tensors=return_tensors, **kwargs)
-    out = self.question_encoder(src_texts, add_special_tokens=True, max_length=max_length, **shape)
+    out = called(self.question_encoder, src_texts, add_special_tokens=True, max_length=max_length, **shape)
     if tgt_texts is not None: out["labels"] = self._answers(tgt_texts, max_length=max_target_length or max_length, empty=-100, **shape)["input_ids"]
     return out
 
@@ -382,7 +383,7 @@ def targets(self:RagTokenizer,
 ) -> torch.Tensor: # (B, T) int64, −100 past the end
     "Answers as labels for the generator, each ending in its end token."
     rows = self._rows(answers, config if config is not None else self.config)
-    return pad_rows(self.generator(text_target=list(answers)).input_ids if rows is None else rows, -100)[0]
+    return pad_rows(called(self.generator, text_target=list(answers)).input_ids if rows is None else rows, -100)[0]
 
 # %% ../../nbs/hf/01_tokenizer.ipynb #cell-64
 def chat_template_of(

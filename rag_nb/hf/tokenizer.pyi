@@ -9,6 +9,7 @@ import torch
 from transformers import BatchEncoding
 from typing import Any
 from rag_nb.core.config import RagConfig
+from rag_nb.hf.tokenizing import called as called
 
 __all__ = ['HOLE', 'PLAIN_TEMPLATE', 'FOLDERS', 'context_template', 'fill', 'pad_rows', 'pad_id_of', 'assemble_contexts', 'RagTokenizer', 'chat_template_of']
 

@@ -131,11 +131,11 @@ def _fingerprint(*models):
 
 def _knowledge(retriever):
     "A short hash of what is searched: the checksums of an index folder's files, or some of the passages."
-    h, folder, passages = hashlib.sha256(), retriever.folder, retriever.passages
+    with retriever.snapshot() as now: h, folder, passages, n = hashlib.sha256(), now.folder, now.passages, len(retriever)
     if folder is not None: said = sorted(f["sha256"] for f in folder.manifest["files"].values())
     elif isinstance(passages, Passages): said = [[passages[i][k] for k in ("id", "title", "text")] for i in range(0, len(passages), max(1, len(passages)//64))]
     else: said = []
-    h.update(json.dumps([len(retriever), said]).encode("utf-8", "replace"))
+    h.update(json.dumps([n, said]).encode("utf-8", "replace"))
     return h.hexdigest()[:16]
 
 _LAYOUT = ("context_template", "answer_prefix", "title_sep", "doc_sep", "prefix", "max_combined_length")

@@ -37,13 +37,14 @@ def _others(retriever, found, n):
     rows = rows[~torch.isin(rows, found)]
     return torch.as_tensor(index.vectors(rows)).float().cpu() if len(rows) else None
 
-def _found(rag, question, n_docs):
-    "The question's vector (D,), the documents found, and theirs (K, D)."
+def _found(rag, question, n_docs, others=0):
+    "The question's vector (D,), the documents found, theirs (K, D), and those of up to `others` that were not, from one snapshot."
     retriever = getattr(rag, "retriever", rag)
     q = torch.as_tensor(rag.encoder.encode([question], "question"))
-    hits = retriever.search(q, n_docs).to("cpu")
-    vectors = hits.vectors[0] if hits.vectors is not None else torch.as_tensor(retriever.index.vectors(hits.ids[0]))
-    return q[0].cpu(), hits, vectors.float()[hits.mask[0]], retriever
+    with retriever.snapshot():
+        hits = retriever.search(q, n_docs).to("cpu")
+        vectors = hits.vectors[0] if hits.vectors is not None else torch.as_tensor(retriever.index.vectors(hits.ids[0]))
+        return q[0].cpu(), hits, vectors.float()[hits.mask[0]], _others(retriever, hits.ids[0], others)
 
 # %% ../../nbs/show/05_plots_space.ipynb #cell-11
 def _spread(points, least, steps=200):
@@ -81,10 +82,9 @@ def plot_space(
 ) -> "Axes":
     "The question, the passages found and some others, in the plane in which these passages spread most."
     if not isinstance(question, str) or not question.strip(): raise ValueError("one question is drawn: give it as a string with words in it")
-    q, hits, found, retriever = _found(rag, question, n_docs)
+    q, hits, found, rest = _found(rag, question, n_docs, others)
     ax, ink = _canvas(ax, 8.5, 4.2)
     if not len(found): return _nothing(ax, ink, "no document was found")
-    rest = _others(retriever, hits.ids[0], others)
     centre, plane, share = principal_plane(found if rest is None else torch.cat([found, rest]))
     flat = lambda x: (x - centre) @ plane.T                                                         # (…, 2)
     _bare(ax, ink)

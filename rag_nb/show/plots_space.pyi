@@ -19,8 +19,8 @@ def _others(retriever, found, n):
     """Vectors of up to n passages at even distances that are not among those found; none of an index that gives no vectors."""
     ...
 
-def _found(rag, question, n_docs):
-    """The question's vector (D,), the documents found, and theirs (K, D)."""
+def _found(rag, question, n_docs, others=0):
+    """The question's vector (D,), the documents found, theirs (K, D), and those of up to `others` that were not, from one snapshot."""
     ...
 
 def _spread(points, least, steps=200):

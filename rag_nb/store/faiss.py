@@ -6,11 +6,12 @@
 __all__ = ['FEW', 'FaissIndex', 'FlatIndex', 'HNSWIndex', 'IVFPQIndex']
 
 # %% ../../nbs/store/07_faiss.ipynb #cell-02
-import re, struct, threading, warnings
+import re, struct, warnings
 from pathlib import Path
 import faiss, numpy as np, torch
 from fastcore.basics import patch
 from tqdm.auto import tqdm
+from ..core.snapshot import fork_lock
 from ..core.index import ExactIndex, Index, Vectors, register_index
 
 # %% ../../nbs/store/07_faiss.ipynb #cell-05
@@ -78,6 +79,18 @@ def add(self:FaissIndex, vectors):
     "Add vectors at the end; an index that is only mapped from a file leaves them outside, where they are searched exactly."
     Index.add(self, vectors)
     if self.path is None: self.absorb()
+
+@patch
+def grown(self:FaissIndex, vectors):
+    "Another index with more vectors at its end: searched exactly until they are a tenth of all, then in a copy of FAISS's structure."
+    new = object.__new__(type(self))
+    vars(new).update(vars(self))
+    Index.add(new, vectors)
+    if new.path is None and len(new) - self.index.ntotal > max(1024, self.index.ntotal//10):
+        new.index = faiss.clone_index(self.index)
+        new.absorb()
+    return new
+
 
 # %% ../../nbs/store/07_faiss.ipynb #cell-11
 @patch
@@ -221,7 +234,7 @@ def _sound_graph(g, n, need, whole):
     need(links.min(initial=-1) >= -1 and links.max(initial=-1) < n, "its graph leads to vectors that are not there")
 
 # %% ../../nbs/store/07_faiss.ipynb #cell-29
-_reading = threading.Lock()
+_reading = fork_lock()
 
 def _read(path, mapped=True):
     "A FAISS index from a file; ValueError names a file that is none, or is damaged."

@@ -41,6 +41,10 @@ class FaissIndex(Index):
         """Add vectors at the end; an index that is only mapped from a file leaves them outside, where they are searched exactly."""
         ...
 
+    def grown(self, vectors):
+        """Another index with more vectors at its end: searched exactly until they are a tenth of all, then in a copy of FAISS's structure."""
+        ...
+
     def _how(self, index, effort, selector):
         """FAISS's search parameters for this kind of index."""
         ...

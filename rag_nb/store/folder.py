@@ -274,7 +274,7 @@ def _locked(folder):
             except OSError: raise IndexFolderError(f"{folder}: another process, or another part of this one, is writing to it; wait for it to finish") from None
         _need(os.fstat(fd).st_nlink > 0, folder, "another process has just finished there and tidied up; try again")
         yield
-    finally: os.close(fd)
+    finally: fcntl and fcntl.flock(fd, fcntl.LOCK_UN); os.close(fd)    # a process forked meanwhile has it open, too
 
 # %% ../../nbs/store/05_folder.ipynb #cell-35
 def _write_segment(folder, tail, passages, vectors, dtype, keep=None):

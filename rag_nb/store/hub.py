@@ -15,7 +15,7 @@ from urllib.parse import quote
 import numpy as np, torch
 from fastcore.basics import patch
 from tqdm.auto import tqdm
-from ..core.passages import MAX_GROUP, Hits, Passages, _arrow, _File
+from ..core.passages import MAX_GROUP, Hits, Passages, _arrow, _File, fork_lock
 from ..core.index import SPARE, ExactIndex, Index
 
 # %% ../../nbs/store/08_hub.ipynb #cell-10
@@ -32,7 +32,7 @@ class HubFiles:
         self.repo, self.kind = _OLD_NAMES.get(str(repo), str(repo)), kind
         self.name = self.folder.name if self.folder else self.repo   # short, for people
         self.commit = None if self.folder else self._commit(revision or "main")
-        self.system, self.lock = None, threading.Lock()
+        self.system, self.lock = None, fork_lock()
 
     def __repr__(self): return f"HubFiles({self.name}{f' at {self.commit[:8]}' if self.commit else ''})"
 
@@ -354,7 +354,7 @@ class HubPassages(Passages):
         threads:int=8,        # Requests at the same time
         keep:int=16,          # Groups of vectors kept in memory
     ):
-        self.files, self.folder, self.threads, self.keep, self.recent, self.lock = files, folder, threads, keep, OrderedDict(), threading.Lock()
+        self.files, self.folder, self.threads, self.keep, self.recent, self.lock = files, folder, threads, keep, OrderedDict(), fork_lock()
         sizes = files.listing(folder)
         shards = [_Shard(files, n, sizes[n]) for n in _shards(sizes, split, f"{files.repo}/{folder}")]
         self._side_by_side(lambda s: s.open(), shards, "reading tables of contents")
@@ -431,7 +431,7 @@ class RowsIndex(Index):
         candidates:int=None,  # Rows ranked by their exact vectors; None: as many as are asked for
     ):
         self.passages, self.proposer, self.nprobe, self.ef_search, self.candidates = passages, proposer, nprobe, ef_search, candidates
-        self.opening, self.widen = threading.Lock(), max(1, (candidates or 0)//SPARE)
+        self.opening, self.widen = fork_lock(), max(1, (candidates or 0)//SPARE)
 
     def __len__(self): return len(self.passages)
     @property
@@ -545,17 +545,17 @@ def _without(thing, **instead):
 @patch
 def __getstate__(self:HubFiles): return _without(self, lock=None, system=None)
 @patch
-def __setstate__(self:HubFiles, state): self.__dict__.update(state, lock=threading.Lock())
+def __setstate__(self:HubFiles, state): self.__dict__.update(state, lock=fork_lock())
 
 @patch
 def __getstate__(self:HubPassages): return _without(self, lock=None, recent=OrderedDict())
 @patch
-def __setstate__(self:HubPassages, state): self.__dict__.update(state, lock=threading.Lock())
+def __setstate__(self:HubPassages, state): self.__dict__.update(state, lock=fork_lock())
 
 @patch
 def __getstate__(self:RowsIndex): return _without(self, opening=None, proposer=None if hasattr(self, "_open") else self.proposer)
 @patch
-def __setstate__(self:RowsIndex, state): self.__dict__.update(state, opening=threading.Lock())
+def __setstate__(self:RowsIndex, state): self.__dict__.update(state, opening=fork_lock())
 
 # %% ../../nbs/store/08_hub.ipynb #cell-53
 _FAISS = {"exact": ("HNSW128_SQ8", "'exact' is its published name: it is an approximate graph (HNSW) over 8-bit codes"),

@@ -32,6 +32,13 @@ def test_a_sample_of_hostile_input():
     assert "0 of them failed" in out and out.count("| yes |") >= 20
 
 
+def test_many_threads_and_writers():
+    "A few seconds of every kind of work at once: `python -m tests.faults.threads --seconds 600` does it for longer, in every place."
+    out = short("tests.faults.threads", "--seconds", "12", "--contexts", "300", "--only", "memory, hnsw", "--only", "folder, exact", "--only", "contexts")
+    found = out.strip().splitlines()[-1].replace(",", "").split()
+    assert out.strip().endswith(": 0 wrong, 0 errors, 0 hung, 0 deaths") and int(found[0]) > 300 and int(found[3]) == 300 and int(found[6]) > 4
+
+
 def test_nothing_is_touched_outside():
     "Building, searching, saving, asking, the demo and the command line change, run and connect to nothing but what they were given."
     touched = json.loads(short("tests.faults.touches"))
