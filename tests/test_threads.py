@@ -21,7 +21,7 @@ def encoder(): return toy_encoder()
 
 def made(encoder, tmp_path, where, kind, cls=RagRetriever):
     docs, path = toy_documents(), None if where is None else tmp_path/"index"
-    return cls.from_documents(docs, question_encoder=encoder, progress=False, index_kind=kind, path=path)
+    return cls.from_documents(docs, encoder=encoder, progress=False, index_kind=kind, path=path)
 
 
 def right(hits, retriever, encoder, of=None):
@@ -174,8 +174,8 @@ def test_compaction_lays_no_view_over_a_view(encoder, tmp_path):
 
 def test_words_are_counted_once(encoder, tmp_path, monkeypatch):
     import rag_nb.core.retriever as module
-    retriever, counted, plain = made(encoder, tmp_path, "folder", "exact"), [], module.LexicalIndex
-    monkeypatch.setattr(module, "LexicalIndex", lambda passages: counted.append(1) or plain(passages))
+    retriever, counted, plain = made(encoder, tmp_path, "folder", "exact"), [], module.BM25Index
+    monkeypatch.setattr(module, "BM25Index", lambda passages: counted.append(1) or plain(passages))
     q = torch.from_numpy(encoder.encode(["What is tea?"], "question"))
     def look(_): return retriever.search(q, 2, ["What is tea?"], .3)
     with ThreadPoolExecutor(8) as pool: list(pool.map(look, range(40)))

@@ -111,7 +111,7 @@ def _whole(of, found):
     assert len(of) == 1, f"parts of several saves: {of}, {found}"
     return of.pop(), found
 
-def _saved(path): return _whole(*_of_retriever(RagRetriever.from_pretrained(path, question_encoder=toy_encoder(), verify=True)))
+def _saved(path): return _whole(*_of_retriever(RagRetriever.from_pretrained(path, encoder=toy_encoder(), verify=True)))
 
 def _of_model(model): return {model.config.n_docs, int(model.generator.get_input_embeddings().weight.unique().item())}
 
