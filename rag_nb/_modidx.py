@@ -1960,6 +1960,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'rag_nb.scale.ray.RayIndex.__repr__': ('scale/ray.html#rayindex.__repr__', 'rag_nb/scale/ray.py'),
                                   'rag_nb.scale.ray.RayIndex._actor': ('scale/ray.html#rayindex._actor', 'rag_nb/scale/ray.py'),
                                   'rag_nb.scale.ray.RayIndex._answer': ('scale/ray.html#rayindex._answer', 'rag_nb/scale/ray.py'),
+                                  'rag_nb.scale.ray.RayIndex._gone_of': ('scale/ray.html#rayindex._gone_of', 'rag_nb/scale/ray.py'),
                                   'rag_nb.scale.ray.RayIndex._mask_of': ('scale/ray.html#rayindex._mask_of', 'rag_nb/scale/ray.py'),
                                   'rag_nb.scale.ray.RayIndex._name': ('scale/ray.html#rayindex._name', 'rag_nb/scale/ray.py'),
                                   'rag_nb.scale.ray.RayIndex._send': ('scale/ray.html#rayindex._send', 'rag_nb/scale/ray.py'),

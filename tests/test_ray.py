@@ -1,5 +1,6 @@
 "An index and a build spread over a Ray cluster of several nodes: workers, nodes and whole builds are killed on the way, and one process is the measure."
 import io, json, os, signal, subprocess, sys, tempfile, textwrap, time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stdout
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import torch
 
 from rag_nb import IndexFolder, IndexFolderError, Passages, RayIndex, build_folder, build_folder_with_ray, merge_hits
 from rag_nb.core.index import make_index
-from rag_nb.scale.ray import _pieces
+from rag_nb.scale.ray import _Shard, _pieces
 from rag_nb.core.passages import Hits
 from rag_nb.core.encoder import TextEncoder
 from rag_nb.core.retriever import encoder_record
@@ -56,6 +57,20 @@ def test_pieces_cover_every_row_once(tmp_path):
         for f in folders:
             rows = [(p["start"], p["stop"]) for p in pieces if p["folder"] == str(f.path)]
             assert rows[0][0] == 0 and rows[-1][1] == len(f) and all(a[1] == b[0] and a[0] < a[1] for a, b in zip(rows, rows[1:]))
+
+@pytest.mark.parametrize("kind", ["exact", "hnsw"])
+def test_a_shard_leaves_out_what_the_one_who_asks_has_deleted(tmp_path, kind):
+    "Not what the folder says when the shard opens it: who opened it before a deletion finds the row, and who opened it after does not."
+    folder = folder_of(tmp_path/"x", 40, kind)
+    q, (piece,) = folder.vectors[0][:3], _pieces([folder], 1, "cpu")
+    first = IndexFolder.open(folder.path)
+    folder.delete([1])
+    folder.append(Passages({"text": ["late"]*2}), np.asarray(q[:2]) * 2)
+    for shard in (_Shard(piece), _Shard(dict(piece))):
+        ids, scores = shard.search(q, 40, None, False)
+        assert sorted(i for i in ids[1] if i >= 0) == list(range(40)) and first.deleted is None
+        ids, scores = shard.search(q, 40, folder.deleted[:40], False)
+        assert sorted(i for i in ids[1] if i >= 0) == [i for i in range(40) if i != 1]
 
 def test_without_ray_the_error_says_what_to_install():
     "Importing costs nothing, and needs no Ray."
@@ -262,6 +277,22 @@ def spread(cluster, tmp_path_factory):
     whole = make_index("exact", np.concatenate([f.vectors[0] for f in folders]))
     whole.deleted = torch.arange(135).unsqueeze(1).eq(torch.tensor([94, 95])).any(1)
     return [f.path for f in folders], whole, tied(135)[1]
+
+
+@pytest.mark.ray
+@pytest.mark.timeout(900)
+def test_each_opening_searches_the_state_that_it_opened(cluster, tmp_path, quiet):
+    "Two openings of one folder share their shards, with a deletion between them; from several threads at once."
+    folder = folder_of(tmp_path/"x", 60)
+    q = torch.from_numpy(np.array(folder.vectors[0][:2]))
+    with RayIndex(folder.path, num_cpus=.1) as before:
+        before.search(q, 60)
+        folder.delete([0, 1])
+        with RayIndex(folder.path, num_cpus=.1) as after, ThreadPoolExecutor(6) as pool:
+            found = list(pool.map(lambda i: set((after if i % 2 else before).search(q, 60).ids[0].tolist()) - {-1}, range(24)))
+            assert found[::2] == [set(range(60))]*12 and found[1::2] == [set(range(2, 60))]*12
+            left = after.search(q, 60, exclude=np.arange(60) == 5).ids
+            assert not {0, 1, 5} & set(left.flatten().tolist())
 
 
 @pytest.mark.ray

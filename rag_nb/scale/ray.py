@@ -42,7 +42,8 @@ class _Shard:
     def search(self, queries, n_docs, exclude, return_vectors):
         "Ids numbered through all shards, scores and perhaps vectors, as arrays; `exclude` is a mask of this piece's rows, or None."
         if self.index is None: self.index = _open_piece(**self.about)
-        hits = self.index.search(queries.copy(), n_docs, exclude=None if exclude is None else exclude.copy(), return_vectors=return_vectors)
+        if exclude is not None: exclude = np.pad(exclude, (0, len(self.index) - len(exclude)), constant_values=True)   # rows added later
+        hits = self.index.search(queries.copy(), n_docs, exclude=exclude, return_vectors=return_vectors)
         ids = torch.where(hits.mask, hits.ids + self.about["first"], -1)
         return [x.cpu().numpy() for x in (ids, hits.scores, hits.vectors) if x is not None]
 
@@ -55,13 +56,11 @@ def _open_piece(folder, start, stop, first, numbering, device):
     if opened.manifest["numbering"] != numbering or len(opened) < stop:
         raise IndexFolderError(f"{opened.path}: was rewritten since this index was opened, so that its rows have other numbers; open it "
             f"again")
-    about, gone = opened.manifest["index"], opened.deleted
+    about = opened.manifest["index"]
     if about["kind"] == "exact":
         index = index_class("exact")(_between(opened.vectors, start, stop), check=False, device=device, **about["params"])
-    else:
-        index, gone = opened.index(), np.zeros(len(opened), bool) if gone is None else gone
-        start, gone = 0, gone | (np.arange(len(opened)) >= stop)
-    index.deleted = None if gone is None else torch.from_numpy(gone[start:start+len(index)].copy())
+    else: index = opened.index()
+    index.deleted = torch.arange(len(index)) >= stop - start if len(index) > stop - start else None    # and no other: who asks says which
     return index
 
 def _between(segments, start, stop):
@@ -180,7 +179,7 @@ class RayIndex(Index):
     ):
         self.given = dict(folders=folders, address=address, shards=shards, per_node=per_node, detached=detached, device=device,
                           num_cpus=num_cpus, num_gpus=num_gpus, timeout=timeout, ray_options=ray_options)
-        self.folders, self.timeout, self.actors, self.mine, self.pid = _opened(folders), timeout, {}, set(), os.getpid()
+        self.folders, self.timeout, self.actors, self.gone, self.mine, self.pid = _opened(folders), timeout, {}, {}, set(), os.getpid()
         super().__init__(Vectors([v for f in self.folders for v in f.vectors], check=False))
         self.kind = "+".join(dict.fromkeys(f.manifest["index"]["kind"] for f in self.folders))
         self.params = self.folders[0].manifest["index"]["params"]
@@ -253,10 +252,9 @@ def search(self:RayIndex,
     if os.getpid() != self.pid:
         raise RuntimeError("this process was forked from one that is connected to Ray, and cannot use its connection: start it with "
             "'spawn'")
-    q, extra = self._queries(queries), None if exclude is None else self._excluded(exclude)
-    if extra is not None and self.deleted is not None: extra = extra & ~self.deleted
-    at = _ray().put(q.cpu().numpy())
-    asked = [(at, n_docs, self._mask_of(s, extra), return_vectors) for s in self.shards]
+    q, out = self._queries(queries), self._excluded(exclude)
+    at, known = _ray().put(q.cpu().numpy()), self.deleted is not None and torch.equal(out, self.deleted)
+    asked = [(at, n_docs, self._gone_of(i) if known else self._mask_of(s, out), return_vectors) for i, s in enumerate(self.shards)]
     refs = [self._send(i, a) for i, a in enumerate(asked)]
     parts = [self._answer(i, r, a) for i, (r, a) in enumerate(zip(refs, asked))]
     return merge_hits([Hits(*(torch.tensor(x, device=q.device) for x in p[:2]),
@@ -268,6 +266,12 @@ def _mask_of(self:RayIndex, shard, exclude):
     if exclude is None: return None
     mine = exclude[shard["first"]:shard["first"] + shard["stop"] - shard["start"]]
     return mine.numpy() if mine.any() else None
+
+@patch
+def _gone_of(self:RayIndex, i):
+    "The deleted rows of shard i, put where every actor can read them once."
+    if i not in self.gone: self.gone[i] = None if (mask := self._mask_of(self.shards[i], self.deleted)) is None else _ray().put(mask)
+    return self.gone[i]
 
 # %% ../../nbs/scale/01_ray.ipynb #cell-31
 @patch

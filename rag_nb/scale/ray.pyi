@@ -91,6 +91,7 @@ class RayIndex(Index):
     folders: Any
     timeout: float
     actors: dict
+    gone: dict
     mine: Any
     pid: Any
     kind: Any
@@ -147,6 +148,10 @@ Returns: (B, K) always; places for which nothing was found are masked"""
 
     def _mask_of(self, shard, exclude):
         """A shard's part of a mask, or None if nothing of it is left out."""
+        ...
+
+    def _gone_of(self, i):
+        """The deleted rows of shard i, put where every actor can read them once."""
         ...
 
     def _send(self, i, asked):
