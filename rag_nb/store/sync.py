@@ -32,7 +32,8 @@ def _contents(passages, deleted=None):
         for some in (rows[i:i+1024] for i in range(0, len(rows), 1024)):
             for row, p in zip(some.tolist(), passages._rows(some)):
                 out.rows.setdefault(p["document"], []).append(row)
-                out.hashes[p["document"]] = _hash(out.hashes.get(p["document"], b"").hex(), *(p[k] for k in ("id", "title", "text", "start", "end", "meta")))
+                out.hashes[p["document"]] = _hash(out.hashes.get(p["document"], b"").hex(), *(p[k] for k in ("id", "title", "text",
+                    "start", "end", "meta")))
                 out.texts.setdefault(_hash(p["title"], p["text"]), row)
             bar.update(len(some))
     return out
@@ -68,7 +69,7 @@ def sync(
     columns:dict=None,       # renames columns of the documents; as it was built where None
     errors:str="raise",      # or "skip": leave out documents that cannot be read, and list them in `retriever.skipped`
     progress:bool=True,      # show progress bars
-)->dict:                     # how many documents were `kept`, `changed`, `added`, `deleted` and `skipped`, and how many passages were `embedded`
+)->dict:                     # how many documents were `kept`, `changed`, `added`, `deleted`, `skipped`, and passages `embedded`
     "Make an index hold just these documents, and embed only what is new; nothing is changed where a document cannot be read."
     retriever._refresh()
     given = {k: v for k, v in dict(n_words=n_words, overlap=overlap, columns=columns).items() if v is not None}
@@ -81,7 +82,8 @@ def sync(
         except FolderMoved: plan = retriever._refresh()
     retriever.skipped = new.skipped
     done = dict(plan.counts(), skipped=len(new.skipped), embedded=len(vectors))
-    _say(f"{retriever.folder.path if retriever.folder is not None else 'the index'}: {plan} documents{', %d skipped' % done['skipped'] if new.skipped else ''}; {done['embedded']:,} passages embedded")
+    name, more = retriever.folder.path if retriever.folder is not None else "the index", f", {len(new.skipped):,} skipped"*bool(new.skipped)
+    _say(f"{name}: {plan} documents{more}; {done['embedded']:,} passages embedded")
     return done
 
 def _say(line): print(line, file=sys.stderr)
@@ -132,11 +134,16 @@ def reopened(
     path = Path(path)
     if not (path/MANIFEST).exists() or Path(f"{os.path.realpath(path)}.building").is_dir(): return None
     folder = IndexFolder.open(path)
-    plan, about, mine = _plan(_contents(folder.passages, folder.deleted), _contents(passages), passages), folder.manifest["index"], folder.manifest["encoder"]
-    differs = [f"its encoder is {mine['name']!r} and not {encoder['name']!r}{' of these weights' if mine['name'] == encoder['name'] else ''}"]*(not same_encoder(mine, encoder))
-    differs += [f"its index is of kind {about['kind']!r} {about['params'] or ''}".rstrip()]*((about["kind"], about["params"]) != (kind, params))
+    plan = _plan(_contents(folder.passages, folder.deleted), _contents(passages), passages)
+    about, mine = folder.manifest["index"], folder.manifest["encoder"]
+    differs = [f"its encoder is {mine['name']!r} and not {encoder['name']!r}"
+        f"{' of these weights' if mine['name'] == encoder['name'] else ''}"]*(not same_encoder(mine, encoder))
+    differs += [f"its index is of kind {about['kind']!r} {about['params'] or ''}".rstrip()]*((about["kind"], about["params"]) != (kind,
+        params))
     differs += [f"its vectors are {folder.vectors[0].dtype}"]*(folder.vectors[0].dtype != np.dtype(dtype))
     differs += [f"its documents differ ({plan})"]*bool(len(plan.gone) or len(plan.fresh))
-    if differs: raise IndexFolderError(f"{path} holds an index already, and {'; '.join(differs)}: pass overwrite=True to replace it, or bring it into step with RagRetriever.from_pretrained({str(path)!r}).sync(documents)")
+    if differs:
+        raise IndexFolderError(f"{path} holds an index already, and {'; '.join(differs)}: pass overwrite=True to replace it, "
+            f"or bring it into step with RagRetriever.from_pretrained({str(path)!r}).sync(documents)")
     _say(f"{path}: opened, with the same {len(plan.kept):,} documents and encoder as before; nothing was embedded")
     return folder

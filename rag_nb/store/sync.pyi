@@ -69,7 +69,7 @@ Parameters:
     errors: or "skip": leave out documents that cannot be read, and list them in `retriever.skipped`
     progress: show progress bars
 
-Returns: how many documents were `kept`, `changed`, `added`, `deleted` and `skipped`, and how many passages were `embedded`"""
+Returns: how many documents were `kept`, `changed`, `added`, `deleted`, `skipped`, and passages `embedded`"""
     ...
 
 def _say(line): ...
