@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from difflib import get_close_matches
 from inspect import signature
+from itertools import islice
 from pathlib import Path
 import numpy as np
 import torch, transformers
@@ -388,7 +389,7 @@ def _by_batch(self:RagRetriever, vectors, n_docs, questions, weight, exclude=Non
     cat = lambda name: None if getattr(parts[0], name) is None else torch.cat([getattr(p, name) for p in parts])
     return Hits(*(cat(n) for n in ("ids", "scores", "mask", "vectors")), None, cat("lexical"))
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-34
+# %% ../../nbs/core/06_retriever.ipynb #cell-36
 @patch(as_prop=True)
 def lexical(self:RagRetriever) -> LexicalIndex:
     "The passages by their words, counted at first use and again after documents came or went."
@@ -410,7 +411,7 @@ def with_words(self:RagRetriever,
     scores = torch.einsum("bd,bkd->bk", vectors.float(), docs) + words
     return Hits(ids.to(vectors.device), scores, vectors=docs, lexical=words)
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-36
+# %% ../../nbs/core/06_retriever.ipynb #cell-38
 @patch
 def _hybrid(self:RagRetriever, vectors, n_docs, questions, weight, exclude=None):
     "The K passages with the highest sum of inner product and weighted BM25, by Fagin's threshold algorithm; without passages."
@@ -433,7 +434,7 @@ def _union(a, b):
     again[:, 1:] = ids[:, 1:] == ids[:, :-1]
     return ids.masked_fill(again, -1)
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-42
+# %% ../../nbs/core/06_retriever.ipynb #cell-44
 _GIVES = ("context_input_ids", "context_attention_mask", "retrieved_doc_embeds", "doc_ids")
 
 def _ready(questions, hits, config):
@@ -457,7 +458,7 @@ def _pad_of(config):
     "The id that fills gaps."
     return config.pad_token_id if config.pad_token_id is not None else 0
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-43
+# %% ../../nbs/core/06_retriever.ipynb #cell-45
 @patch
 def contexts(self:RagRetriever,
     questions:list, # B strings
@@ -497,7 +498,7 @@ def _prefix(prefix, config):
     "What stands before each context: what was said, the configuration's, or the generator's own."
     return next((p for p in (prefix, config.prefix, getattr(config.generator, "prefix", None)) if p is not None), None)
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-45
+# %% ../../nbs/core/06_retriever.ipynb #cell-47
 @patch
 def cut_contexts(self:RagRetriever,
     questions:list, # B strings
@@ -513,7 +514,7 @@ def cut_contexts(self:RagRetriever,
         full[b, k] = len(layout._coded([(layout.pieces, hits.passages[b][k] or {}, questions[b])])[0]) > layout.room
     return full
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-48
+# %% ../../nbs/core/06_retriever.ipynb #cell-50
 @patch
 def tokenise(self:RagRetriever,
     tokenizer=None, # the generator's; the retriever's own where None
@@ -530,7 +531,7 @@ def tokenise(self:RagRetriever,
     self._open(self.folder.store_tokens(layout.key, layout.heads, progress), self.device)
     return self
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-51
+# %% ../../nbs/core/06_retriever.ipynb #cell-53
 def _with_gaps(index, row):
     "The columns of one question's documents, with empty texts where nothing was found."
     if isinstance(index, RowsIndex) and not _own_search(index): return index.get_doc_dicts(row[None])[0]
@@ -548,7 +549,7 @@ def _doc_dicts(self:RagRetriever, ids, vectors=None):
     docs = [{c: [(p or {}).get(c, "") for p in ps] for c in names(ps)} for ps in rows]
     return docs if vectors is None else [dict(d, embeddings=v) for d, v in zip(docs, vectors)]
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-52
+# %% ../../nbs/core/06_retriever.ipynb #cell-54
 @patch
 def retrieve(self:RagRetriever,
     question_hidden_states, # (B, D) array or tensor
@@ -610,7 +611,7 @@ def _numbers(x, kind):
     if kind not in (None, "np", "pt"): raise ValueError(f"return_tensors is 'pt', 'np' or None, not {kind!r}")
     return x.cpu() if kind == "pt" else x.cpu().numpy() if kind == "np" else x.tolist()
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-54
+# %% ../../nbs/core/06_retriever.ipynb #cell-56
 @patch
 def set_ctx_encoder_tokenizer(self:RagRetriever,
     ctx_encoder_tokenizer, # of a passage encoder that is trained
@@ -626,7 +627,7 @@ def _tokenized_docs(self:RagRetriever, docs, n_docs):
     out = self.ctx_encoder_tokenizer(*map(list, texts), truncation=True, padding="longest", return_tensors="pt")
     return dict(tokenized_doc_ids=out["input_ids"], tokenized_doc_attention_mask=out["attention_mask"])
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-56
+# %% ../../nbs/core/06_retriever.ipynb #cell-58
 def _by_row(docs, k):
     "The k-th document of one question, of a dict of columns or a list of dicts, as a dict; None where there is none."
     if not isinstance(docs, dict) and not hasattr(docs, "keys"): return dict(docs[k]) if k < len(docs) else None
@@ -635,7 +636,7 @@ def _by_row(docs, k):
 def _array(vectors): return vectors.detach().float().cpu().numpy() if isinstance(vectors, torch.Tensor) else np.asarray(vectors, np.float32)
 def _lists(x): return x.tolist() if hasattr(x, "tolist") else [r.tolist() if hasattr(r, "tolist") else list(r) for r in x]
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-57
+# %% ../../nbs/core/06_retriever.ipynb #cell-59
 @patch
 def _texts(self:RagRetriever, question_input_ids):
     "The questions: as written where a model lends them, otherwise decoded."
@@ -648,7 +649,7 @@ def _noted(ids, docs):
     notes = (_LENT.get() or {}).get("notes")
     if notes is not None: notes.update((int(i), d) for row, ds in zip(_lists(ids), docs) for k, i in enumerate(row) if i >= 0 and (d := _by_row(ds, k)) is not None)
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-58
+# %% ../../nbs/core/06_retriever.ipynb #cell-60
 @patch
 def __call__(self:RagRetriever,
     question_input_ids, # (B, S) token ids: lists, array or tensor
@@ -668,10 +669,10 @@ def __call__(self:RagRetriever,
     if self.return_tokenized_docs: out.update({k: _numbers(v, return_tensors) for k, v in self._tokenized_docs(docs, n_docs).items()})
     return BatchEncoding(out)
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-61
+# %% ../../nbs/core/06_retriever.ipynb #cell-63
 _PUBLISHED_METHODS.update({n: vars(RagRetriever)[n] for n in ("__call__", "retrieve", "postprocess_docs", "_main_retrieve", "_chunk_tensor")})
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-63
+# %% ../../nbs/core/06_retriever.ipynb #cell-65
 class _Document(dict):
     "A passage as an override gave it; `columns` has what cannot be shown as well, `context` the question and the tokens it was laid out with."
     def __init__(self, columns, row):
@@ -688,7 +689,7 @@ def _document_again(plain, columns, context):
     d.update(plain); d.context = context
     return d
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-64
+# %% ../../nbs/core/06_retriever.ipynb #cell-66
 @patch
 def _as_hits(self:RagRetriever, vectors, ids, embeds, document, n_docs, words, weight):
     "`Hits` of what an override gave for questions (B, D), places without a document last; `document(b, k)` gives a `_Document`."
@@ -714,7 +715,7 @@ def _words_of(self:RagRetriever, ids, questions, weight):
     if not weight or not questions or not isinstance(self.passages, Passages) or ids.max() >= len(self.passages): return None
     return weight*self.lexical.scores_at(questions, torch.as_tensor(ids))
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-65
+# %% ../../nbs/core/06_retriever.ipynb #cell-67
 @patch
 def _found_published(self:RagRetriever, vectors, n_docs, questions, weight, where=None):
     "What the overrides find for questions (B, D), as `Hits`; a filter holds where they search by the library's own methods."
@@ -744,7 +745,7 @@ def _called(self:RagRetriever, vectors, h, n_docs, questions, weight):
     if all(len(r) == hits.shape[1] for r in rows) and bool(hits.mask.all()): hits.called = dict(out, questions=questions)   # as they came
     return hits
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-66
+# %% ../../nbs/core/06_retriever.ipynb #cell-68
 def _checked_call(retriever, out):
     "What a call gave, complete, with token ids and mask as tensors (B·K, S); TypeError or ValueError names what is wrong."
     who = type(getattr(retriever, "called", retriever)).__name__
@@ -767,7 +768,7 @@ def _decoded(self:RagRetriever, row):
     "The text of a context whose document is not to be had otherwise."
     return "" if self.generator_tokenizer is None else self.generator_tokenizer.decode(row, skip_special_tokens=True)
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-67
+# %% ../../nbs/core/06_retriever.ipynb #cell-69
 @patch
 def _document_of(self:RagRetriever, row, notes):
     "The document behind an id that a call gave: as it was read, or as the index has it; None where nobody knows it."
@@ -775,7 +776,7 @@ def _document_of(self:RagRetriever, row, notes):
     try: return _by_row(self._doc_dicts(np.array([[row]]))[0], 0) if self.index is not None else None
     except (IndexError, KeyError, ValueError, TypeError): return None
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-68
+# %% ../../nbs/core/06_retriever.ipynb #cell-70
 @patch
 def _laid_out(self:RagRetriever, questions, hits, prefix, config, tokenizer):
     "Contexts (B·K, S) that an overridden `postprocess_docs` lays out."
@@ -789,7 +790,7 @@ def _laid_out(self:RagRetriever, questions, hits, prefix, config, tokenizer):
     if len(ids) != B*K or ids.shape != mask.shape: raise ValueError(f"{type(self).__name__}.postprocess_docs gave ids {tuple(ids.shape)} and a mask {tuple(mask.shape)}: {B*K} rows are expected, in both")
     return BatchEncoding(dict(zip(_GIVES, _to_the_left(ids, mask) if config.generator_is_decoder_only else (ids, mask))))
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-69
+# %% ../../nbs/core/06_retriever.ipynb #cell-71
 @patch
 def _without_deleted(self:RagRetriever, ids, vectors):
     "What an index of one's own found, with deleted rows as not found."
@@ -797,7 +798,7 @@ def _without_deleted(self:RagRetriever, ids, vectors):
     if self.deleted is not None: ids[(ids >= 0) & np.asarray(self.deleted)[ids.clip(0)]] = -1
     return ids, vectors
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-71
+# %% ../../nbs/core/06_retriever.ipynb #cell-73
 class CalledRetriever(RagRetriever):
     "Anything that is called as a published retriever is, as a `RagRetriever`."
     def __init__(self, called):
@@ -829,7 +830,7 @@ def as_retriever(
     raise TypeError(f"{named} is no retriever: it is not a RagRetriever, and not called as one, retriever(question_input_ids, question_hidden_states, prefix=None, n_docs=None, return_tensors=None), "
                     f"which gives a dict with {', '.join(_GIVES)}")
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-75
+# %% ../../nbs/core/06_retriever.ipynb #cell-77
 class AutoTokenizer(transformers.AutoTokenizer):
     "Transformers' `AutoTokenizer`, with the `RagTokenizer` of this library for RAG checkpoints."
     @classmethod
@@ -837,7 +838,7 @@ class AutoTokenizer(transformers.AutoTokenizer):
         made = transformers.AutoTokenizer.from_pretrained(pretrained_model_name_or_path, *args, **{"trust_remote_code": False, **kwargs})
         return RagTokenizer(made.question_encoder, made.generator) if isinstance(made, transformers.RagTokenizer) else made
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-77
+# %% ../../nbs/core/06_retriever.ipynb #cell-79
 @patch
 def save_pretrained(self:RagRetriever,
     save_directory:str|os.PathLike, # made where it does not exist
@@ -894,7 +895,7 @@ def _save_folder(self:RagRetriever, new, path, overwrite):
     IndexFolder.create(new, self.passages, self.index.stored, self.made_by or dict(name=""), index_kind=self.index.kind, dtype="float16" if small else "float32", over=path,
                        overwrite=overwrite, keep=None if self.deleted is None else ~self.deleted, **self.index.params)
 
-# %% ../../nbs/core/06_retriever.ipynb #996d82f2
+# %% ../../nbs/core/06_retriever.ipynb #cell-82
 def check_name(
     name, # of a checkpoint or a folder
     where:str, # who was asked
@@ -913,10 +914,10 @@ def nothing_there(
     if not path.exists(): return f"there is no folder {str(name)!r}, and a checkpoint of that name on the Hub would need an index beside it: pass index=, a folder that from_documents(..., path=) or rag-nb index made, or a published one such as 'wiki_dpr:compressed'"
     if (path/"config.json").exists() or (path/"adapter_config.json").exists(): return None
     if not any(path.iterdir()): return f"{path} is empty: from_documents(docs, path={str(name)!r}) makes an index there"
-    if any(ending(f) in READERS for f in _files_in(path)): return f"{path} is a folder of documents, not of an index: from_documents({str(name)!r}, path='my_index') makes one of them"
+    if any(ending(f) in READERS for f in islice(_files_in(path), 1000)): return f"{path} is a folder of documents, not of an index: from_documents({str(name)!r}, path='my_index') makes one of them"
     return f"{path} is neither an index folder, which has a {MANIFEST}, nor a checkpoint, which has a config.json"
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-79
+# %% ../../nbs/core/06_retriever.ipynb #cell-83
 @patch(cls_method=True)
 def from_pretrained(cls:RagRetriever,
     retriever_name_or_path:str|os.PathLike, # an index folder, or one in which a Rag was saved; or the name or folder of a published checkpoint
@@ -958,7 +959,7 @@ def _check_names(given):
     wrong = [k for k in given if k not in known and get_close_matches(k, known, 1, .8)]
     if wrong: raise unknown_argument("RagRetriever.from_pretrained()", wrong, known)
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-80
+# %% ../../nbs/core/06_retriever.ipynb #cell-84
 @patch(cls_method=True)
 def _over(cls:RagRetriever, folder, config, encoder=None, device="cpu", tokenizer=None):
     "A retriever over an open folder."
@@ -982,7 +983,7 @@ def _config_in(path, folder, **kwargs):
     spec = EncoderSpec.from_dict(folder.manifest["encoder"]["spec"])
     return RagConfig(**{**spec.to_dict(), "retrieval_vector_size": folder.manifest["dim"], "score_scale": 20.0 if spec.normalize else 1.0, **kwargs})
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-82
+# %% ../../nbs/core/06_retriever.ipynb #cell-86
 @patch(cls_method=True)
 def _published(cls:RagRetriever, name, config=None, indexed_dataset=None, **kwargs):
     "The retriever of a checkpoint: its configuration with `kwargs` put in, its tokenizers, and the index that it names."
@@ -1006,7 +1007,7 @@ def _has_tokenizers(name):
     from transformers.utils import cached_file
     return cached_file(name, "question_encoder_tokenizer/tokenizer_config.json", _raise_exceptions_for_missing_entries=False) is not None
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-92
+# %% ../../nbs/core/06_retriever.ipynb #cell-96
 @patch
 def add(self:RagRetriever,
     docs, # whatever `from_documents` takes
@@ -1062,7 +1063,7 @@ def _documents(self:RagRetriever):
     ids = np.asarray(self.passages.column("document"), dtype=object)
     return set(ids if self.deleted is None else ids[~self.deleted])
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-93
+# %% ../../nbs/core/06_retriever.ipynb #cell-97
 @patch
 def delete(self:RagRetriever,
     ids:str|list, # document ids
@@ -1084,7 +1085,7 @@ def _ids(ids):
     if wrong != "": raise TypeError(f"documents are deleted by their ids, which are strings; this is a {type(wrong).__name__}")
     return [str(i) for i in ids]
 
-# %% ../../nbs/core/06_retriever.ipynb #a6889e78
+# %% ../../nbs/core/06_retriever.ipynb #cell-99
 @patch
 def sync(self:RagRetriever,
     documents, # a folder, or whatever `from_documents` takes: what the index shall hold
@@ -1098,7 +1099,7 @@ def sync(self:RagRetriever,
     from rag_nb.store.sync import sync
     return sync(self, documents, n_words, overlap, columns, errors, progress)
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-95
+# %% ../../nbs/core/06_retriever.ipynb #cell-101
 @patch
 def compact(self:RagRetriever):
     "Rewrite the index without its deleted passages; the rows get new numbers."
@@ -1110,7 +1111,7 @@ def compact(self:RagRetriever):
     kept = self.passages.select(keep)
     kept.reading, self.passages, self.deleted = self.reading, kept, None
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-97
+# %% ../../nbs/core/06_retriever.ipynb #cell-103
 @patch
 def __getstate__(self:RagRetriever):
     state = dict(vars(self))
