@@ -215,7 +215,7 @@ def evaluating(
     finally:
         for m in training: m.training = True
 
-# %% ../../nbs/core/10_answer.ipynb #afa85d86
+# %% ../../nbs/core/10_answer.ipynb #cell-20
 @patch
 def __len__(self:Rag): return len(self.retriever)
 
@@ -245,7 +245,7 @@ def sync(self:Rag,
     "Make the index hold just these documents, and embed only what is new."
     return self.retriever.sync(documents, **kwargs)
 
-# %% ../../nbs/core/10_answer.ipynb #cell-21
+# %% ../../nbs/core/10_answer.ipynb #cell-23
 _LOADING = {*_WHERE, *_HOW, "adapter"} - {"generation_config"}
 _SOURCE = {*_WHERE, "gguf_file"}  # what finds the files: for configuration and tokenizer, too
 
@@ -264,7 +264,7 @@ def _dtype(named):
     if found == "auto" or isinstance(found, torch.dtype) and found.is_floating_point: return found
     raise ValueError(f"dtype is 'auto', 'float32', 'float16', 'bfloat16' or one of PyTorch's floating dtypes, not {named!r}")
 
-# %% ../../nbs/core/10_answer.ipynb #cell-23
+# %% ../../nbs/core/10_answer.ipynb #cell-25
 def _load_generator(name, tokenizer, loading):
     "A generator and its tokenizer from a name or folder, loaded as `loading` says."
     how = {"trust_remote_code": False, **{k: v for k, v in loading.items() if k != "adapter"}}
@@ -292,7 +292,7 @@ def _with_adapter(model, loading):
     where = {k: v for k, v in loading.items() if k in ("token", "cache_dir", "local_files_only")}
     return PeftModel.from_pretrained(model, os.fspath(loading["adapter"]), **where).eval()
 
-# %% ../../nbs/core/10_answer.ipynb #cell-24
+# %% ../../nbs/core/10_answer.ipynb #cell-26
 def _generator(generator, tokenizer, **kwargs):
     "A generator and its tokenizer, from objects, a name or a folder, or the embedded default."
     if generator is None: return _loaded_already(*Rag.default_generator(), kwargs)
@@ -326,7 +326,7 @@ def _prompt(generator, tokenizer, template=None):
     chat = chat_template_of(tokenizer)
     return dict(context_template=chat, answer_prefix="") if chat else dict(context_template=PLAIN_TEMPLATE, answer_prefix=" ")
 
-# %% ../../nbs/core/10_answer.ipynb #cell-25
+# %% ../../nbs/core/10_answer.ipynb #cell-27
 _HEADS = dict(token=RagTokenForGeneration, sequence=RagSequenceForGeneration)
 
 @patch(cls_method=True)
@@ -384,7 +384,7 @@ def _check_fields(where, kind, given):
     unknown = [k for k in given if k not in known]
     if unknown: raise unknown_argument(where, unknown, known)
 
-# %% ../../nbs/core/10_answer.ipynb #cell-30
+# %% ../../nbs/core/10_answer.ipynb #cell-32
 @patch
 @torch.no_grad()
 def find(self:Rag,
@@ -417,7 +417,7 @@ def lending(self:Rag):
     return self.retriever.lent(config=self.model.config, question_encoder_tokenizer=self.tokenizer.question_encoder, generator_tokenizer=self.tokenizer.generator)
 
 
-# %% ../../nbs/core/10_answer.ipynb #cell-35
+# %% ../../nbs/core/10_answer.ipynb #cell-37
 class _Text:
     "A text that grows by tokens, each of which is decoded beside the piece before it."
     def __init__(self, tokenizer, end=()):
@@ -444,7 +444,7 @@ def token_texts(
     added = [(i, piece) for i, t in enumerate(ids) if (piece := text.add(t)) is not None]
     return [i for i, _ in added], [piece for _, piece in added]
 
-# %% ../../nbs/core/10_answer.ipynb #cell-38
+# %% ../../nbs/core/10_answer.ipynb #cell-40
 _MARKS = ("<think>", "</think>")
 
 class _Thinking:
@@ -473,7 +473,7 @@ class _Thinking:
         for c, i in going: self.shown[i] += c
         return text
 
-# %% ../../nbs/core/10_answer.ipynb #cell-40
+# %% ../../nbs/core/10_answer.ipynb #cell-42
 def _opens_thought(config):
     "Whether contexts end inside a thought."
     template = context_template(config)
@@ -500,7 +500,7 @@ class _Shown:
         kept = [(i, t) for (i, piece, inside), t in zip(self.added, self.thinking.shown) if t or not piece and not inside]
         return [i for i, _ in kept], [t for _, t in kept]
 
-# %% ../../nbs/core/10_answer.ipynb #cell-43
+# %% ../../nbs/core/10_answer.ipynb #cell-45
 def _note_cut(answer, gc):
     "Say whether the limit ended an answer, and warn where it came before the answer began."
     written, end = answer.written, gc.eos_token_id if isinstance(gc.eos_token_id, (list, tuple)) else [gc.eos_token_id]
@@ -510,7 +510,7 @@ def _note_cut(answer, gc):
         warnings.warn(f"the answer to {answer.question[:60]!r} ended in the middle of a thought after {len(written)} tokens: raise max_new_tokens=, "
                       "or use a template that asks for no thoughts")
 
-# %% ../../nbs/core/10_answer.ipynb #cell-44
+# %% ../../nbs/core/10_answer.ipynb #cell-46
 @patch
 def _answers(self:Rag, questions, hits, out, kind, gc, **how):
     "One `Answer` for each question, from the output of a decoding, able to be asked again over other hits."
@@ -534,7 +534,7 @@ def _answer(self:Rag, question, hits, kind, prior, out, end):
     return Answer(question, "".join(texts).strip(), texts, out["sequences"][1:][keep], pick("token_logprobs"), float(out["token_logprobs"].sum()),
                   prior, pick("doc_posteriors"), pick("running_posteriors"), hits, kind, written=out["sequences"][1:1+n].clone(), **thought)
 
-# %% ../../nbs/core/10_answer.ipynb #cell-46
+# %% ../../nbs/core/10_answer.ipynb #cell-48
 @patch
 def ask(self:Rag,
     questions:str|list, # one question, or a list of them
@@ -566,7 +566,7 @@ def _filter(where, min_score, hits):
     if where is not None and hits is not None: raise ValueError("hits= are documents that were found already: where= and min_score= belong to the search that finds them, as in rag.retrieve(questions, where=...)")
     return where
 
-# %% ../../nbs/core/10_answer.ipynb #cell-48
+# %% ../../nbs/core/10_answer.ipynb #cell-50
 @patch
 def ask_each(self:Rag,
     questions, # any number of strings, from a list or anything else that can be iterated over
@@ -599,7 +599,7 @@ def _each(self:Rag, questions, total, size, progress, hits, how, kind, n_docs, g
             yield from self._ask(batch, kind, n_docs, gc, _part(hits, i, i+len(batch)), **how)
             i += len(batch); bar.update(len(batch))
 
-# %% ../../nbs/core/10_answer.ipynb #cell-49
+# %% ../../nbs/core/10_answer.ipynb #cell-51
 def _hits_for(hits, n):
     "The hits that were given for `n` questions (None: nobody knows how many), or a plain error."
     if hits is None: return None
@@ -613,7 +613,7 @@ def _part(hits, i, j):
     if hits is not None and j > len(hits): raise ValueError(f"{j} questions or more, and hits for {len(hits)}: there has to be one row for each")
     return None if hits is None else hits[i:j]
 
-# %% ../../nbs/core/10_answer.ipynb #cell-50
+# %% ../../nbs/core/10_answer.ipynb #cell-52
 @patch
 def _ways(self:Rag, kind, n_docs, hits, stream, said, decoding, engine):
     "What was asked for, checked: head, number of documents and generation settings."
@@ -672,7 +672,7 @@ def _ask(self:Rag, questions, kind, n_docs, gc, hits, decoding="thorough", engin
         out = run_to_end(decode_contexts(self.model, contexts, scores, gc, kind, decoding, hits, tokenizer=self.tokenizer.generator, engine=engine))
     return self._answers(questions, hits, out, kind, gc, decoding=decoding, engine=engine)
 
-# %% ../../nbs/core/10_answer.ipynb #5da04ed0
+# %% ../../nbs/core/10_answer.ipynb #cell-54
 @patch
 def _some_without(self:Rag, questions, kind, gc, hits, scores, where, **how):
     "Answers to a batch in which no document was found for some of the questions."
@@ -689,7 +689,7 @@ def _empty_answer(question, hits, kind):
     K, nothing, none = hits.shape[1], torch.zeros(0), torch.zeros(0, dtype=torch.long)
     return Answer(question, "", [], none, nothing, float("nan"), torch.zeros(K), torch.zeros(0, K), torch.zeros(0, K), hits, kind, written=none, positions=none)
 
-# %% ../../nbs/core/10_answer.ipynb #cell-62
+# %% ../../nbs/core/10_answer.ipynb #cell-66
 class Stream:
     "Pieces of text as they are decided; afterwards `answer` holds the whole `Answer`."
     def __init__(self, rag, questions, n_docs, gc, hits=None, engine="auto", where=None):
@@ -715,7 +715,7 @@ class Stream:
         if piece := shown.thinking.end(): yield piece if started else piece.lstrip()
         self.answer = rag._answers(self.questions, hits, out, "token", self.gc, engine=self.engine)[0]
 
-# %% ../../nbs/core/10_answer.ipynb #cell-65
+# %% ../../nbs/core/10_answer.ipynb #cell-69
 @patch
 def column(self:Answer,
     doc:int|str, # place, passage id or title
@@ -742,7 +742,7 @@ def without(self:Answer,
     after.previous = self
     return after
 
-# %% ../../nbs/core/10_answer.ipynb #5387c87d
+# %% ../../nbs/core/10_answer.ipynb #cell-75
 _NOTE = "rag.json"
 _NOTED = ("n_docs", "score_scale", "lexical_weight", "context_template", "answer_prefix", "prefix", "title_sep", "doc_sep", "max_combined_length")
 
@@ -765,7 +765,7 @@ def _note_of(path):
     if not isinstance(note, dict) or not isinstance(note.get("config"), dict): return {}
     return {**note, "config": {k: v for k, v in note["config"].items() if k in _NOTED and isinstance(v, (str, int, float))}}
 
-# %% ../../nbs/core/10_answer.ipynb #66b6bf3e
+# %% ../../nbs/core/10_answer.ipynb #cell-76
 @patch
 def _save_index(self:Rag, path):
     "The index folder alone, with the note."
@@ -786,7 +786,7 @@ def _over_index(cls:Rag, path, kwargs):
     kind = note.get("kind") if note.get("kind") in _HEADS else None
     return cls.from_parts(retriever, kwargs.pop("encoder", None) or retriever.encoder, generator, **{**note.get("config", {}), **loads, "kind": kind, **kwargs})
 
-# %% ../../nbs/core/10_answer.ipynb #cell-70
+# %% ../../nbs/core/10_answer.ipynb #cell-77
 @contextmanager
 def _merged(rag):
     "For a while, a `RagModel` with its networks' adapters merged into copies of them."
@@ -873,7 +873,7 @@ def _head_of(name, where):
     "Which head a RAG checkpoint was saved from."
     return "sequence" if "RagSequenceForGeneration" in (RagConfig.from_pretrained(name, **where).architectures or []) else "token"
 
-# %% ../../nbs/core/10_answer.ipynb #cell-75
+# %% ../../nbs/core/10_answer.ipynb #cell-82
 @patch
 def evaluate(self:Rag,
     questions, # whatever `read_questions` takes
@@ -896,7 +896,7 @@ def evaluate(self:Rag,
     from rag_nb.core.evaluate import evaluate
     return evaluate(self, questions, n_docs, kind, compare, limit, batch_size, predictions, samples, seed, progress, normalize, where, min_score, columns, **generation)
 
-# %% ../../nbs/core/10_answer.ipynb #cell-76
+# %% ../../nbs/core/10_answer.ipynb #cell-83
 @patch
 def ask_file(self:Rag,
     questions, # a .txt, .jsonl, .csv, .tsv, .parquet or .json file, a binary file that is open, or an iterable of strings or dicts with `question` and perhaps `id`
@@ -917,7 +917,7 @@ def ask_file(self:Rag,
     from rag_nb.scale.batch import ask_file
     return ask_file(self, questions, output, overwrite, kind, n_docs, decoding, batch_size, progress, engine, where, min_score, columns, **generation)
 
-# %% ../../nbs/core/10_answer.ipynb #cell-78
+# %% ../../nbs/core/10_answer.ipynb #cell-85
 @patch
 def alternatives(self:Rag,
     answer:Answer, # one that a `Rag` gave
@@ -940,7 +940,7 @@ def trace_beams(self:Rag,
     from rag_nb.show.candidates import trace_beams
     return trace_beams(self, question, num_beams, n_docs, max_new_tokens, hits, **generation)
 
-# %% ../../nbs/core/10_answer.ipynb #cell-80
+# %% ../../nbs/core/10_answer.ipynb #cell-87
 @patch(cls_method=True)
 def demo(cls:Rag,
     kind:str="sequence", # "token" or "sequence": where the sum over documents is taken
