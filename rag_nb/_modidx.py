@@ -925,6 +925,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                           'rag_nb/core/retriever.py'),
                                        'rag_nb.core.retriever.RagRetriever._exchange': ( 'core/retriever.html#ragretriever._exchange',
                                                                                          'rag_nb/core/retriever.py'),
+                                       'rag_nb.core.retriever.RagRetriever._filtered': ( 'core/retriever.html#ragretriever._filtered',
+                                                                                         'rag_nb/core/retriever.py'),
                                        'rag_nb.core.retriever.RagRetriever._found_again': ( 'core/retriever.html#ragretriever._found_again',
                                                                                             'rag_nb/core/retriever.py'),
                                        'rag_nb.core.retriever.RagRetriever._found_published': ( 'core/retriever.html#ragretriever._found_published',

@@ -587,7 +587,8 @@ def ask_each(self:Rag,
     total = len(questions) if isinstance(questions, list) else None
     hits, size, how = _hits_for(hits, total), check_count("batch_size", batch_size), dict(decoding=decoding, engine=engine)
     ways = self._ways(kind, n_docs, hits, False, generation, **how)
-    return self._each(iter(questions), total, size, progress, hits, dict(how, where=_filter(where, min_score, hits)), *ways)
+    if where is not None or min_score is not None: how["where"] = _filter(where, min_score, hits)
+    return self._each(iter(questions), total, size, progress, hits, how, *ways)
 
 @patch
 def _each(self:Rag, questions, total, size, progress, hits, how, kind, n_docs, gc):
@@ -666,7 +667,7 @@ def _scores_of(self:Rag, hits):
 def _ask(self:Rag, questions, kind, n_docs, gc, hits, decoding="thorough", engine="auto", where=None):
     "Answers to one batch."
     with evaluating(self.model):
-        hits, scores = self._found_for(questions, n_docs, hits, where)
+        hits, scores = self.find(questions, n_docs, where) if hits is None else self._found_for(questions, n_docs, hits)
         if hits.shape[1] and not bool(hits.mask.any(1).all()): return self._some_without(questions, kind, gc, hits, scores, where, decoding=decoding, engine=engine)
         hits, scores, contexts = self._read_for(questions, None, None, (hits, scores))
         out = run_to_end(decode_contexts(self.model, contexts, scores, gc, kind, decoding, hits, tokenizer=self.tokenizer.generator, engine=engine))

@@ -328,13 +328,12 @@ def search(self:RagRetriever,
     min_score:float|None=None, # only passages with this score at least: inner product, and what words add to it
 ) -> Hits: # (B, K), with passages and vectors; places for which nothing is left are masked
     "The K passages closest to each question vector, best first; by vectors and words where there are questions and a weight."
-    from rag_nb.store.filters import as_where, at_least, excluded, only
     n_docs = check_count("n_docs", n_docs if n_docs is not None else self.config.n_docs, "ask for at least one document")
-    weight, where = self.config.lexical_weight if lexical_weight is None else lexical_weight, as_where(where, min_score)
-    if self.overridden() and not self._asked_by_itself(): hits = only(self._found_published(vectors, n_docs, questions, weight, where), self.passages, where)
-    elif len(self) == 0: raise ValueError("the index is empty: every document was deleted; add some with retriever.add(...)")
-    else: hits = self._by_batch(vectors, n_docs, questions, weight, excluded(self.passages, self.deleted, where)).with_passages(self.passages)
-    return at_least(hits, where and where.min_score)
+    weight = self.config.lexical_weight if lexical_weight is None else lexical_weight
+    if where is not None or min_score is not None: return self._filtered(vectors, n_docs, questions, weight, where, min_score)
+    if self.overridden() and not self._asked_by_itself(): return self._found_published(vectors, n_docs, questions, weight)
+    if len(self) == 0: raise ValueError("the index is empty: every document was deleted; add some with retriever.add(...)")
+    return self._by_batch(vectors, n_docs, questions, weight).with_passages(self.passages)
 
 @patch
 def rows(self:RagRetriever,
@@ -379,6 +378,17 @@ def check_question(
     if not isinstance(q, str): raise TypeError(f"{name} is a {type(q).__name__}, not a string")
     if not q.strip(): raise ValueError(f"{name} is empty{': ask something' if i is None else ''}")
     if _LONE.search(q): raise ValueError(f"{name}: half of a surrogate pair stands in it, which is not valid Unicode")
+
+@patch
+def _filtered(self:RagRetriever, vectors, n_docs, questions, weight, where, min_score):
+    "The same search among the passages that fit."
+    from rag_nb.store.filters import as_where, at_least, excluded, only
+    where = as_where(where, min_score)
+    if self.overridden() and not self._asked_by_itself():
+        hits = only(self._found_published(vectors, n_docs, questions, weight, where), self.passages, where)
+    elif len(self) == 0: raise ValueError("the index is empty: every document was deleted; add some with retriever.add(...)")
+    else: hits = self._by_batch(vectors, n_docs, questions, weight, excluded(self.passages, self.deleted, where)).with_passages(self.passages)
+    return at_least(hits, where.min_score)
 
 @patch
 def _by_batch(self:RagRetriever, vectors, n_docs, questions, weight, exclude=None):
