@@ -1,7 +1,7 @@
 """SQuAD as an open-domain task: the table of how well models answer from all paragraphs.
 
     python bench/evaluate.py --data DIR [--model NAME=WHAT ...] [--n-docs 1 5 10 20] [--kinds token sequence] [--none] [--gold]
-                             [--lexical-weight W] [--device cuda] [--dtype bfloat16] [--engine general] [--memory GIB]
+                             [--lexical-weight W] [--device cuda] [--dtype bfloat16] [--decoder reference] [--memory GIB]
                              [--limit N] [--out FILE.json [--resume]]
     python bench/evaluate.py --table FILE.json ...
 
@@ -18,7 +18,7 @@ unless --index FOLDER has them from an earlier call (one folder a model). It nee
 neither datasets nor faiss. --limit N takes N questions spread over the file, and --paragraphs N only so many paragraphs, theirs
 among them: both to try it out, on two cores say, and not for the table. --table puts the rows of earlier calls into one table.
 --out is written after every row; with --resume the rows of as many questions that it has already are kept, and not asked again.
---engine general goes by the loop that always works. --memory is how much of a GPU's memory to take, where others share it.
+--decoder reference goes by the loop that always works. --memory is how much of a GPU's memory to take, where others share it.
 """
 import argparse, json, os, sys, time
 from pathlib import Path
@@ -83,7 +83,7 @@ def opened(what, docs, device, dtype, index=None):
     else: encoder, pair, config = parts(what, device)
     encoder.model.eval()
     if index is not None and (Path(index)/"manifest.json").exists():
-        retriever = RagRetriever.from_pretrained(index, question_encoder=encoder)
+        retriever = RagRetriever.from_pretrained(index, encoder=encoder)
     else: retriever = RagRetriever.from_documents(Passages.from_documents(docs, n_words=None), encoder, path=index)
     if pair is None: rag = rag.with_retriever(retriever)
     else:
@@ -93,7 +93,7 @@ def opened(what, docs, device, dtype, index=None):
     return rag
 
 
-def gold(rag, questions, batch, tokens=24, engine="auto"):
+def gold(rag, questions, batch, tokens=24, decoder="auto"):
     "EM and F1 where each question is given its own paragraph and no other."
     from rag_nb.core.evaluate import _draws, _mean, exact_match, f1_score
     from rag_nb.core.passages import Hits
@@ -103,7 +103,7 @@ def gold(rag, questions, batch, tokens=24, engine="auto"):
     for s in range(0, len(order), batch):
         part = order[s:s+batch]
         answers = rag.ask([questions[i]["question"] for i in part], hits=Hits.of([[rows[i]] for i in part]), batch_size=batch,
-            max_new_tokens=tokens, engine=engine)
+            max_new_tokens=tokens, decoder=decoder)
         said |= {i: a.text for i, a in zip(part, answers)}
     seconds, draws = time.time() - start, _draws(len(said), 1000, 0)
     (em, em_ci), (f1, f1_ci) = (_mean([score(said[i], questions[i]["answers"]) for i in sorted(said)], draws)
@@ -121,11 +121,11 @@ def rows_of(name, rag, questions, o, have=()):
         if (kind, k if kind != "no_documents" else 0) in have: continue
         start = time.time()
         e = evaluate(rag, asked, n_docs=k, kind=kind, compare=False, batch_size=o.contexts//k or 1, max_new_tokens=o.tokens,
-            num_beams=o.beams, engine=o.engine)
+            num_beams=o.beams, decoder=o.decoder)
         words = dict(lexical_weight=rag.model.config.lexical_weight) if kind != "no_documents" else {}
         yield dict(model=name, kind=kind, n_docs=k if kind != "no_documents" else 0, **words, seconds=time.time()-start,
             **{m: v for m, v in e.measures.items() if m != "compare"})
-    if o.gold and ("gold", 1) not in have: yield dict(model=name, **gold(rag, questions, o.contexts, o.tokens, o.engine))
+    if o.gold and ("gold", 1) not in have: yield dict(model=name, **gold(rag, questions, o.contexts, o.tokens, o.decoder))
 
 
 WAYS = {"token": "RAG-Token", "sequence": "RAG-Sequence", "no_documents": "no retrieval", "gold": "the right paragraph given"}
@@ -187,7 +187,7 @@ def main(argv=None):
     a.add_argument("--paragraphs", type=int)
     a.add_argument("--out", type=Path)
     a.add_argument("--lexical-weight", type=float, help="of words beside vectors; the model's own where not given")
-    a.add_argument("--engine", default="auto", choices=["auto", "general"]); a.add_argument("--memory", type=float, metavar="GIB")
+    a.add_argument("--decoder", default="auto", choices=["auto", "reference"]); a.add_argument("--memory", type=float, metavar="GIB")
     a.add_argument("--resume", action="store_true")
     o = a.parse_args(argv)
     if o.table: rows = joined(o.table); print(table(rows)); return rows

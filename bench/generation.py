@@ -168,7 +168,7 @@ def row(kind, B, M, a, limits):
     least = [1e3*f for f in floor(kind, generator, B, K, M, S, a.new, limits)]
     memory = []
     for call in long:
-        engine._KITS.clear(); gc.collect()                                                          # buffers that were kept count as well
+        engine._STATES.clear(); gc.collect()                                                          # buffers that were kept count as well
         memory.append(peak(call, a.device))
     return dict(theirs_ms=wall["theirs"], ours_ms=wall["ours"], ratio=wall["theirs"]/wall["ours"], floor_call_ms=least[1],
         theirs_cpu_ms=cpu["theirs"], ours_cpu_ms=cpu["ours"],

@@ -5,8 +5,8 @@
 `attention` rows: a checkpoint of BART-large's size with a DPR question encoder, random weights, opened as published code opens one,
 `from_pretrained(folder, dtype=..., attn_implementation=...)`. Contexts have between half of --context tokens and all of them. A step
 is the loss of RAG-Token with its gradient; an answer is --new tokens with four beams. `bits` rows: a decoder-only generator of 1.1 B
-weights (2,048 wide, 22 layers), in bfloat16 through the engine and through the general loop, and with
-`quantization_config=BitsAndBytesConfig(load_in_4bit=True)`, which takes the general loop. Random weights do not forgive as trained ones do: what the
+weights (2,048 wide, 22 layers), in bfloat16 through the engine and through the reference decoder, and with
+`quantization_config=BitsAndBytesConfig(load_in_4bit=True)`, which takes the reference decoder. Random weights do not forgive as trained ones do: what the
 rows tell is memory and time; `posterior differs by` and `same tokens` are beside the first row of each group.
 A row whose package is missing says so.
 """
@@ -27,8 +27,8 @@ DPR = dict(large=dict(hidden_size=768, num_hidden_layers=12, num_attention_heads
 ROWS = {"attention eager": ("bart", dict(attn_implementation="eager"), "auto"),
     "attention sdpa": ("bart", dict(attn_implementation="sdpa"), "auto"),
         "attention flash_attention_2": ("bart", dict(attn_implementation="flash_attention_2"), "auto"),
-        "bits 16": ("llama", {}, "auto"), "bits 16, general loop": ("llama", {}, "general"),
-        "bits 4 (nf4)": ("llama", dict(bits="nf4"), "general")}
+        "bits 16": ("llama", {}, "auto"), "bits 16, general loop": ("llama", {}, "reference"),
+        "bits 4 (nf4)": ("llama", dict(bits="nf4"), "reference")}
 COLUMNS = [("row", "row", ""), ("attention is", "attention", ""), ("weights GiB", "weights_gib", ".2f"),
     ("answers ms", "answer_ms", ".1f"), ("peak GiB", "answer_peak_gib", ".2f"), ("step ms", "step_ms", ".1f"),
            ("peak GiB", "step_peak_gib", ".2f"), ("posterior differs by", "gap", ".1e"), ("loss by", "loss_gap", ".1e"),
@@ -72,14 +72,14 @@ def inputs(kind, a, V):
     return {k: v.to(a.device) for k, v in x.items()}, labels.to(a.device)
 
 
-def row(kind, how, engine, a, folders, first):
+def row(kind, how, decoder, a, folders, first):
     if kind not in folders:
         folders[kind] = tempfile.mkdtemp()
         checkpoint(kind, a, folders[kind])
     model, weights = opened(folders[kind], a, **how)
     x, labels = inputs(kind, a, model.generator.config.vocab_size)
     answer = lambda: model.generate(**x, max_new_tokens=a.new, min_new_tokens=a.new, num_beams=4 if kind == "bart" else 1, do_sample=False,
-        engine=engine, eos_token_id=EOS, pad_token_id=PAD, return_dict_in_generate=True)
+        decoder=decoder, eos_token_id=EOS, pad_token_id=PAD, return_dict_in_generate=True)
     def step():
         model.zero_grad(set_to_none=True)
         loss = model(**x, labels=labels).loss.mean()

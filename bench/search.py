@@ -80,7 +80,7 @@ def row(kind, B, x, a, limits, made, flat):
 
 def tune(x, a):
     "Other shapes of the kernel: questions a tile, numbers at a time, warps, stages."
-    slab = scan.slab_of(x.split(2**20), len(x), x.dtype, x.device, x)
+    shard = scan.shard_of(x.split(2**20), len(x), x.dtype, x.device, x)
     for B, tries in {1: [(64, 4, 4), (64, 4, 3), (64, 4, 5), (64, 8, 4), (128, 4, 2), (128, 4, 3), (128, 8, 3), (32, 4, 5)],
         64: [(64, 4, 4), (64, 4, 3), (64, 8, 3), (64, 8, 4), (128, 8, 2), (32, 4, 5)],
                      256: [(64, 8, 3), (64, 8, 4), (32, 8, 4), (128, 8, 2), (32, 8, 5)]}.items():
@@ -89,8 +89,8 @@ def tune(x, a):
         for shape in tries:
             scan._TILES[wide] = shape
             try:
-                scan.fused_block_best(slab.x, ask.seen); wait(a.device)
-                took = sorted(timed(lambda: scan.fused_block_best(slab.x, ask.seen), a.device)[1] for _ in range(5))[2]
+                scan.fused_block_best(shard.x, ask.seen); wait(a.device)
+                took = sorted(timed(lambda: scan.fused_block_best(shard.x, ask.seen), a.device)[1] for _ in range(5))[2]
                 print(f"tune Q={B} {shape}: {1e3*took:.2f} ms{'  (as it is)' if shape == kept else ''}", flush=True)
             except Exception as e: print(f"tune Q={B} {shape}: {type(e).__name__} {str(e)[:80]}", flush=True)
         scan._TILES[wide] = kept

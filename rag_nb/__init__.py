@@ -19,7 +19,7 @@ _PUBLIC = {
     "core.model": "RagModel RagPreTrainedModel RagTokenForGeneration RagSequenceForGeneration RetrievAugLMOutput RetrievAugLMMarginOutput",
     "core.generate": "RagGenerateOutput",
     "core.answer": "Rag Answer Citation",
-    "core.objective": "Plan",
+    "core.objective": "FinetuneConfig",
     "core.train": "finetune",
     "core.evaluate": "Evaluation exact_match f1_score",
     "core.names": "",
@@ -28,7 +28,7 @@ _PUBLIC = {
     "hf.sentence_transformers": "",
     "store.questions": "Questions read_questions RagCollator",
     "store.folder": "IndexFolder IndexFolderError build_folder",
-    "store.bm25": "LexicalIndex",
+    "store.bm25": "BM25Index",
     "store.faiss": "FaissIndex",
     "store.hub": "HubPassages WikiDPRIndex open_hub_index",
     "store.legacy": "CanonicalHFIndex CustomHFIndex LegacyIndex adapt_index",
@@ -90,14 +90,14 @@ if _typing.TYPE_CHECKING:
         RetrievAugLMMarginOutput)
     from .core.generate import (RagGenerateOutput as RagGenerateOutput)
     from .core.answer import (Rag as Rag, Answer as Answer, Citation as Citation)
-    from .core.objective import (Plan as Plan)
+    from .core.objective import (FinetuneConfig as FinetuneConfig)
     from .core.train import (finetune as finetune)
     from .core.evaluate import (Evaluation as Evaluation, exact_match as exact_match, f1_score as f1_score)
     from .core.words import (split_passages as split_passages, tokenize_words as tokenize_words)
     from .hf.tokenizer import (RagTokenizer as RagTokenizer)
     from .store.questions import (Questions as Questions, read_questions as read_questions, RagCollator as RagCollator)
     from .store.folder import (IndexFolder as IndexFolder, IndexFolderError as IndexFolderError, build_folder as build_folder)
-    from .store.bm25 import (LexicalIndex as LexicalIndex)
+    from .store.bm25 import (BM25Index as BM25Index)
     from .store.faiss import (FaissIndex as FaissIndex)
     from .store.hub import (HubPassages as HubPassages, WikiDPRIndex as WikiDPRIndex, open_hub_index as open_hub_index)
     from .store.legacy import (CanonicalHFIndex as CanonicalHFIndex, CustomHFIndex as CustomHFIndex, LegacyIndex as LegacyIndex, adapt_index

@@ -11,7 +11,7 @@ QUESTIONS = [q for q, *_ in toy_questions()[:3]] + ["Why?"]
 
 
 def rag(kind="bart", **kw):
-    return Rag.from_documents(toy_documents(), generator=(toy_generator(kind), toy_tokenizer(kind)), question_encoder=toy_encoder(), progress=False, n_docs=3, **kw)
+    return Rag.from_documents(toy_documents(), generator=(toy_generator(kind), toy_tokenizer(kind)), encoder=toy_encoder(), progress=False, n_docs=3, **kw)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -40,7 +40,7 @@ def test_batch_and_one_by_one(kind, head):
 
 def test_given_hits_are_read_instead_of_searching():
     r = rag()
-    hits, _ = r.find([QUESTIONS[0]])
+    hits = r.retrieve([QUESTIONS[0]])
     turn = [2, 0, 1]
     a, b = r.ask(QUESTIONS[0], hits=hits, max_new_tokens=5), r.ask(QUESTIONS[0], hits=hits.keep(turn), max_new_tokens=5)
     assert a.text == b.text; torch.testing.assert_close(a.doc_posterior[:, turn], b.doc_posterior, atol=1e-5, rtol=0)
@@ -105,7 +105,7 @@ def test_rubbish_questions(wrong, said):
 def test_rubbish_documents(docs, said):
     with pytest.raises((ValueError, TypeError, OSError), match=said): rag_of(docs)
 
-def rag_of(docs): return Rag.from_documents(docs, generator=(toy_generator("bart"), toy_tokenizer("bart")), question_encoder=toy_encoder(), progress=False)
+def rag_of(docs): return Rag.from_documents(docs, generator=(toy_generator("bart"), toy_tokenizer("bart")), encoder=toy_encoder(), progress=False)
 
 
 def test_unknown_file_type(tmp_path):
@@ -129,7 +129,7 @@ def test_parts_that_do_not_fit():
     other = RagRetriever(index=make_index("exact", torch.randn(1, 7)), passages=Passages.from_documents(["one"]))
     with pytest.raises(ValueError, match="7 dimensions"): r.with_retriever(other)
     with pytest.raises(TypeError, match="a str is no retriever"): r.with_retriever("wiki")
-    with pytest.raises(ValueError, match="tokenizer"): Rag.from_documents(toy_documents(), generator=toy_generator("bart"), question_encoder=toy_encoder(), progress=False)
+    with pytest.raises(ValueError, match="tokenizer"): Rag.from_documents(toy_documents(), generator=toy_generator("bart"), encoder=toy_encoder(), progress=False)
     with pytest.raises(ValueError, match="num_return_sequences"): r.ask("What?", num_beams=3, num_return_sequences=2)
 
 
@@ -207,7 +207,7 @@ def test_arguments_are_checked_at_the_call_not_at_the_first_answer():
 
 def test_ask_each_with_hits():
     r = rag()
-    hits, _ = r.find(QUESTIONS)
+    hits = r.retrieve(QUESTIONS)
     for a, b in zip(r.ask_each(QUESTIONS, hits=hits, batch_size=3, max_new_tokens=3, progress=False), r.ask(QUESTIONS, max_new_tokens=3)): assert a.text == b.text
     with pytest.raises(ValueError, match="4 questions.*3"): r.ask(QUESTIONS, hits=hits[:3])
     with pytest.raises(ValueError, match="5.*4"): list(r.ask_each(iter(QUESTIONS + ["Who?"]), hits=hits, batch_size=3, max_new_tokens=2, progress=False))
@@ -223,10 +223,10 @@ def test_ask_each_with_hits():
     (lambda r: r.ask("What?", batch_size=0), ValueError, "batch_size"), (lambda r: r.ask("What?", batch_size="8"), TypeError, "batch_size"),
     (lambda r: r.ask("What?", hits=3), TypeError, "hits.*int"), (lambda r: r.ask("What?", hits=[dict(text="x")]), TypeError, "Hits.of"),
     (lambda r: r.ask("What?", hits=Hits([[0, 1]], [[1., 0.]])), ValueError, "with_passages"),
-    (lambda r: r.ask("What?", hits=r.find(["a", "b"])[0]), ValueError, "1 question.*2"),
+    (lambda r: r.ask("What?", hits=r.retrieve(["a", "b"])), ValueError, "1 question.*2"),
     (lambda r: r.ask("What?", num_beam=2), TypeError, "num_beams"), (lambda r: r.ask("What?", strem=True), TypeError, "stream"),
     (lambda r: r.ask("What?", device="cuda"), TypeError, "device"),
-    (lambda r: r.find(None), TypeError, "NoneType"), (lambda r: r.find("What?", n_docs="3"), TypeError, "n_docs"), (lambda r: r.find([""]), ValueError, "empty"),
+    (lambda r: r.retrieve(None), TypeError, "NoneType"), (lambda r: r.retrieve("What?", n_docs="3"), TypeError, "n_docs"), (lambda r: r.retrieve([""]), ValueError, "empty"),
     (lambda r: r.retriever.find(None), TypeError, "NoneType"), (lambda r: r.retriever.find("What?", "3"), TypeError, "n_docs"),
     (lambda r: r.retriever.search(torch.ones(1, 32), -1), ValueError, "n_docs"),
     (lambda r: r.retriever.delete(10**9), ValueError, "1000000000"), (lambda r: r.retriever.delete(None), TypeError, "NoneType"), (lambda r: r.retriever.delete([None]), TypeError, "NoneType"),
@@ -239,13 +239,14 @@ def test_rubbish_is_told_what_it_is(call, error, said):
 def test_nothing_to_ask_is_nothing_to_answer():
     r = rag()
     assert r.ask([]) == [] and list(r.ask_each([], progress=False)) == [] and list(r.ask_each(iter(()), progress=False)) == []
-    hits, scores = r.find([])
+    hits = r.retrieve([])
+    scores = hits.doc_scores
     assert hits.shape == (0, 3) and scores.shape == (0, 3) and r.retriever.find([], 2).shape == (0, 2)
-    assert r.find("What is tea?")[0].shape == (1, 3)                                  # one question, as everywhere
+    assert r.retrieve("What is tea?").shape == (1, 3)                                  # one question, as everywhere
 
 
 @pytest.mark.parametrize("call", [
-    lambda **kw: Rag.from_documents(toy_documents(), generator=(toy_generator("bart"), toy_tokenizer("bart")), question_encoder=toy_encoder(), progress=False, **kw),
+    lambda **kw: Rag.from_documents(toy_documents(), generator=(toy_generator("bart"), toy_tokenizer("bart")), encoder=toy_encoder(), progress=False, **kw),
     lambda **kw: Rag.from_parts(RagRetriever.from_documents(toy_documents(), toy_encoder(), progress=False), toy_encoder(), (toy_generator("bart"), toy_tokenizer("bart")), **kw)])
 def test_a_misspelt_field_is_not_swallowed(call):
     with pytest.raises(TypeError, match="'n_doc'.*'n_docs'"): call(n_doc=3)
@@ -300,7 +301,7 @@ def test_a_model_in_training_answers_without_dropout_and_stays_in_training(how):
         s = r.ask(QUESTIONS[0], max_new_tokens=4, stream=True)
         for _ in s: assert [m.training for m in r.model.modules()] == before
         a = s.answer
-    else: assert torch.equal(r.find(QUESTIONS[:1])[0].scores, calm.hits.scores); return
+    else: assert torch.equal(r.retrieve(QUESTIONS[:1]).scores, calm.hits.scores); return
     assert [m.training for m in r.model.modules()] == before
     assert a.text == calm.text and abs(a.logprob - calm.logprob) < 1e-4
 
@@ -370,7 +371,7 @@ PAIR = lambda: (toy_generator("bart"), toy_tokenizer("bart"))
     (lambda r: Rag.from_pretrained("/nonexistent/rag", index="/nonexistent/index"), FileNotFoundError, "/nonexistent/rag"),
     (lambda r: r.ask("What?", max_new_tokens=0), ValueError, "max_new_tokens is 0"), (lambda r: r.ask("What?", num_beams=0), ValueError, "num_beams is 0"), (lambda r: r.ask("What?", num_beams="2"), TypeError, "num_beams"),
     (lambda r: r.ask("What \ud800?"), ValueError, "surrogate"), (lambda r: r.ask(["a", "What \udfff?"]), ValueError, "question 1.*surrogate"),
-    (lambda r: r.ask("What?", hits=Hits.of([[]])), ValueError, "no document"), (lambda r: r.ask("What?", hits=r.find("What?")[0].keep([])), ValueError, "no document"),
+    (lambda r: r.ask("What?", hits=Hits.of([[]])), ValueError, "no document"), (lambda r: r.ask("What?", hits=r.retrieve("What?").keep([])), ValueError, "no document"),
 ])
 def test_parts_that_are_none(call, error, said):
     with pytest.raises(error, match=said): call(rag())
@@ -394,16 +395,16 @@ def test_a_stream_says_what_it_is():
 
 
 def test_which_engine_answers(monkeypatch):
-    "`engine` reaches the decoding of ask, ask_each, streams and answers asked again."
+    "`decoder` reaches the decoding of ask, ask_each, streams and answers asked again."
     from rag_nb.core import answer as module
     asked, decode, r = [], module.decode_contexts, rag()
-    monkeypatch.setattr(module, "decode_contexts", lambda *a, engine="auto", **kw: (asked.append(engine), decode(*a, engine=engine, **kw))[1])
+    monkeypatch.setattr(module, "decode_contexts", lambda *a, decoder="auto", **kw: (asked.append(decoder), decode(*a, decoder=decoder, **kw))[1])
     kw = dict(n_docs=3, max_new_tokens=3)
-    assert r.ask(QUESTIONS[0], engine="general", **kw).without(0).text is not None and asked == ["general"]*2
-    answers = list(r.ask_each(QUESTIONS[:2], engine="general", progress=False, **kw))
-    stream = r.ask(QUESTIONS[0], stream=True, engine="general", **kw)
-    assert "".join(stream).strip() == answers[0].text and set(asked) == {"general"}
-    assert stream.answer.without(0).text is not None and asked[-1] == "general"
+    assert r.ask(QUESTIONS[0], decoder="reference", **kw).without(0).text is not None and asked == ["reference"]*2
+    answers = list(r.ask_each(QUESTIONS[:2], decoder="reference", progress=False, **kw))
+    stream = r.ask(QUESTIONS[0], stream=True, decoder="reference", **kw)
+    assert "".join(stream).strip() == answers[0].text and set(asked) == {"reference"}
+    assert stream.answer.without(0).text is not None and asked[-1] == "reference"
     assert r.ask(QUESTIONS[0], **kw).text == answers[0].text and asked[-1] == "auto"
-    with pytest.raises(ValueError, match="engine is 'auto' or 'general'"): r.ask(QUESTIONS[0], engine="fast")
-    with pytest.raises(ValueError, match="engine is 'auto' or 'general'"): r.ask_each(QUESTIONS, engine="fast")
+    with pytest.raises(ValueError, match="decoder is 'auto' or 'reference'"): r.ask(QUESTIONS[0], decoder="fast")
+    with pytest.raises(ValueError, match="decoder is 'auto' or 'reference'"): r.ask_each(QUESTIONS, decoder="fast")

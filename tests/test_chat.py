@@ -11,7 +11,7 @@ DOCS, QUESTION = toy_documents(), "Who wrote the first computer program?"
 
 
 def rag(generator, **kw):
-    return Rag.from_documents(DOCS, generator=generator, question_encoder=toy_encoder(), progress=False, n_docs=3, **kw)
+    return Rag.from_documents(DOCS, generator=generator, encoder=toy_encoder(), progress=False, n_docs=3, **kw)
 
 
 def pair(kind="llama"): return toy_generator(kind), toy_tokenizer(kind=kind)

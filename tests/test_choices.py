@@ -15,7 +15,7 @@ QUESTION = "Who wrote the first computer program?"
 
 @pytest.fixture(scope="module")
 def rags():
-    return {kind: Rag.from_documents(toy_documents(), generator=(toy_generator(kind), toy_tokenizer(kind=kind)), question_encoder=toy_encoder(), progress=False) for kind in KINDS}
+    return {kind: Rag.from_documents(toy_documents(), generator=(toy_generator(kind), toy_tokenizer(kind=kind)), encoder=toy_encoder(), progress=False) for kind in KINDS}
 
 
 def plain(rag, answer):

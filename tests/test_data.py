@@ -23,7 +23,7 @@ def rag_of(kind, n_docs=3, **config):
     return Rag.from_parts(retriever, encoder, (toy_generator(kind), toy_tokenizer(kind)), n_docs=n_docs, **config)
 
 
-# Reading
+# Prefill
 
 def written(folder, ending):
     "ROWS in a file of each kind; tables hold lists as text."

@@ -257,7 +257,7 @@ def test_checkpointing_and_resizing(head, kind):
 def test_saved_retriever_can_be_moved(tmp_path):
     model, _ = rag()
     model.retriever.save_pretrained(tmp_path/"here"); (tmp_path/"here").rename(tmp_path/"there")
-    assert RagRetriever.from_pretrained(tmp_path/"there", question_encoder=toy_encoder()).find("What is tea?", 2).ids.tolist() == model.retriever.find("What is tea?", 2).ids.tolist()
+    assert RagRetriever.from_pretrained(tmp_path/"there", encoder=toy_encoder()).find("What is tea?", 2).ids.tolist() == model.retriever.find("What is tea?", 2).ids.tolist()
     for f in (tmp_path/"there").rglob("*.json"): assert str(tmp_path) not in f.read_text()
 
 

@@ -11,7 +11,7 @@ HIDDEN = 3
 
 def made(kind="token", generator="bart", **config):
     "A `Rag` over the toy documents, of whose questions some find document 3 first."
-    return Rag.from_documents(toy_documents(), generator=(toy_generator(generator), toy_tokenizer(generator)), question_encoder=toy_encoder(), kind=kind, progress=False, n_docs=3, **config)
+    return Rag.from_documents(toy_documents(), generator=(toy_generator(generator), toy_tokenizer(generator)), encoder=toy_encoder(), kind=kind, progress=False, n_docs=3, **config)
 
 
 def same_place(cls, r): return cls(index=r.index, passages=r.passages, encoder=r._encoder)
@@ -119,7 +119,7 @@ def rags(): return {(k, g): made(k, g) for k in ("token", "sequence") for g in (
 
 
 def test_the_hidden_document_is_found_where_nothing_hides_it(rags):
-    assert any(HIDDEN in row for row in rags["token", "bart"].find(QS)[0].ids.tolist())
+    assert any(HIDDEN in row for row in rags["token", "bart"].retrieve(QS).ids.tolist())
 
 
 @pytest.mark.parametrize("generator", ["bart", "llama"])
@@ -239,11 +239,11 @@ def test_too_many_and_none_at_all():
 @pytest.mark.parametrize("how", ["retrieve", "call", "duck", "patched"])
 @pytest.mark.parametrize("train", [("generator",), ("generator", "question_encoder", "passage_encoder")])
 def test_training_reads_only_what_the_filter_gives(how, train, tmp_path):
-    from rag_nb.core.objective import Objective, Plan
+    from rag_nb.core.objective import TrainingModule, FinetuneConfig
     rag = made()
     rag.retriever = FILTERS[how](rag.retriever, rag)
     if how in ("duck",) and "passage_encoder" in train: pytest.skip("a duck has no passage encoder")
-    o = Objective(rag, Plan(train=train, include_gold=True))
+    o = TrainingModule(rag, FinetuneConfig(train=train, include_gold=True))
     gold = [[d] for *_, d in toy_questions()]
     def run():
         batch = dict(rag.tokenizer(QS, return_tensors="pt", padding=True), questions=QS, labels=rag.tokenizer.targets([a for _, a, _ in toy_questions()], rag.model.config), document_ids=gold)
@@ -272,7 +272,7 @@ def retrievers(kind, tmp_path):
     if kind.startswith("folder"): return RagRetriever.from_documents(docs, encoder, path=tmp_path/"index", index_kind=kind.split("-")[1], progress=False)
     if kind == "saved":
         RagRetriever.from_documents(docs, encoder, index_kind="hnsw", progress=False).save_pretrained(tmp_path/"saved")
-        return RagRetriever.from_pretrained(tmp_path/"saved", question_encoder=encoder)
+        return RagRetriever.from_pretrained(tmp_path/"saved", encoder=encoder)
     if kind == "dataset": return RagRetriever(index=dataset())
     if kind == "dataset-faiss": return RagRetriever(index=dataset(factory="Flat"))
     if kind == "dataset-disk":

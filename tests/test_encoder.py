@@ -106,9 +106,9 @@ def test_plain_checkpoint_and_saved_spec(tmp_path):
     enc.spec = EncoderSpec(pooling="cls", normalize=True, question_prefix="q ")
     enc.save_pretrained(tmp_path/"own")
     again = TextEncoder.from_pretrained(tmp_path/"own")
-    assert again.spec == enc.spec and again.probe() == enc.probe() and again.probe() != TextEncoder.from_pretrained(tmp_path/"plain").probe()
-    assert len(again.probe()) == 16 and all(isinstance(x, float) for x in again.probe())
-    json.dumps(again.probe())
+    assert again.spec == enc.spec and again.fingerprint() == enc.fingerprint() and again.fingerprint() != TextEncoder.from_pretrained(tmp_path/"plain").fingerprint()
+    assert len(again.fingerprint()) == 16 and all(isinstance(x, float) for x in again.fingerprint())
+    json.dumps(again.fingerprint())
 
 
 def test_order_batches_and_mixed_passages():

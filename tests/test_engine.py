@@ -1,11 +1,11 @@
-"The engine against the loop that it stands in for: random shapes, lengths, masks and settings, on toy generators of every family."
+"The fast decoder against the reference: random shapes, lengths, masks and settings, on toy generators of every family."
 import random, subprocess, sys
 from types import SimpleNamespace
 
 import pytest, torch, transformers
 from fastcore.test import test_eq as equal
 from rag_nb.fast import decoder as engine, kernels
-from rag_nb.fast.decoder import Engine, Rules, shared_prefix, unfit
+from rag_nb.fast.decoder import FastDecoder, Rules, shared_prefix, unfit
 from rag_nb.core.generate import DECODERS, NEVER
 from rag_nb.core.model import RagSequenceForGeneration, RagTokenForGeneration
 from rag_nb.hf.tokenizer import pad_rows
@@ -63,8 +63,8 @@ def compare(a, b, inputs, atol):
 @pytest.fixture
 def entered(monkeypatch):
     "Counts what goes through the door."
-    seen, search = [], Engine.search
-    monkeypatch.setattr(Engine, "search", lambda self, *a: (seen.append(1), search(self, *a))[1])
+    seen, search = [], FastDecoder.search
+    monkeypatch.setattr(FastDecoder, "search", lambda self, *a: (seen.append(1), search(self, *a))[1])
     return seen
 
 
@@ -75,7 +75,7 @@ def test_the_engine_says_what_the_loop_says(head, kind, part, entered):
     n = 8
     for seed in range(part*n, part*n + n):
         model, inputs, kw = case(head, kind, seed)
-        try: slow = model.generate(**inputs, **kw, return_dict_in_generate=True, engine="general")
+        try: slow = model.generate(**inputs, **kw, return_dict_in_generate=True, decoder="reference")
         except ValueError as e:                                                 # fewer candidates than asked for: the same error
             with pytest.raises(ValueError) as f: model.generate(**inputs, **kw, return_dict_in_generate=True)
             equal(str(e), str(f.value)); continue
@@ -85,13 +85,13 @@ def test_the_engine_says_what_the_loop_says(head, kind, part, entered):
 
 
 @pytest.mark.parametrize("kw", [dict(do_sample=True), dict(no_repeat_ngram_size=2), dict(repetition_penalty=1.5), dict(bad_words_ids=[[7]]), dict(output_scores=True),
-                                dict(output_hidden_states=True), dict(max_time=100.0), dict(engine="general"), dict(logits_processor=[lambda ids, scores: scores]),
+                                dict(output_hidden_states=True), dict(max_time=100.0), dict(decoder="reference"), dict(logits_processor=[lambda ids, scores: scores]),
                                 dict(prefix_allowed_tokens_fn=lambda i, ids: list(range(20)))], ids=lambda kw: next(iter(kw)))
 def test_what_the_engine_does_not_know_goes_the_general_way(kw, entered):
     model, inputs, _ = case("token", "bart", 0)
     torch.manual_seed(0); a = model.generate(**inputs, max_new_tokens=4, num_beams=2, **kw)
     assert not entered
-    torch.manual_seed(0); equal(a, model.generate(**inputs, max_new_tokens=4, num_beams=2, **{**kw, "engine": "general"}))
+    torch.manual_seed(0); equal(a, model.generate(**inputs, max_new_tokens=4, num_beams=2, **{**kw, "decoder": "reference"}))
 
 
 def test_every_processor_of_generation_is_known_or_refused():
@@ -122,22 +122,22 @@ def test_new_weights_are_seen():
     go = lambda **kw: model.generate(**inputs, max_new_tokens=5, return_dict_in_generate=True, **kw)
     go()
     with torch.no_grad(): model.generator.model.layers[0].self_attn.v_proj.weight.mul_(-1.5)
-    compare(go(), go(engine="general"), inputs, 1e-4)
+    compare(go(), go(decoder="reference"), inputs, 1e-4)
     model.generator.model.layers[1].mlp.up_proj.weight.data.mul_(-1.5)
-    compare(go(), go(engine="general"), inputs, 1e-4)
+    compare(go(), go(decoder="reference"), inputs, 1e-4)
     model.generator.model.layers[0].mlp.up_proj = torch.nn.Linear(*reversed(model.generator.model.layers[0].mlp.up_proj.weight.shape), bias=False)
-    compare(go(), go(engine="general"), inputs, 1e-4)
+    compare(go(), go(decoder="reference"), inputs, 1e-4)
 
 
 def test_more_tokens_than_there_was_room_for(monkeypatch):
-    "Own slots and diary grow on the way."
-    make = Engine._new
-    monkeypatch.setattr(Engine, "_new", lambda self, B, K, M, gc, rules, S, T: make(self, B, K, M, gc, rules, S, 2))
+    "Own slots and history grow on the way."
+    make = FastDecoder._new
+    monkeypatch.setattr(FastDecoder, "_new", lambda self, B, K, M, gc, rules, S, T: make(self, B, K, M, gc, rules, S, 2))
     for kind in ["bart", "t5", "llama"]:
         for M in (1, 3):
             model, inputs, _ = case("token", kind, 4)
             kw = dict(num_beams=M, max_new_tokens=20, min_new_tokens=15, return_dict_in_generate=True)
-            compare(model.generate(**inputs, **kw), model.generate(**inputs, **kw, engine="general"), inputs, 2e-4)
+            compare(model.generate(**inputs, **kw), model.generate(**inputs, **kw, decoder="reference"), inputs, 2e-4)
 
 
 def test_streaming_sees_every_token():
@@ -147,7 +147,7 @@ def test_streaming_sees_every_token():
     for kind in ["bart", "llama"]:
         model, inputs, _ = case("token", kind, 1)
         a, b = Tokens(), Tokens()
-        model.generate(**inputs, max_new_tokens=7, streamer=a); model.generate(**inputs, max_new_tokens=7, streamer=b, engine="general")
+        model.generate(**inputs, max_new_tokens=7, streamer=a); model.generate(**inputs, max_new_tokens=7, streamer=b, decoder="reference")
         equal(a, b)
 
 
@@ -165,10 +165,10 @@ def test_all_candidates_of_all_questions_are_scored_in_one_pass(kind, monkeypatc
     ids, mask = pad_rows([[5 + i, 6, 7 + i, 8] for i in range(12)], 0, left=model.config.generator_is_decoder_only)
     kw = dict(context_input_ids=ids, context_attention_mask=mask, doc_scores=torch.randn(4, 3), num_beams=2, max_new_tokens=6, return_dict_in_generate=True)
     rows, reads, run, score = [], [], engine.run, engine.score
-    def scoring(net, shelf, targets, *args):
+    def scoring(net, cache, targets, *args):
         monkeypatch.setattr(engine, "run", lambda net, x, *a: (rows.append(len(x)), run(net, x, *a))[1])
-        reads.append((shelf.R, targets))
-        out = score(net, shelf, targets, *args)
+        reads.append((cache.R, targets))
+        out = score(net, cache, targets, *args)
         monkeypatch.setattr(engine, "run", run)
         return out
     monkeypatch.setattr(engine, "score", scoring)
@@ -178,7 +178,7 @@ def test_all_candidates_of_all_questions_are_scored_in_one_pass(kind, monkeypatc
     assert R == 12 and rows == [len(begins)] and len(begins) < int((targets >= 0).sum())
     assert all((lines[:, 0] == -100).any() for lines in targets)
     monkeypatch.undo()
-    slow = model.generate(**kw, engine="general")
+    slow = model.generate(**kw, decoder="reference")
     n = min(out.sequences.shape[1], slow.sequences.shape[1])
     assert torch.equal(out.sequences[:, :n], slow.sequences[:, :n])
 
@@ -202,13 +202,13 @@ generate.DECODERS["fast"] = lambda *a: made.append(take(*a)) or made[-1]
 model.generate(context_input_ids=torch.full((2, 4), 5), context_attention_mask=torch.ones(2, 4).long(), doc_scores=torch.zeros(1, 2), max_new_tokens=3)
 print(type(made[0]).__name__)"""
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert said.stdout.strip() == "Engine", said.stderr[-500:]
+    assert said.stdout.strip() == "FastDecoder", said.stderr[-500:]
 
 
 def test_both_sides_of_the_registry():
-    assert DECODERS["fast"] is engine.engine_for
+    assert DECODERS["fast"] is engine.fast_decoder
     model, inputs, _ = case("token", "bart", 0)
-    with pytest.raises(ValueError, match="engine is 'auto' or 'general'"): model.generate(**inputs, engine="fast")
+    with pytest.raises(ValueError, match="decoder is 'auto' or 'reference'"): model.generate(**inputs, decoder="fast")
 
 
 @pytest.fixture
@@ -224,43 +224,43 @@ def interpreted(monkeypatch):
 def test_the_fused_step_says_what_the_loop_says(head, kind, interpreted, monkeypatch):
     "The GPU's step without a recording, twice over the same buffers."
     if interpreted == "cuda": pytest.skip("tests/gpu does more")
-    monkeypatch.setattr(Engine, "fused_on", "cpu")
+    monkeypatch.setattr(FastDecoder, "fused_on", "cpu")
     model = HEADS[head](question_encoder=toy_encoder().model, generator=generator(kind, 1, 30), n_docs=2).eval()
     ids, mask = pad_rows([[5, 6, 7], [8, 9]], 0, left=model.config.generator_is_decoder_only)
     inputs = dict(context_input_ids=ids, context_attention_mask=mask, doc_scores=torch.tensor([[.5, -.5]]))
     kw = dict(num_beams=2, max_new_tokens=3, min_length=2, pad_token_id=0, return_dict_in_generate=True)
     for n in (3, 2, 3):                                                          # shorter contexts stand in the same buffers
         cut = {k: inputs[k][:, -n:] if model.config.generator_is_decoder_only else inputs[k][:, :n] for k in ("context_input_ids", "context_attention_mask")}
-        compare(model.generate(**{**inputs, **cut}, **kw), model.generate(**{**inputs, **cut}, **kw, engine="general"), {**inputs, **cut}, 1e-3)
-    assert len(engine.kit_for(model.rag.generator).kept) == 1
+        compare(model.generate(**{**inputs, **cut}, **kw), model.generate(**{**inputs, **cut}, **kw, decoder="reference"), {**inputs, **cut}, 1e-3)
+    assert len(engine.state_for(model.rag.generator).kept) == 1
 
 
 @pytest.mark.parametrize("kind", ["bart", "t5", "llama"])
-def test_a_shelf_is_laid_out_anew(kind):
+def test_a_cache_is_laid_out_anew(kind):
     "Shorter contexts, more own slots, and longer contexts again: every view lies inside its memory, and a search that grew takes no wider ones."
     net = engine.FAMILIES[type(g := toy_generator(kind).eval()).__name__](g)
-    shelf = engine.Shelf(net, 2, 3, 64, 4, net.embed)
-    room = lambda: [len(x.untyped_storage())//x.element_size() >= x.numel() for pair in (*shelf.own, *shelf.cross) for x in pair]
-    shelf.fit(8); shelf.grow(8)
-    assert all(room()) and shelf.own[0][0].shape[2] == (8 if net.causal else 0) + 8*3
-    if not net.causal: shelf.fit(64); assert all(room()) and shelf.cross[0][0].shape[2] == 64
+    cache = engine.KVCache(net, 2, 3, 64, 4, net.embed)
+    room = lambda: [len(x.untyped_storage())//x.element_size() >= x.numel() for pair in (*cache.self_kv, *cache.cross_kv) for x in pair]
+    cache.resize(8); cache.grow(8)
+    assert all(room()) and cache.self_kv[0][0].shape[2] == (8 if net.causal else 0) + 8*3
+    if not net.causal: cache.resize(64); assert all(room()) and cache.cross_kv[0][0].shape[2] == 64
     if kind == "t5":
-        before = shelf.bias
+        before = cache.bias
         with torch.no_grad(): g.decoder.block[0].layer[0].SelfAttention.relative_attention_bias.weight.add_(1)
-        old = before.clone(); shelf.fit(8)
-        assert shelf.bias is before and torch.allclose(before, old + 1)                  # in place: a recording reads it there
+        old = before.clone(); cache.resize(8)
+        assert cache.bias is before and torch.allclose(before, old + 1)                  # in place: a recording reads it there
 
 
 def test_a_search_that_grew_is_made_anew_for_wider_contexts(interpreted, monkeypatch):
     if interpreted == "cuda": pytest.skip("tests/gpu does more")
-    monkeypatch.setattr(Engine, "fused_on", "cpu")
-    made = Engine._new
-    monkeypatch.setattr(Engine, "_new", lambda self, *a: made(self, *a[:-1], 2))     # room for two tokens at first
+    monkeypatch.setattr(FastDecoder, "fused_on", "cpu")
+    made = FastDecoder._new
+    monkeypatch.setattr(FastDecoder, "_new", lambda self, *a: made(self, *a[:-1], 2))     # room for two tokens at first
     model = HEADS["token"](question_encoder=toy_encoder().model, generator=generator("llama", 1, 30), n_docs=1).eval()
     def said(S, new, **kw): return model.generate(context_input_ids=torch.arange(5, 5 + S)[None] % 25 + 3, context_attention_mask=torch.ones(1, S, dtype=torch.long), doc_scores=torch.zeros(1, 1), pad_token_id=0, eos_token_id=29, max_new_tokens=new, **kw)
-    for S, new in ((30, 2), (6, 7), (30, 7)): assert torch.equal(said(S, new), said(S, new, engine="general"))
-    steps, = engine.kit_for(model.rag.generator).kept.values()
-    assert steps.shelf.T > 2 and steps.room == 32                                # it did grow, and there is one of it
+    for S, new in ((30, 2), (6, 7), (30, 7)): assert torch.equal(said(S, new), said(S, new, decoder="reference"))
+    steps, = engine.state_for(model.rag.generator).kept.values()
+    assert steps.cache.T > 2 and steps.room == 32                                # it did grow, and there is one of it
 
 
 def test_kernels_are_their_plain_twins(interpreted):
@@ -333,12 +333,12 @@ def test_the_quick_way_finds_the_same_best(seed):
 
 @pytest.mark.parametrize("seed", range(12))
 def test_choosing_is_its_plain_twin(seed, interpreted):
-    "Six steps over the same logits: beams, finished answers, diary, and what each beam can see."
+    "Six steps over the same logits: beams, finished answers, history, and what each beam can see."
     rng, g = random.Random(seed), torch.Generator().manual_seed(seed)
     B, K, M, V = rng.randint(1, 3), rng.randint(1, 5), rng.choice([1, 2, 3, 4, 5]), rng.choice([9, 40, 1500])
     gc = SimpleNamespace(num_beams=M, eos_token_id=rng.choice([[2], [2, 5]]), pad_token_id=0, decoder_start_token_id=1, length_penalty=rng.choice([1., 0., .5, -1.]),
                          early_stopping=rng.choice([True, False, "never"]))
-    plain, fused = (engine.Search(B, K, M, gc, SimpleNamespace(tables=None), V, interpreted, 8) for _ in range(2))
+    plain, fused = (engine.BeamState(B, K, M, gc, SimpleNamespace(tables=None), V, interpreted, 8) for _ in range(2))
     prior, lag = torch.randn(B, K, generator=g).log_softmax(-1).to(interpreted), rng.choice([1, 2])
     seen, eye = [torch.zeros(B, M, 8*M, dtype=torch.bool, device=interpreted) for _ in range(2)], torch.eye(M, dtype=torch.bool, device=interpreted).expand(B, M, M)
     for s in (plain, fused): s.reset(prior, rng.choice([5, 7, 12]) if s is plain else int(plain.limit))
@@ -365,11 +365,11 @@ def test_weights_that_were_changed_unseen_are_read_again():
     g = toy_generator("llama").eval()
     q = g.model.layers[0].self_attn.q_proj
     q.weight = torch.nn.Parameter(q.weight.detach().t().contiguous().t())
-    kit = engine.kit_for(g)
-    kit.prefixes["read"] = 1
-    assert engine.kit_for(g) is kit and kit.prefixes
+    state = engine.state_for(g)
+    state.prefixes["read"] = 1
+    assert engine.state_for(g) is state and state.prefixes
     for change in (lambda: q.weight.data.mul_(1.5), lambda: g.model.norm.weight.data.add_(1), lambda: torch.nn.init.normal_(g.lm_head.weight)):
         change()
-        assert engine.kit_for(g) is kit and not kit.prefixes
-        kit.prefixes["read"] = 1
-        assert engine.kit_for(g).prefixes
+        assert engine.state_for(g) is state and not state.prefixes
+        state.prefixes["read"] = 1
+        assert engine.state_for(g).prefixes

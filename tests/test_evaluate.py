@@ -342,7 +342,7 @@ def test_the_benchmark_on_toy_models(questions, tmp_path, capsys):
     assert len(saved["rows"]) == 5 and printed.count("\n") == 2 + 5 + 2 and "| 0.400 |" in printed and "RAG-Sequence | 3 | no | 12 |" in printed
     kept = [dict(r, em=.25) for r in (rows[0], rows[2], rows[4])]
     (tmp_path/"some.json").write_text(json.dumps(dict(rows=[*kept, dict(rows[1], n=3)])))
-    again = bench().main([*settings, "--resume", "--engine", "general", "--out", str(tmp_path/"some.json")])
+    again = bench().main([*settings, "--resume", "--decoder", "reference", "--out", str(tmp_path/"some.json")])
     assert again[:3] == kept and [(r["kind"], r["n_docs"], r["n"], r["em"]) for r in again[3:]] == [(r["kind"], r["n_docs"], 12, r["em"]) for r in (rows[1], rows[3])]
     few = bench().tables(tmp_path, limit=4, paragraphs=6)
     assert [q["id"] for q in few[1]] == ["ada", "baikal", "penguin", "leaf"] and len(few[0]) == 6 and {q["id"] for q in few[1]} < {d["id"] for d in few[0]}

@@ -111,9 +111,9 @@ def test_greedy(case):
 def test_the_general_loop(case):
     rag, truth, written = case
     for kind in ("token", "sequence"):
-        fast, slow = (rag.ask(QUESTION, kind=kind, num_beams=2, max_new_tokens=T, engine=e) for e in ("auto", "general"))
+        fast, slow = (rag.ask(QUESTION, kind=kind, num_beams=2, max_new_tokens=T, decoder=e) for e in ("auto", "reference"))
         assert ids_of(fast) == ids_of(slow); close(fast.logprob, slow.logprob)
-    assert ids_of(rag.ask(QUESTION, max_new_tokens=T, engine="general")) == written
+    assert ids_of(rag.ask(QUESTION, max_new_tokens=T, decoder="reference")) == written
 
 
 def test_beams(case):

@@ -197,7 +197,7 @@ def test_every_way_of_asking_keeps_to_the_filter(rag, tmp_path):
     assert years(stream.answer) == {2024} and stream.answer.text == text.strip() and rag.ask(Q, "token",
         where=where).text == stream.answer.text
     hits = rag.retrieve([Q, "tea"], 4, where=where)
-    assert {p["meta"]["year"] for row in hits.passages for p in row} == {2024} and torch.equal(hits.doc_scores, rag.find([Q, "tea"], 4,
+    assert {p["meta"]["year"] for row in hits.passages for p in row} == {2024} and torch.equal(hits.doc_scores, rag.retrieve([Q, "tea"], 4,
         where=where)[1])
     assert rag.ask_file([Q, "What is tea?"], tmp_path/"a.jsonl", where=where, progress=False)["answered"] == 2
     ids = {d["id"] for line in (tmp_path/"a.jsonl").read_text().splitlines() for d in json.loads(line)["documents"]}

@@ -34,7 +34,7 @@ def perturb(model, seed=1):
     for p in model.parameters(): p.add_(torch.randn(p.shape, generator=g) * .3 * p.std().nan_to_num(0))
 
 
-def rag(encoder, **kw): return Rag.from_documents(toy_documents(), generator=(toy_generator("bart"), toy_tokenizer("bart")), question_encoder=encoder, progress=False, n_docs=3, **kw)
+def rag(encoder, **kw): return Rag.from_documents(toy_documents(), generator=(toy_generator("bart"), toy_tokenizer("bart")), encoder=encoder, progress=False, n_docs=3, **kw)
 
 
 def same(a, b, **kw):
@@ -68,12 +68,12 @@ def test_the_same_encoder_from_another_place_is_taken(encoder, tmp_path):
 def test_a_question_encoder_that_was_trained(encoder, tmp_path, kept):
     "Passages stay as they were, the question encoder moves on: saved and opened, it searches the same passages."
     r = rag(encoder, **(dict(path=tmp_path/"index") if kept else {}))
-    made, vectors = r.retriever.made_by, r.retriever.index.vectors(torch.arange(3)).clone()
+    made, vectors = r.retriever.encoder_provenance, r.retriever.index.vectors(torch.arange(3)).clone()
     perturb(r.model.question_encoder)
     r.save_pretrained(tmp_path/"rag")
     again = Rag.from_pretrained(tmp_path/"rag")
     same(r, again)
-    assert again.retriever.made_by["probe"] == made["probe"] != again.encoder.probe()      # the record is that of the weights that made the vectors
+    assert again.retriever.encoder_provenance["probe"] == made["probe"] != again.encoder.fingerprint()      # the record is that of the weights that made the vectors
     torch.testing.assert_close(again.retriever.index.vectors(torch.arange(3)), vectors)
     again.save_pretrained(tmp_path/"twice"); same(r, Rag.from_pretrained(tmp_path/"twice"))
     if kept: same(r, Rag.from_pretrained(tmp_path/"rag", index=tmp_path/"index"))
@@ -154,7 +154,7 @@ def test_a_pair_as_it_was_published(tmp_path):
     perturb(r.model.question_encoder); r.save_pretrained(tmp_path/"trained"); same(r, Rag.from_pretrained(tmp_path/"trained"))
     wrong = RagRetriever.from_documents(toy_documents(), question, progress=False)         # passages by the question encoder
     with pytest.raises(ValueError, match="question encoder"): Rag.from_parts(wrong, TextEncoder.from_pretrained(tmp_path/"context"), parts[1])
-    assert retriever.made_by["architecture"] == "DPRContextEncoder"
+    assert retriever.encoder_provenance["architecture"] == "DPRContextEncoder"
 
 
 def test_a_question_encoder_published_for_those_passages(tmp_path):

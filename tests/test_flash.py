@@ -6,7 +6,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from rag_nb.core import generate as generation  # noqa: F401 (attaches generate)
 from rag_nb.fast.fused_loss import answer_logprobs
 from rag_nb.core.model import RagSequenceForGeneration, RagTokenForGeneration
-from rag_nb.core.prefill import mend_attention, read, teacher_force
+from rag_nb.core.prefill import fix_attention, prefill, teacher_force
 from rag_nb.fast.cuda_graphs import cannot_record
 from rag_nb.hf.tokenizer import pad_rows
 from rag_nb.core.toy import toy_encoder, toy_generator
@@ -75,7 +75,7 @@ def inputs(T, n=6, left=False):
 
 @pytest.mark.parametrize("T", [2, 4, 12, 15])
 def test_as_transformers_reads(calls, T):
-    "The reason for all this; once it is mended there, `mend_attention` is needed for old releases only."
+    "The reason for all this; once it is mended there, `fix_attention` is needed for old releases only."
     bart, (ids, mask, fed) = made("bart"), inputs(T)
     kw = dict(input_ids=ids, attention_mask=mask, decoder_input_ids=fed)
     with torch.no_grad():
@@ -119,7 +119,7 @@ def test_a_bare_generator_reads_and_goes_on(calls, kind):
     b.set_attn_implementation(WANTED)
     with torch.no_grad():
         torch.testing.assert_close(teacher_force(b, ids, mask, fed).logits, teacher_force(a, ids, mask, fed).logits, atol=1e-5, rtol=1e-5)
-        torch.testing.assert_close(read(b, ids, mask, 1).score_logits(fed), read(a, ids, mask, 1).score_logits(fed), atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(prefill(b, ids, mask, 1).score_logits(fed), prefill(a, ids, mask, 1).score_logits(fed), atol=1e-5, rtol=1e-5)
     assert calls and (left or all(q == k for q, k in calls))
 
 
@@ -193,9 +193,9 @@ def test_others_are_left_alone():
     for kind in ("bart", "mbart", "t5", "llama", "gpt2"):
         g = toy_generator(kind)
         configs = [id(m.config) for m in g.modules() if hasattr(m, "config")]
-        mend_attention(g)
+        fix_attention(g)
         assert configs == [id(m.config) for m in g.modules() if hasattr(m, "config")]
     g = toy_generator("bart")
     g.config._attn_implementation = WANTED
-    mend_attention(g)
+    fix_attention(g)
     assert "its attention is flash_attention_2" in cannot_record(g, anywhere=True)

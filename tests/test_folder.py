@@ -644,7 +644,7 @@ def interrupted(monkeypatch, save):
     class Killed(BaseException): "As a kill does, it passes everything by."
     with monkeypatch.context() as m:
         def killed(place): raise Killed
-        m.setattr(mod, "_settle", killed)
+        m.setattr(mod, "_recover", killed)
         with pytest.raises(Killed): save()
 
 
@@ -690,7 +690,7 @@ def test_what_was_added_meanwhile_is_not_taken_away(tmp_path, monkeypatch):
 
 def test_a_slow_helper_takes_nothing_from_the_next_save(tmp_path, monkeypatch):
     "Another one brings the save to its end, and a second save to its moment, while this one is still moving files."
-    with mod.staging(tmp_path/"f") as new: (new/"a").write_text("0"); (new/"b").write_text("0")
+    with mod.atomic_save(tmp_path/"f") as new: (new/"a").write_text("0"); (new/"b").write_text("0")
     def complete(n, *names):
         (tmp_path/"next").mkdir()
         for name in names: (tmp_path/"next"/name).write_text(n)
@@ -699,10 +699,10 @@ def test_a_slow_helper_takes_nothing_from_the_next_save(tmp_path, monkeypatch):
     move, calls = mod._move, []
     def slow(file, place, name):
         calls.append(name)
-        if len(calls) == 1: mod.settle(tmp_path/"f"); complete("2", "b", "c")
+        if len(calls) == 1: mod.recover(tmp_path/"f"); complete("2", "b", "c")
         move(file, place, name)
     monkeypatch.setattr(mod, "_move", slow)
-    mod.settle(tmp_path/"f")
+    mod.recover(tmp_path/"f")
     assert {n: (tmp_path/"f"/n).read_text() for n in os.listdir(tmp_path/"f")} == {"a": "1", "b": "2", "c": "2"}
 
 
@@ -777,10 +777,10 @@ def test_a_dataset_is_saved_over_itself(tmp_path):
 
 def test_a_workshop_left_beside_is_swept_up(tmp_path):
     "One who saves where nothing is, and is killed when all is there, leaves an empty workshop; a stranger's folder of that name stays."
-    with mod.staging(tmp_path/"f") as new: (new/"a").write_text("1")
+    with mod.atomic_save(tmp_path/"f") as new: (new/"a").write_text("1")
     (tmp_path/"f.saving").mkdir(); (tmp_path/"f.saving/.lock").write_text("")
-    with mod.staging(tmp_path/"f") as new: (new/"a").write_text("2")
+    with mod.atomic_save(tmp_path/"f") as new: (new/"a").write_text("2")
     assert os.listdir(tmp_path) == ["f"] and (tmp_path/"f/a").read_text() == "2"
     (tmp_path/"f.saving").mkdir(); (tmp_path/"f.saving/thesis.txt").write_text("mine")
-    with mod.staging(tmp_path/"f") as new: (new/"a").write_text("3")
+    with mod.atomic_save(tmp_path/"f") as new: (new/"a").write_text("3")
     assert (tmp_path/"f.saving/thesis.txt").read_text() == "mine" and (tmp_path/"f/a").read_text() == "3"

@@ -1,7 +1,7 @@
 """Decoding against brute force, and what must not change an answer."""
 import itertools, pytest, torch
 from fastcore.test import test_close as close, test_eq as equal
-from rag_nb.core.generate import Chains, candidates_of, generation_settings
+from rag_nb.core.generate import GreedySearch, candidates_of, generation_settings
 from rag_nb.core.marginal import doc_log_prior, sequence_marginal, token_logprobs, token_marginal
 from rag_nb.core.model import RagSequenceForGeneration, RagTokenForGeneration, start_id
 from rag_nb.hf.tokenizer import pad_rows
@@ -130,7 +130,7 @@ def test_thorough_counts_every_document_and_fast_only_its_own():
 def test_candidates_of_missing_documents_do_not_count():
     model, x = case("sequence", "bart", 7)
     gc = generation_settings(model, max_new_tokens=2)
-    h = Chains(3, 1, gc, None, "cpu").result()
+    h = GreedySearch(3, 1, gc, None, "cpu").result()
     h.tokens[:, 0, 1:] = torch.tensor([[4, 5], [4, 5], [6, 6]]); h.lengths[:] = 2
     tokens, lengths, origin = candidates_of(h, torch.tensor([[-.7, -.7, -torch.inf]]))
     equal(origin, [[[(0, 0), (1, 0)]]]); equal(tokens[0, 0].tolist()[1:], [4, 5])

@@ -4,8 +4,8 @@ import pytest, torch, transformers
 from packaging.version import Version
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 from rag_nb import Rag, RagSequenceForGeneration, RagTokenForGeneration
-from rag_nb.core import prefill
-from rag_nb.core.prefill import check_generator, is_decoder_only, read, teacher_force
+from rag_nb.core import prefill as prefill_module
+from rag_nb.core.prefill import check_generator, is_decoder_only, prefill, teacher_force
 from rag_nb.hf.tokenizer import pad_rows
 from rag_nb.core.toy import toy_encoder, toy_generator, toy_tokenizer
 
@@ -84,7 +84,7 @@ def check(g):
     (ids, mask), start = contexts(left), 2 if start is None else start
     tokens, swap = torch.randint(4, V, (6, 4), generator=torch.Generator().manual_seed(1)), torch.tensor([1, 0, 2, 2, 5, 4])
     close = lambda a, b: torch.testing.assert_close(a, b, atol=1e-4, rtol=1e-4)
-    r = read(g, ids, mask, start)
+    r = prefill(g, ids, mask, start)
     close(r.first_logits, plainly(g, ids, mask, tokens[:3, :0], start))
     r.reorder(torch.tensor([0, 0, 1, 1, 2, 2])); r.forward(tokens[:, :2]); r.reorder(swap)
     path = torch.cat([tokens[swap, :2], tokens[:, 2:]], 1)
@@ -112,7 +112,7 @@ def test_pairs(kind):
 
 @pytest.mark.parametrize("kind", ["fsmt", "gpt2"])
 def test_what_an_older_transformers_gets_wrong(kind, monkeypatch):
-    monkeypatch.setattr(prefill, "installed", lambda requirement: "5.15" if requirement.startswith("transformers<") else None)
+    monkeypatch.setattr(prefill_module, "installed", lambda requirement: "5.15" if requirement.startswith("transformers<") else None)
     g = tiny(kind, LED[kind]) if kind == "fsmt" else pair(transformers.GPT2Config(vocab_size=V, add_cross_attention=True, **OLD))
     with pytest.raises(ValueError, match="Transformers 5.15 .*pip install -U transformers"): check_generator(g)
     check_generator(tiny("pegasus", S2S))
@@ -128,7 +128,7 @@ def test_refused_by_name(kind, head):
     g = tiny(kind, REFUSED[kind]) if kind in REFUSED else alone(kind)
     with pytest.raises(ValueError, match=rf"{type(g).__name__} \({kind}\) cannot be the generator"): head(question_encoder=toy_encoder().model, generator=g, n_docs=3)
     ids, mask = contexts(left=True)
-    for ask in (lambda: read(g, ids, mask, 1), lambda: teacher_force(g, ids, mask, ids[:, :3])):
+    for ask in (lambda: prefill(g, ids, mask, 1), lambda: teacher_force(g, ids, mask, ids[:, :3])):
         with pytest.raises(ValueError, match="cannot be the generator"): ask()
 
 
@@ -188,7 +188,7 @@ def test_rotations_that_depend_on_the_longest(kind, lengths, right):
     g = tiny(family, {**LM, **own, "rope_parameters": dict(ROPE[kind])})
     rows, fed = [torch.arange(4, 4 + n).tolist() for n in lengths], torch.tensor([[1, 50, 60, 70]]*2)
     ids, mask = pad_rows(rows, 0, left=True)
-    ways = [lambda: teacher_force(g, ids, mask, fed).logits[:, -1], lambda: read(g, ids, mask, 1).score_logits(fed.roll(-1, 1))[:, -1]]
+    ways = [lambda: teacher_force(g, ids, mask, fed).logits[:, -1], lambda: prefill(g, ids, mask, 1).score_logits(fed.roll(-1, 1))[:, -1]]
     for way in ways:
         if right not in ("both", kind):
             with pytest.raises(ValueError, match=f"{kind}.*more than 8; lower max_combined_length"): way()

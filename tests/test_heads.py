@@ -110,7 +110,7 @@ def test_a_retriever_reads_what_its_folder_keeps(kept, monkeypatch):
     kept.tokenise()
     seen, encode = [], MADE["smollm"].__class__.__call__
     monkeypatch.setattr(MADE["smollm"].__class__, "__call__", lambda self, texts, *a, **kw: (seen.extend(texts if isinstance(texts, list) else [texts]), encode(self, texts, *a, **kw))[1])
-    for r in (kept, RagRetriever.from_pretrained(kept.folder.path, question_encoder=toy_encoder())):
+    for r in (kept, RagRetriever.from_pretrained(kept.folder.path, encoder=toy_encoder())):
         got = r.contexts(questions, hits, config=kept.config, tokenizer=MADE["smollm"])
         assert torch.equal(got.context_input_ids, want.context_input_ids) and torch.equal(got.context_attention_mask, want.context_attention_mask)
     assert not [t for t in seen if any(d["text"][:30] in t for d in toy_documents())]   # no passage went through the tokenizer
@@ -133,7 +133,7 @@ def test_other_tokenizers_numbers_and_passages_go_the_way_of_the_text(kept):
 def test_tokenise_says_what_it_cannot_do(kept):
     with pytest.raises(ValueError, match="cannot be tokenised beforehand"): kept.tokenise(MADE["metaspace"])
     with pytest.raises(ValueError, match="no folder"): RagRetriever.from_documents(toy_documents(), toy_encoder(), progress=False).tokenise(MADE["gpt2"])
-    with pytest.raises(ValueError, match="no generator tokenizer"): RagRetriever.from_pretrained(kept.folder.path, question_encoder=toy_encoder()).tokenise()
+    with pytest.raises(ValueError, match="no generator tokenizer"): RagRetriever.from_pretrained(kept.folder.path, encoder=toy_encoder()).tokenise()
 
 
 def test_toy_bytes_need_no_splitting():

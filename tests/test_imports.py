@@ -134,7 +134,7 @@ def test_reading_passages_imports_no_pandas():
 import sys, json, rag_nb
 from pathlib import Path
 passages = rag_nb.Passages.open(Path(rag_nb.__file__).parent/"knowledge/squad48/passages.parquet")
-read = len(passages[[3, 2000, 7]]) + len(passages[5:9]), len(rag_nb.LexicalIndex(passages))
+read = len(passages[[3, 2000, 7]]) + len(passages[5:9]), len(rag_nb.BM25Index(passages))
 print(json.dumps([*read, [o for o in ("pandas", "pyarrow.compute") if o in sys.modules]]))"""
     assert fresh(code) == [7, 2067, []]
 

@@ -188,7 +188,7 @@ def test_codes_find_what_the_vectors_would(n, d, b, k, seed, leave_out, shares, 
     out = rng.random(n) < .5 if leave_out else None
     index = ExactIndex(x, device=["cpu"]*shares, dtype=torch.int8, room=room, chunk_size=128)
     same(index.search(q, k, exclude=out), *brute(x, q, k, out))
-    assert index.stored.segments[0] is x and sum(len(s) for _, s in index.slabs) == n
+    assert index.stored.segments[0] is x and sum(len(s) for _, s in index.shards) == n
     index.add(x[:3]*2)
     same(index.search(q, k), *brute(np.concatenate([x, x[:3]*2]), q, k))
 
@@ -213,7 +213,7 @@ def test_as_on_a_gpu_in_the_interpreter(dtype, monkeypatch):
     out = rng.random(900) < .5
     same(index.search(q, 8, exclude=out), *brute(x, q, 8, out))
     index.add(q*9)
-    assert set(index.search(q, 1).ids.flatten().tolist()) == set(range(900, 905)) and index.slabs and index.vectors([3, -1]).shape == (2, 20)
+    assert set(index.search(q, 1).ids.flatten().tolist()) == set(range(900, 905)) and index.shards and index.vectors([3, -1]).shape == (2, 20)
 
 
 @pytest.mark.gpu

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from rag_nb import LexicalIndex, Passages, Rag, RagConfig, RagRetriever, Hits, tokenize_words
+from rag_nb import BM25Index, Passages, Rag, RagConfig, RagRetriever, Hits, tokenize_words
 from rag_nb.core.index import make_index
 from rag_nb.core.toy import toy_documents, toy_encoder, toy_generator, toy_questions, toy_tokenizer
 
@@ -28,7 +28,7 @@ def test_the_same_as_bm25s(k1, b):
     bm25s = pytest.importorskip("bm25s")
     ps, theirs = passages(200), bm25s.BM25(k1=k1, b=b, method="lucene")
     theirs.index([tokenize_words(f"{p['title']}\n{p['text']}") for p in ps], show_progress=False)
-    ours = LexicalIndex(ps, k1=k1, b=b)
+    ours = BM25Index(ps, k1=k1, b=b)
     for q in questions(20):
         known = [w for w in tokenize_words(q) if w in theirs.vocab_dict]
         np.testing.assert_allclose(ours.scores(q), theirs.get_scores(known), rtol=1e-5, atol=1e-6)
@@ -38,7 +38,7 @@ def test_the_shipped_knowledge_the_same_as_bm25s():
     bm25s = pytest.importorskip("bm25s")
     from importlib.resources import files
     ps = Passages.open(files("rag_nb")/"knowledge"/"squad48"/"passages.parquet").select(range(300))
-    theirs, ours = bm25s.BM25(k1=.9, b=.4, method="lucene"), LexicalIndex(ps)
+    theirs, ours = bm25s.BM25(k1=.9, b=.4, method="lucene"), BM25Index(ps)
     theirs.index([tokenize_words(f"{p['title']}\n{p['text']}") for p in ps], show_progress=False)
     for q in ("Where was Nikola Tesla born?", "Which team won Super Bowl 50?", "What is the capital of Poland?"):
         np.testing.assert_allclose(ours.scores(q), theirs.get_scores([w for w in tokenize_words(q) if w in theirs.vocab_dict]), rtol=1e-5, atol=1e-6)
@@ -52,7 +52,7 @@ def test_words():
 
 def test_best_first_and_ties_by_row():
     ps, asked = passages(300, length=3), questions(15)
-    index = LexicalIndex(ps)
+    index = BM25Index(ps)
     gone = np.zeros(300, bool); gone[::7] = True
     hits = index.search(asked, 20, exclude=gone)
     for b, q in enumerate(asked):
@@ -112,7 +112,8 @@ def rag():
 
 def test_the_model_sees_the_sum(rag):
     asked = [q for q, *_ in toy_questions()][:5]
-    hits, scores = rag.find(asked)
+    hits = rag.retrieve(asked)
+    scores = hits.doc_scores
     torch.testing.assert_close(scores, hits.scores*rag.model.config.score_scale, rtol=1e-5, atol=1e-5)
     assert (hits.lexical > 0).any() and (hits.scores.diff(dim=1) <= 1e-6).all()
     plain = rag.retriever.search(rag.encoder(asked, "question").detach(), 4)
@@ -127,13 +128,13 @@ def test_generate_with_ids_sees_the_sum(rag):
     asked = [toy_questions()[0][0]]
     ids = rag.tokenizer.question_encoder(asked, return_tensors="pt")
     out = rag.model.generate(**ids, questions=asked, max_new_tokens=3, return_dict_in_generate=True)
-    torch.testing.assert_close(out.doc_scores, rag.find(asked)[1], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(out.doc_scores, rag.retrieve(asked).doc_scores, rtol=1e-4, atol=1e-4)
 
 
 def test_without_a_weight_nothing_changes(rag):
     asked = [q for q, *_ in toy_questions()][:3]
     rag.model.config.lexical_weight = 0.0
-    hits, _ = rag.find(asked)
+    hits = rag.retrieve(asked)
     plain = rag.retriever.index.search(rag.encoder(asked, "question").detach(), 4)
     assert torch.equal(hits.ids, plain.ids) and hits.lexical is None and rag.retriever._lexical is None
 
@@ -164,20 +165,20 @@ def test_it_is_saved_and_refused(tmp_path, rag):
     for bad in (-1, float("nan"), "much", float("inf")):
         with pytest.raises(ValueError, match="lexical_weight"): RagConfig(lexical_weight=bad)
     rag.retriever.passages = [dict(text="x")]*12
-    with pytest.raises(ValueError, match="set lexical_weight=0"): rag.find("What is tea?")
+    with pytest.raises(ValueError, match="set lexical_weight=0"): rag.retrieve("What is tea?")
 
 
 def test_training_sees_the_sum(rag):
-    from rag_nb.core.objective import Objective, Plan
+    from rag_nb.core.objective import TrainingModule, FinetuneConfig
     from rag_nb.store.questions import RagCollator, read_questions
     asked = [dict(question=q, answers=["a drink"], document_id="octopus") for q, *_ in toy_questions()[:3]]
     for cache in (False, True):
-        objective = Objective(copy.copy(rag), Plan(train="question_encoder", include_gold=True, cache_retrieval=cache))
+        objective = TrainingModule(copy.copy(rag), FinetuneConfig(train="question_encoder", include_gold=True, cache_retrieval=cache))
         texts = [a["question"] for a in asked]
         batch = RagCollator(rag.tokenizer, rag.model.config, keep=("document_ids",))([read_questions(asked)[i] for i in range(3)])
         vectors = rag.model.rag.embed_questions(batch["input_ids"], batch["attention_mask"])
         hits = objective.search(vectors, texts)
-        torch.testing.assert_close(objective._scores(vectors, objective._doc_vectors(hits), hits).detach(), rag.find(texts)[1], rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(objective._scores(vectors, objective._doc_vectors(hits), hits).detach(), rag.retrieve(texts).doc_scores, rtol=1e-4, atol=1e-4)
         out = objective(**batch)
         out["loss"].backward()
         assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in rag.model.rag.question_encoder.parameters())

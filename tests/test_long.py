@@ -17,7 +17,7 @@ import json, os, sys, torch
 from rag_nb import Rag; from rag_nb import cli
 from rag_nb.core.toy import *
 torch.set_num_threads(1)
-def toy(*_): return Rag.from_documents(toy_documents(), generator=(toy_generator("llama", seed=0), toy_tokenizer(kind="llama")), question_encoder=toy_encoder(), progress=False)
+def toy(*_): return Rag.from_documents(toy_documents(), generator=(toy_generator("llama", seed=0), toy_tokenizer(kind="llama")), encoder=toy_encoder(), progress=False)
 """
 CLI = TOY + "cli._open = toy\nsys.exit(cli.main())"
 WORDS = ["--index", "any", "--n-docs", "2", "--max-new-tokens", "3"]
@@ -25,7 +25,7 @@ WORDS = ["--index", "any", "--n-docs", "2", "--max-new-tokens", "3"]
 
 def toy(documents=slice(None), seed=0):
     torch.set_num_threads(1)
-    return Rag.from_documents(toy_documents()[documents], generator=(toy_generator("llama", seed=seed), toy_tokenizer(kind="llama")), question_encoder=toy_encoder(), progress=False)
+    return Rag.from_documents(toy_documents()[documents], generator=(toy_generator("llama", seed=seed), toy_tokenizer(kind="llama")), encoder=toy_encoder(), progress=False)
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +156,7 @@ def test_an_index_of_the_same_size_with_other_passages(half):
     "Names and numbers do not tell two indexes apart; what is in them does."
     docs = [dict(d, text=d["text"].replace("sugar", "glucose")) for d in toy_documents()]
     assert docs != toy_documents()
-    other = Rag.from_documents(docs, generator=(toy_generator("llama", seed=0), toy_tokenizer(kind="llama")), question_encoder=toy_encoder(), progress=False)
+    other = Rag.from_documents(docs, generator=(toy_generator("llama", seed=0), toy_tokenizer(kind="llama")), encoder=toy_encoder(), progress=False)
     with pytest.raises(ValueError, match="knowledge was"): other.ask_file(*half, **SETTINGS)
 
 

@@ -92,7 +92,7 @@ def test_what_is_recomputed_is_not_kept(kind):
     whole, l = kept(lambda: loss(g, *rows, rows=10)); want = grads(l)
     for again, layers in ((True, False), (False, True), (True, True)):
         if layers: g.gradient_checkpointing_enable(gradient_checkpointing_kwargs=dict(use_reentrant=False))
-        some, l = kept(lambda: loss(g, *rows, rows=10, recompute=again))
+        some, l = kept(lambda: loss(g, *rows, rows=10, activation_checkpointing=again))
         assert some < .8*whole
         for a, b in zip(grads(l), want): assert (a is None) == (b is None) and (a is None or torch.allclose(a, b, atol=1e-5, rtol=1e-3))
         if layers: g.gradient_checkpointing_disable()

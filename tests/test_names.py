@@ -10,9 +10,9 @@ from transformers.modeling_outputs import CausalLMOutputWithPast
 
 import rag_nb
 from rag_nb import RagModel, RagSequenceForGeneration, RagTokenForGeneration, RetrievAugLMMarginOutput, RetrievAugLMOutput; from rag_nb.core import names
-from rag_nb.core.generate import HONOURED, _IMPOSSIBLE
+from rag_nb.core.generate import SUPPORTED, UNSUPPORTED
 from rag_nb.core.names import BORROWED, CACHE, KV_CACHE, cache_argument, installed, moved, unknown_version
-from rag_nb.core.prefill import check_generator, read
+from rag_nb.core.prefill import check_generator, prefill
 from rag_nb.core.toy import toy_encoder, toy_generator
 
 KINDS = ["bart", "t5", "mbart", "llama", "gpt2"]
@@ -143,7 +143,7 @@ def test_generators_from_elsewhere_say_what_their_parent_says(kind, how):
         other = peft.get_peft_model(toy_generator(kind), peft.LoraConfig(r=2, target_modules="all-linear"))
     else:
         other = classes(kind)[how](plain.config).eval(); other.load_state_dict(plain.state_dict())
-    x, ask = inputs(plain), dict(max_new_tokens=5, min_new_tokens=5, engine="general")
+    x, ask = inputs(plain), dict(max_new_tokens=5, min_new_tokens=5, decoder="reference")
     for a, b in list(zip(heads(plain), heads(other)))[1:]:
         for more in (dict(), dict(num_beams=2)): assert torch.equal(a.generate(**x, **ask, **more), b.generate(**x, **ask, **more))
         torch.testing.assert_close(a(**x, labels=torch.tensor([[70, 2]])).loss, b(**x, labels=torch.tensor([[70, 2]])).loss)
@@ -161,7 +161,7 @@ def test_an_output_that_keeps_nothing_is_named():
     class Forgets(type(toy_generator("llama"))):
         def forward(self, *args, **kwargs): return CausalLMOutputWithPast(logits=super().forward(*args, **kwargs).logits)
     with pytest.raises(ValueError, match="Forgets was asked to keep keys and values"):
-        read(Forgets(toy_generator("llama").config), torch.ones(1, 3, dtype=torch.long), torch.ones(1, 3, dtype=torch.long), 1)
+        prefill(Forgets(toy_generator("llama").config), torch.ones(1, 3, dtype=torch.long), torch.ones(1, 3, dtype=torch.long), 1)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -173,7 +173,7 @@ def test_our_own_calls_warn_of_no_old_name(kind, caplog):
     try:
         with caplog.at_level("WARNING"):
             for model in heads(generator)[1:]:
-                model.generate(**inputs(generator), max_new_tokens=2, engine="general")
+                model.generate(**inputs(generator), max_new_tokens=2, decoder="reference")
                 model(**inputs(generator), labels=torch.tensor([[70, 2]])).past_key_values
     finally: log.propagate = before
     assert not [r for r in caplog.records if "past_key_values" in r.getMessage()]
@@ -441,10 +441,10 @@ LATER = {"top_h", "use_mtp"}  # fields of GenerationConfig that came after the o
 GONE = {"constraints", "force_words_ids", "dola_layers", "num_beam_groups", "diversity_penalty", "penalty_alpha", "prompt_lookup_num_tokens", "assistant_early_exit", "token_healing", "guidance_scale"}
 
 
-@pytest.mark.parametrize("name", sorted(HONOURED - LATER))
+@pytest.mark.parametrize("name", sorted(SUPPORTED - LATER))
 def test_a_generation_setting_is_still_one(name):
     assert name in vars(GenerationConfig()), f"GenerationConfig of Transformers {transformers.__version__} has no field {name}: what a user sets by this name would be refused or lost"
 
 
 def test_generation_settings_that_are_refused_for_a_reason_are_known_ones():
-    assert {*_IMPOSSIBLE} <= GONE | LATER
+    assert {*UNSUPPORTED} <= GONE | LATER

@@ -400,4 +400,4 @@ def test_the_manifest_keeps_what_was_skipped(tmp_path):
     with pytest.warns(UserWarning, match="1 of 2 documents were skipped"): r = RagRetriever.from_documents(tmp_path/"docs", toy_encoder(), path=tmp_path/"index", errors="skip", progress=False)
     assert [s["document"] for s in r.folder.manifest["skipped"]] == ["b.txt"]
     r.add(["another text"], progress=False)
-    assert [s["document"] for s in RagRetriever.from_pretrained(tmp_path/"index", question_encoder=toy_encoder()).folder.manifest["skipped"]] == ["b.txt"]
+    assert [s["document"] for s in RagRetriever.from_pretrained(tmp_path/"index", encoder=toy_encoder()).folder.manifest["skipped"]] == ["b.txt"]

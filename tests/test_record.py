@@ -1,13 +1,13 @@
-"""Recorded passes, by a recording that only runs again (`Again`): what is padded, copied, added up, kept and refused.
+"""Recorded passes, by a recording that only runs again (`FakeReplay`): what is padded, copied, added up, kept and refused.
 
 tests/gpu/test_cuda_training.py asks the same of real recordings.
 """
 import pytest, torch
 from torch import nn
-from rag_nb import Plan, finetune; from rag_nb.fast import fused_loss as likelihood
+from rag_nb import FinetuneConfig, finetune; from rag_nb.fast import fused_loss as likelihood
 from rag_nb.fast.fused_loss import _Pick, answer_logprobs, marginal_nll
 from rag_nb.core.marginal import doc_log_prior
-from rag_nb.fast.cuda_graphs import Again, Recorder, _copies, _lean, _masks, _stand_ins, cannot_record
+from rag_nb.fast.cuda_graphs import FakeReplay, Recorder, _copies, _lean, _masks, _stand_ins, cannot_record
 from rag_nb.core.toy import toy_generator
 
 B, K = 3, 2
@@ -47,10 +47,10 @@ def equal(a, b, eps=1e-6):
 
 
 def generator(kind, **kw): return toy_generator(kind, **kw).double().requires_grad_(True)
-def recorder(g, **kw): return Recorder(g, tape=Again, **{"after": 1, **kw})
+def recorder(g, **kw): return Recorder(g, tape=FakeReplay, **{"after": 1, **kw})
 
 
-# Reading
+# Prefill
 
 @pytest.mark.parametrize("kind", ["bart", "mbart", "t5", "llama", "gpt2"])
 def test_rounded_lengths_change_nothing(kind):
@@ -128,7 +128,7 @@ def test_no_gradient_is_the_recordings_own():
     before = [x.clone() for x in (first.detach(), *kept)]
     equal_before = graded(g, lambda: loss(g, b, record))[1]
     for x, y in zip((first.detach(), *kept), before): assert torch.equal(x, y)
-    own = {x.untyped_storage().data_ptr() for tape in record.tapes.values() for x in (*tape.grads, tape.out, tape.slope) if x is not None}
+    own = {x.untyped_storage().data_ptr() for tape in record.tapes.values() for x in (*tape.grads, tape.out, tape.grad_output) if x is not None}
     assert not own & {p.grad.untyped_storage().data_ptr() for p in weights} and equal_before
 
 
@@ -279,7 +279,7 @@ def other(module, x): return module(x)*2
 
 
 def test_a_shape_is_recorded_when_it_comes_again():
-    record = Recorder(Lines(), tape=Again, after=3)
+    record = Recorder(Lines(), tape=FakeReplay, after=3)
     for why in ("its shape is new", "its shape is new", None, None):
         out = record(run, x=torch.ones(4, 3))
         assert record.why == why and (out is None) == bool(why)
@@ -463,8 +463,8 @@ def test_a_vocabulary_of_an_odd_number_of_words(monkeypatch, extra):
 # Training
 
 def test_a_plan_that_records():
-    with pytest.raises(ValueError, match="recompute"): Plan(record=True, recompute=True)
-    assert Plan(record=True).record and not Plan().record
+    with pytest.raises(ValueError, match="activation_checkpointing"): FinetuneConfig(record=True, activation_checkpointing=True)
+    assert FinetuneConfig(record=True).record and not FinetuneConfig().record
 
 
 def test_finetune_with_recordings(tmp_path, monkeypatch):
@@ -475,7 +475,7 @@ def test_finetune_with_recordings(tmp_path, monkeypatch):
     tt = util.module_from_spec(spec); spec.loader.exec_module(tt)
     import rag_nb.core.objective as O
     made = []
-    def make(*args, **kw): made.append(Recorder(*args, tape=Again, **kw)); return made[-1]
+    def make(*args, **kw): made.append(Recorder(*args, tape=FakeReplay, **kw)); return made[-1]
     monkeypatch.setattr(O, "Recorder", make)
     found = []
     for record in (False, True):
@@ -486,7 +486,7 @@ def test_finetune_with_recordings(tmp_path, monkeypatch):
                         gradient_accumulation_steps=2, optim="sgd", **{**tt.QUICK, "max_steps": 6, "learning_rate": .05})
         found.append((tt.weights(done.rag.model), [l["loss"] for l in done.log if "loss" in l]))
     (a, l), (b, m) = found
-    assert made == [done.trainer.objective.recorder, done.trainer.objective.asking] and not any(r.tapes for r in made)
+    assert made == [done.trainer.objective.recorder, done.trainer.objective.question_recorder] and not any(r.tapes for r in made)
     assert made[0].counts["played"] >= 6 and made[1].counts["played"] >= 6
     assert l == pytest.approx(m, rel=1e-5) and not tt.same(b, tt.weights(tt.make().model))
     for n in a: torch.testing.assert_close(a[n], b[n], atol=2e-4, rtol=1e-3)

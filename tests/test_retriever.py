@@ -28,15 +28,15 @@ KINDS = [("exact", {}), ("hnsw", dict(ef_search=48)), ("faiss", dict(factory="HN
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 @pytest.mark.parametrize("kept", [False, True])
 def test_kind_parameters_and_dtype_survive(tmp_path, kind, params, dtype, kept):
-    r = built(index_kind=kind, dtype=dtype, path=tmp_path/"built" if kept else None, **params)
+    r = built(index_kind=kind, vector_dtype=dtype, path=tmp_path/"built" if kept else None, **params)
     assert all(s.dtype == np.dtype(dtype) for s in r.index.stored.segments)
     r.save_pretrained(tmp_path/"saved")
-    again = RagRetriever.from_pretrained(tmp_path/"saved", question_encoder=toy_encoder())
+    again = RagRetriever.from_pretrained(tmp_path/"saved", encoder=toy_encoder())
     assert again.index.kind == kind and again.index.params == params and type(again.index) is type(r.index)
     assert again.folder.vectors[0].dtype == np.dtype(dtype) and found(again) == found(r)
     again.delete(toy_documents()[3]["id"]); again.add([MATE], progress=False)
     again.save_pretrained(tmp_path/"twice")
-    twice = RagRetriever.from_pretrained(tmp_path/"twice", question_encoder=toy_encoder())
+    twice = RagRetriever.from_pretrained(tmp_path/"twice", encoder=toy_encoder())
     assert twice.folder.manifest["index"]["params"] == params and twice.folder.vectors[0].dtype == np.dtype(dtype)
     assert found(twice) != [] and twice.find("Mate", 3).documents() and len(twice) == len(twice.index) == len(toy_documents())
     assert [d["id"] for d in twice.find(MATE["text"], 5).documents()] == [d["id"] for d in again.find(MATE["text"], 5).documents()]
@@ -49,18 +49,18 @@ def test_saving_copies_vectors_piece_by_piece(tmp_path, monkeypatch):
     with monkeypatch.context() as m:
         m.setattr(Vectors, "take", taken); m.setattr(Passages, "select", taken)
         r.save_pretrained(tmp_path/"saved")
-    again = RagRetriever.from_pretrained(tmp_path/"saved", question_encoder=toy_encoder())
+    again = RagRetriever.from_pretrained(tmp_path/"saved", encoder=toy_encoder())
     assert len(again) == len(r) and [d["id"] for d in again.find(Q[0], 5).documents()] == [d["id"] for d in r.find(Q[0], 5).documents()]
 
 
 def test_a_factory_string_is_a_kind(tmp_path):
     r = built(index_kind="HNSW16", path=tmp_path/"index")
-    assert (r.index.kind, r.index.factory) == ("faiss", "HNSW16") and found(RagRetriever.from_pretrained(tmp_path/"index", question_encoder=toy_encoder())) == found(r)
+    assert (r.index.kind, r.index.factory) == ("faiss", "HNSW16") and found(RagRetriever.from_pretrained(tmp_path/"index", encoder=toy_encoder())) == found(r)
 
 
 @pytest.mark.parametrize("kw, error, said", [
     (dict(index_kind="hnws"), ValueError, "hnws.*hnsw"), (dict(index_kind="HNSWx"), ValueError, "HNSWx"), (dict(index_kind="faiss", factory="nothing"), ValueError, "nothing"),
-    (dict(index_kind="hnsw", ef_serch=3), TypeError, "'ef_serch'.*'ef_search'"), (dict(nprobe=3), TypeError, "nprobe"), (dict(dtype="int8"), ValueError, "int8"), (dict(n_word=3), TypeError, "'n_word'.*'n_words'")])
+    (dict(index_kind="hnsw", ef_serch=3), TypeError, "'ef_serch'.*'ef_search'"), (dict(nprobe=3), TypeError, "nprobe"), (dict(vector_dtype="int8"), ValueError, "int8"), (dict(n_word=3), TypeError, "'n_word'.*'n_words'")])
 @pytest.mark.parametrize("kept", [False, True])
 def test_mistakes_come_before_the_work(tmp_path, kw, error, said, kept):
     encoder = toy_encoder()
@@ -69,7 +69,7 @@ def test_mistakes_come_before_the_work(tmp_path, kw, error, said, kept):
 
 
 def test_torch_names_of_dtypes():
-    assert built(dtype=torch.float16).index.stored.segments[0].dtype == built(dtype=np.float16).index.stored.segments[0].dtype == np.float16
+    assert built(vector_dtype=torch.float16).index.stored.segments[0].dtype == built(vector_dtype=np.float16).index.stored.segments[0].dtype == np.float16
 
 
 def test_nothing_left_to_save(tmp_path):
@@ -83,7 +83,7 @@ def test_an_index_without_an_encoder_is_saved_as_one(tmp_path):
     bare = RagRetriever(index=make_index("exact", np.eye(2, 32, dtype=np.float32)), passages=Passages.from_documents(["one", "two"]))
     bare.save_pretrained(tmp_path/"bare")
     again = RagRetriever.from_pretrained(tmp_path/"bare")
-    assert again.made_by is None and again.search(torch.eye(2, 32), 1).ids.tolist() == [[0], [1]]
+    assert again.encoder_provenance is None and again.search(torch.eye(2, 32), 1).ids.tolist() == [[0], [1]]
     with pytest.raises(ValueError, match="nobody wrote down"): again.find("one")
 
 
@@ -174,19 +174,19 @@ def test_a_call_without_tokenizers_says_so():
 def test_from_pretrained_by_its_published_argument_names(tmp_path):
     built().save_pretrained(tmp_path/"index")
     assert len(RagRetriever.from_pretrained(retriever_name_or_path=tmp_path/"index")) == len(toy_documents())
-    with pytest.raises(TypeError, match="question_encoder="): RagRetriever.from_pretrained(tmp_path/"index", toy_encoder())
+    with pytest.raises(TypeError, match="encoder="): RagRetriever.from_pretrained(tmp_path/"index", toy_encoder())
     assert RagRetriever.from_pretrained(tmp_path/"index", n_docs=2).config.n_docs == 2
     with pytest.raises(TypeError, match="'n_doc'.*'n_docs'"): RagRetriever.from_pretrained(tmp_path/"index", n_doc=2)
 
 
 # a folder that a Rag was saved in, and folders that several have open
 
-def rag(**kw): return Rag.from_documents(toy_documents(), generator=(toy_generator("bart"), toy_tokenizer("bart")), question_encoder=toy_encoder(), progress=False, n_docs=3, **kw)
+def rag(**kw): return Rag.from_documents(toy_documents(), generator=(toy_generator("bart"), toy_tokenizer("bart")), encoder=toy_encoder(), progress=False, n_docs=3, **kw)
 
 
 def test_the_index_in_a_saved_rag_is_found(tmp_path):
     r = rag(); r.save_pretrained(tmp_path/"rag")
-    again = RagRetriever.from_pretrained(tmp_path/"rag", question_encoder=toy_encoder())
+    again = RagRetriever.from_pretrained(tmp_path/"rag", encoder=toy_encoder())
     assert found(again) == found(r.retriever) and again.config.n_docs == 3
     assert again.question_encoder_tokenizer is not None and again.generator_tokenizer is not None
     q = toy_encoder().encode(Q[:1], "question")
@@ -201,13 +201,13 @@ def test_an_index_is_opened_once(tmp_path, monkeypatch):
     whole, init = [], IndexFolder.__init__
     monkeypatch.setattr(IndexFolder, "__init__", lambda self, path, manifest, verify=None: whole.append(verify) or init(self, path, manifest, verify))
     built(path=tmp_path/"index"); assert len(opened) == 1 and len(whole) == 1
-    opened.clear(); whole.clear(); r = RagRetriever.from_pretrained(tmp_path/"index", question_encoder=toy_encoder()); assert len(opened) == len(whole) == 1
+    opened.clear(); whole.clear(); r = RagRetriever.from_pretrained(tmp_path/"index", encoder=toy_encoder()); assert len(opened) == len(whole) == 1
     opened.clear(); whole.clear(); r.add([MATE], progress=False); assert len(opened) == 1 and None not in whole and True not in whole   # not every file summed again
 
 
 def test_two_retrievers_add_the_same_document(tmp_path):
     a = built(path=tmp_path/"index")
-    b = RagRetriever.from_pretrained(tmp_path/"index", question_encoder=toy_encoder())
+    b = RagRetriever.from_pretrained(tmp_path/"index", encoder=toy_encoder())
     a.add([MATE], progress=False)
     with pytest.raises(ValueError, match="'mate' is in the index already"): b.add([MATE], progress=False)
     b.add([dict(id="tea2", text="More about tea.")], progress=False)                       # and what the other did is seen
@@ -219,7 +219,7 @@ def test_two_retrievers_add_the_same_document(tmp_path):
 def test_the_other_adds_while_this_one_embeds(tmp_path):
     "Between the look and the writing there is the embedding, which may take hours."
     a = built(path=tmp_path/"index")
-    b = RagRetriever.from_pretrained(tmp_path/"index", question_encoder=toy_encoder())
+    b = RagRetriever.from_pretrained(tmp_path/"index", encoder=toy_encoder())
     real = b.encoder.encode
     def encode(rows, *args, **kw):
         if a is not None and any(isinstance(r, dict) and r.get("document") == "mate" for r in rows) and not done: done.append(a.add([MATE], progress=False))
@@ -234,7 +234,7 @@ def test_the_other_adds_while_this_one_embeds(tmp_path):
 
 def test_documents_without_ids_from_two_places(tmp_path):
     a = built(path=tmp_path/"index")
-    b = RagRetriever.from_pretrained(tmp_path/"index", question_encoder=toy_encoder())
+    b = RagRetriever.from_pretrained(tmp_path/"index", encoder=toy_encoder())
     a.add(["One more."], progress=False); b.add(["And another."], progress=False)
     ids = RagRetriever.from_pretrained(tmp_path/"index").passages.column("document")
     assert len(ids) == len(set(ids)) == len(toy_documents()) + 2

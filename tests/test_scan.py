@@ -5,7 +5,7 @@ import pytest, torch
 from hypothesis import given, settings, strategies as st
 
 from rag_nb.fast import scan
-from rag_nb.fast.scan import BLOCK, asked, best_of, block_best, by_block, codes_of, look, promises, scan_all, slab_of
+from rag_nb.fast.scan import BLOCK, asked, best_of, block_best, by_block, codes_of, look, upper_bounds, scan_all, shard_of
 
 DTYPES = [torch.float32, torch.float16, torch.bfloat16, torch.int8]
 
@@ -28,15 +28,15 @@ def exact_for(x, k):
     return exact
 
 
-def slabs(x, dtype, cuts=(), waiting=False, device="cpu"):
-    "The rows as slabs, and the vectors that these stand for."
+def shards(x, dtype, cuts=(), on_host=False, device="cpu"):
+    "The rows as shards, and the vectors that these stand for."
     edges = [0, *cuts, len(x)]
-    out = [(a, slab_of(x[a:b].split(300), b - a, dtype, device, waiting=waiting)) for a, b in zip(edges, edges[1:]) if b > a]
+    out = [(a, shard_of(x[a:b].split(300), b - a, dtype, device, on_host=on_host)) for a, b in zip(edges, edges[1:]) if b > a]
     return out, x if dtype == torch.int8 else x.to(dtype).float()
 
 
 def find(x, q, k, dtype, cuts=(), exclude=None, **kw):
-    made, seen = slabs(x, dtype, cuts)
+    made, seen = shards(x, dtype, cuts)
     return scan_all(made, q, k, exclude, exact_for(seen, k)(q) if dtype == torch.int8 else None, **kw), truth(seen, q, k, exclude)
 
 
@@ -63,10 +63,10 @@ def test_a_promise_is_kept(dtype):
     for sizes in (torch.ones(40), 10.**torch.linspace(-6, 3, 40), 10.**torch.linspace(-30, -24, 40), 1e4*torch.ones(40)):
         x, q = torch.randn(1000, 40)*sizes, torch.randn(5, 40)*sizes.flip(0)
         if dtype == torch.float16 and sizes.max() > 1e3: x = x.clamp(-6e4, 6e4)
-        (_, slab), = slabs(x, dtype)[0]
+        (_, shard), = shards(x, dtype)[0]
         seen = x if dtype == torch.int8 else x.to(dtype).float()
         best = by_block((q.double() @ seen.double().T).T, -torch.inf).T
-        assert (promises(slab, asked(q, dtype)).double() >= best - 1e-30).all()
+        assert (upper_bounds(shard, asked(q, dtype)).double() >= best - 1e-30).all()
 
 
 def test_codes_are_as_far_off_as_they_say():
@@ -108,13 +108,13 @@ def test_rows_that_wait_elsewhere(dtype):
     "Pieces of 256 rows, as they would be streamed, give what all rows together give."
     torch.manual_seed(3)
     x, q, out = torch.randn(2000, 20), torch.randn(4, 20), torch.arange(2000) % 3 == 0
-    whole, (near, _seen), (far, _) = slabs(x, dtype)[0], slabs(x[:500], dtype), slabs(x[500:], dtype, cuts=(1000,), waiting=True)
+    whole, (near, _seen), (far, _) = shards(x, dtype)[0], shards(x[:500], dtype), shards(x[500:], dtype, cuts=(1000,), on_host=True)
     exact = exact_for(x, 9)(q) if dtype == torch.int8 else None
     for kw in (dict(), dict(exclude=out)):
         want = scan_all(whole, q, 9, exact=exact, **kw)
         for rows in (1, 256, 10**6):
             assert torch.equal(scan_all([*near, *[(500 + a, s) for a, s in far]], q, 9, exact=exact, rows=rows, **kw), want)
-    assert [s.waiting for _, s in far] == [True, True] and len(list(scan.streamed(far, 256))) == 6
+    assert [s.on_host for _, s in far] == [True, True] and len(list(scan.streamed(far, 256))) == 6
 
 
 def test_fewer_rows_than_wanted_and_none_at_all():
@@ -139,16 +139,16 @@ def interpreted(monkeypatch):
 def test_kernels_are_their_plain_twins(n, d, b, dtype, interpreted):
     torch.manual_seed(n)
     x, q, out = torch.randn(n, d), torch.randn(b, d), torch.rand(n) < .3
-    (_, slab), = slabs(x.to(interpreted), dtype, device=interpreted)[0]
+    (_, shard), = shards(x.to(interpreted), dtype, device=interpreted)[0]
     ask = asked(q.to(interpreted), dtype)
     near = dict(rtol=2e-3, atol=2e-3*d**.5) if interpreted == "cuda" and dtype == torch.float32 else dict(rtol=1e-4, atol=1e-4)   # TF32
     blocks = torch.stack([torch.randperm(-(-n//BLOCK))[:2] for _ in range(b)]).to(interpreted)
     for exclude in (None, out.to(interpreted)):
         if interpreted == "cuda" or dtype != torch.bfloat16:                    # the interpreter multiplies bfloat16 by its bits
-            torch.testing.assert_close(scan.fused_block_best(slab.x, ask.seen, slab.scale, exclude),
-                block_best(slab.x, ask.seen, slab.scale, exclude), **near)
-        torch.testing.assert_close(scan.fused_look(slab.x, ask.q, blocks, slab.scale, exclude),
-            look(slab.x, ask.q, blocks, slab.scale, exclude), rtol=1e-4, atol=1e-4)
+            torch.testing.assert_close(scan.fused_block_best(shard.x, ask.seen, shard.scale, exclude),
+                block_best(shard.x, ask.seen, shard.scale, exclude), **near)
+        torch.testing.assert_close(scan.fused_look(shard.x, ask.q, blocks, shard.scale, exclude),
+            look(shard.x, ask.q, blocks, shard.scale, exclude), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.int8])

@@ -322,19 +322,19 @@ def rag_over(folder, path=None):
     from rag_nb import Rag
     from rag_nb.core.toy import toy_generator, toy_tokenizer
     enc = TextEncoder.from_pretrained(folder)
-    return enc, Rag.from_documents(DOCS, generator=(toy_generator("llama"), toy_tokenizer("llama")), question_encoder=enc, progress=False, n_docs=2, path=path)
+    return enc, Rag.from_documents(DOCS, generator=(toy_generator("llama"), toy_tokenizer("llama")), encoder=enc, progress=False, n_docs=2, path=path)
 
 @pytest.mark.parametrize("case", ["gemma two matrices", "gtr", "norm, dense, norm", "no prompt mean", "qwen3 left lasttoken", "matrix on tokens", "table"])
 def test_a_rag_is_saved_and_opened(tmp_path, case):
     from rag_nb import Rag, RagRetriever
     enc, rag = rag_over(static(tmp_path, steps=[dense(12, 6, nn.Tanh()), N()]) if case == "table" else saved(tmp_path, case), tmp_path/"index")
-    want, hits = enc.encode(TEXTS), rag.find(TEXTS)[0]
+    want, hits = enc.encode(TEXTS), rag.retrieve(TEXTS)
     vectors = rag.retriever.index.vectors(torch.arange(len(DOCS))[None])[0]
     assert np.abs(np.asarray(vectors) - enc.encode(DOCS, "passage")).max() <= 1e-6
     rag.save_pretrained(tmp_path/"rag")
     again = Rag.from_pretrained(tmp_path/"rag")
     assert np.abs(again.encoder.encode(TEXTS) - want).max() <= 1e-6 and again.encoder.spec == enc.spec
-    assert torch.equal(again.find(TEXTS)[0].ids, hits.ids)
+    assert torch.equal(again.retrieve(TEXTS).ids, hits.ids)
     batch = again.tokenizer.question_encoder
     rows = again.encoder.tokenize(TEXTS)
     from rag_nb.core.encoder import _padded
@@ -470,7 +470,7 @@ def test_a_trained_passage_encoder_keeps_its_layers(tmp_path, train):
     again = Rag.from_pretrained(tmp_path/"rag")
     ours, theirs = rag.model.state_dict(), again.model.state_dict()
     assert ours.keys() == theirs.keys() and any("sentence_head.1" in k for k in ours) and all(torch.equal(ours[k], theirs[k]) for k in ours if "sentence_head" in k)
-    assert torch.equal(again.find(TEXTS)[0].ids, rag.find(TEXTS)[0].ids)
+    assert torch.equal(again.retrieve(TEXTS).ids, rag.retrieve(TEXTS).ids)
 
 
 def test_code_of_a_network_s_own(tmp_path):

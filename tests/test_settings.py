@@ -2,7 +2,7 @@
 import pytest, torch, transformers
 from transformers import GenerationConfig, WatermarkingConfig
 from rag_nb import RagSequenceForGeneration, RagTokenForGeneration
-from rag_nb.core.generate import HONOURED, generation_settings
+from rag_nb.core.generate import SUPPORTED, generation_settings
 from rag_nb.core.toy import toy_encoder, toy_generator
 from test_generation import case
 from test_parity import pair, contexts, same_tokens
@@ -112,10 +112,10 @@ def test_every_field_is_honoured_or_refused():
     "A field that a newer Transformers adds is refused until something is done about it."
     model, x = case("token", "bart", 0)
     internal = {n for n in vars(GenerationConfig()) if n.startswith("_")} | {"transformers_version", "continuous_batching_config"}
-    for name in set(vars(GenerationConfig())) - internal - HONOURED:
+    for name in set(vars(GenerationConfig())) - internal - SUPPORTED:
         gc = GenerationConfig(); setattr(gc, name, ODD.get(name, 7))
         with pytest.raises(ValueError, match=name): generation_settings(model, gc)
-    assert HONOURED <= set(vars(GenerationConfig()))
+    assert SUPPORTED <= set(vars(GenerationConfig()))
 
 
 def test_what_is_only_about_speed_may_be_in_a_models_own_settings():

@@ -84,7 +84,7 @@ def test_a_handbook_changed_ten_times(tmp_path, seed, kind, in_folder, monkeypat
         assert done["kept"] + done["changed"] + done["added"] == len(set(fresh.column("document"))) and done["skipped"] == 0
         agrees(r, build(home, **how)); counting.since()
         if rng.random() < .2: r.compact()
-        if in_folder and rng.random() < .4: r = RagRetriever.from_pretrained(tmp_path/"index", question_encoder=ENCODER)
+        if in_folder and rng.random() < .4: r = RagRetriever.from_pretrained(tmp_path/"index", encoder=ENCODER)
     before = r.folder.manifest["generation"] if in_folder else None
     counting.since()
     assert r.sync(home, progress=False)["embedded"] == 0 == counting.since() and (before is None
@@ -130,7 +130,7 @@ def test_how_it_was_read_is_remembered(tmp_path):
     r = build(home, tmp_path/"one"/"index", n_words=10, overlap=2, columns={"contents_de": "text"})
     assert r.sync(home, progress=False)["kept"] == 3
     shutil.move(tmp_path/"one", tmp_path/"two")
-    r = RagRetriever.from_pretrained(tmp_path/"two"/"index", question_encoder=ENCODER)
+    r = RagRetriever.from_pretrained(tmp_path/"two"/"index", encoder=ENCODER)
     assert r.reading == dict(n_words=10, overlap=2, columns={"contents_de": "text"}, folder=str(tmp_path/"two"/"h"))
     assert r.sync(tmp_path/"two"/"h", progress=False) == dict(kept=3, changed=0, added=0, deleted=0, skipped=0, embedded=0)
     assert r.sync(tmp_path/"two"/"h", n_words=20, progress=False)["changed"] == 3 and r.reading["n_words"] == 20
@@ -150,7 +150,7 @@ def test_somebody_else_changes_the_folder_meanwhile(tmp_path, monkeypatch):
     counting, plain, others = Counting(monkeypatch), IndexFolder.exchange, []
     def exchange(self, *a, **kw):
         if not others:
-            others.append(RagRetriever.from_pretrained(tmp_path/"index", question_encoder=ENCODER))
+            others.append(RagRetriever.from_pretrained(tmp_path/"index", encoder=ENCODER))
             others[0].add([dict(id="z", text="From elsewhere.")], progress=False); counting.n -= 1                     # theirs
         return plain(self, *a, **kw)
     monkeypatch.setattr(IndexFolder, "exchange", exchange)

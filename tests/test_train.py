@@ -2,11 +2,11 @@
 import hashlib, json, threading, warnings
 from pathlib import Path
 import pytest, torch, transformers
-from rag_nb import Plan, Rag, RagRetriever, doc_log_prior, finetune, rag_sequence_loss, rag_token_loss
+from rag_nb import FinetuneConfig, Rag, RagRetriever, doc_log_prior, finetune, rag_sequence_loss, rag_token_loss
 from rag_nb.store.questions import RagCollator, read_questions
 from rag_nb.fast.fused_loss import answer_logprobs, chosen_logprobs, ends_in_one_matrix, marginal_nll
 from rag_nb.core.model import align_labels
-from rag_nb.core.objective import Objective
+from rag_nb.core.objective import TrainingModule
 from rag_nb.core.prefill import teacher_force
 from rag_nb.core.toy import toy_documents, toy_encoder, toy_generator, toy_questions, toy_tokenizer
 
@@ -50,7 +50,7 @@ def batch_of(kind, generator):
     "Contexts, decoder inputs and targets (B·K, …) with padding, −100 in places, a row without targets; targets (B, T)."
     rag = make(kind, generator)
     questions, answers = zip(*[(q, a) for q, a, _ in toy_questions()[:4]])
-    found = rag.retriever.contexts(list(questions), rag.find(list(questions))[0], config=rag.model.config, tokenizer=rag.tokenizer.generator)
+    found = rag.retriever.contexts(list(questions), rag.retrieve(list(questions)), config=rag.model.config, tokenizer=rag.tokenizer.generator)
     labels = rag.tokenizer.targets(list(answers), rag.model.config)
     labels[0, 2], labels[3] = -100, -100
     fed, targets = align_labels(labels, rag.model.config)
@@ -77,12 +77,12 @@ def test_the_likelihood_is_the_plain_one(kind):
     for head, plain in (("token", rag_token_loss), ("sequence", rag_sequence_loss)):
         logits = teacher_force(generator, ids, mask, fed).logits
         want = graded(plain(logits.view(4, 3, *logits.shape[1:]), once, prior()), scores, generator)
-        for rows, recompute in ((1, False), (3, True), (3, False), (64, False), (64, True)):
-            token_lp = answer_logprobs(generator, ids, mask, fed, targets, rows=rows, recompute=recompute).view(4, 3, -1)
+        for rows, activation_checkpointing in ((1, False), (3, True), (3, False), (64, False), (64, True)):
+            token_lp = answer_logprobs(generator, ids, mask, fed, targets, rows=rows, activation_checkpointing=activation_checkpointing).view(4, 3, -1)
             got = graded(marginal_nll(token_lp, prior(), head).mean(), scores, generator)
             assert len(got) == len(want)
             # the plain loss subtracts p from 1 in float32, which is off by 1e-5 here; against float64 `answer_logprobs` is off by 2e-6
-            for g, w in zip(got, want): assert float((g - w).abs().max()) <= 3e-5*max(1., float(w.abs().max())), (head, rows, recompute)
+            for g, w in zip(got, want): assert float((g - w).abs().max()) <= 3e-5*max(1., float(w.abs().max())), (head, rows, activation_checkpointing)
 
 
 def test_one_matrix_is_asked_of_large_logits():
@@ -128,9 +128,9 @@ class Die(transformers.TrainerCallback):
 
 
 @pytest.mark.parametrize("settings", [
-    dict(train=("generator", "question_encoder", "passage_encoder", "score_scale"), adapters=2, refresh_every=3, contrast=.5, include_gold=True, recompute=True, rows=5),
+    dict(train=("generator", "question_encoder", "passage_encoder", "score_scale"), adapters=2, reindex_every=3, contrast=.5, include_gold=True, activation_checkpointing=True, rows=5),
     dict(train=("generator", "question_encoder"), cache_retrieval=True, kind="sequence"),
-    dict(train=("question_encoder", "passage_encoder"), refresh_every=3, cache_retrieval=True, likelihood=0., contrast=1., include_gold=True)],
+    dict(train=("question_encoder", "passage_encoder"), reindex_every=3, cache_retrieval=True, likelihood=0., contrast=1., include_gold=True)],
     ids=["adapters", "all weights", "retriever"])
 def test_a_killed_run_ends_where_the_other_ends(tmp_path, settings):
     "Bit for bit: weights, vectors, and the log from there on; with dropout, so that random numbers count."
@@ -171,7 +171,7 @@ def end_of_run(out, batch):
     rag = make(generator=small_llama().double())
     for m in rag.model.modules():
         if isinstance(m, torch.nn.Dropout): m.p = 0.                                               # dice fall otherwise for other batches
-    done = finetune(rag, DATA, out, **{**QUICK, **TWO, "optim": "sgd", "learning_rate": .05, "per_device_train_batch_size": batch, "refresh_every": 2})
+    done = finetune(rag, DATA, out, **{**QUICK, **TWO, "optim": "sgd", "learning_rate": .05, "per_device_train_batch_size": batch, "reindex_every": 2})
     return weights(done.rag.model)
 
 
@@ -180,7 +180,7 @@ def worker(rank, folder):
     torch.set_num_threads(1)
     os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE="2", LOCAL_WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(json.loads((Path(folder)/"port").read_text())))
     run = end_of_run(Path(folder)/"run", 2)                                                        # through Trainer, which opens the group
-    objective = Objective(make(generator=small_llama().double()), Plan(**TWO))
+    objective = TrainingModule(make(generator=small_llama().double()), FinetuneConfig(**TWO))
     model = torch.nn.parallel.DistributedDataParallel(objective, find_unused_parameters=True)
     grads = gradients(model, objective, read_questions(DATA)[:6][rank::2])                         # three questions each
     torch.save(dict(run=run, grads=grads), Path(folder)/f"{rank}.pt")
@@ -194,7 +194,7 @@ def test_two_processes_are_one(tmp_path):
     torch.multiprocessing.spawn(worker, args=(str(tmp_path),), nprocs=2)
     a, b = (torch.load(tmp_path/f"{r}.pt") for r in (0, 1))
     assert same(a["grads"], b["grads"]) and same(a["run"], b["run"])
-    objective = Objective(make(generator=small_llama().double()), Plan(**TWO))
+    objective = TrainingModule(make(generator=small_llama().double()), FinetuneConfig(**TWO))
     want = gradients(objective, objective, read_questions(DATA)[:6])
     assert want.keys() == a["grads"].keys() and any(float(g.abs().max()) > 1e-3 for g in want.values())
     for n, g in want.items(): assert float((g - a["grads"][n]).abs().max()) < 1e-6*max(1., float(g.abs().max())), n
@@ -211,10 +211,10 @@ def changed(rag, before): return {n.split(".")[1] for n, p in rag.model.named_pa
 def test_the_passages_stay(tmp_path, train, parts):
     "Without the passage encoder: vectors, passages' encoder and other networks stay, and what was saved opens again."
     rag = make()
-    before, probe, vectors = weights(rag.model), rag.retriever.encoder.probe(), rag.retriever.index.vectors(torch.arange(12)).clone()
+    before, probe, vectors = weights(rag.model), rag.retriever.encoder.fingerprint(), rag.retriever.index.vectors(torch.arange(12)).clone()
     done = finetune(rag, DATA, tmp_path/"run", train=train, **QUICK)
     assert done.rag is rag and changed(rag, before) == parts and rag.model.config.score_scale == 20
-    assert rag.retriever.encoder.probe() == probe and torch.equal(rag.retriever.index.vectors(torch.arange(12)), vectors)
+    assert rag.retriever.encoder.fingerprint() == probe and torch.equal(rag.retriever.index.vectors(torch.arange(12)), vectors)
     assert not rag.model.training and all(p.requires_grad for p in rag.model.parameters())
     rag.save_pretrained(tmp_path/"rag")
     again = Rag.from_pretrained(tmp_path/"rag")
@@ -241,7 +241,7 @@ def test_the_passages_move(tmp_path, train):
     rag = make()
     questions, index = weights(rag.model.question_encoder), rag.retriever.index
     before = index.vectors(torch.arange(12)).clone()
-    finetune(rag, DATA, tmp_path/"run", train=train, contrast=1., include_gold=True, refresh_every=2, **QUICK)
+    finetune(rag, DATA, tmp_path/"run", train=train, contrast=1., include_gold=True, reindex_every=2, **QUICK)
     now = rag.retriever.index.vectors(torch.arange(12))
     assert same(weights(rag.model.question_encoder), questions) == ("question_encoder" not in train)
     assert not torch.allclose(now, before) and torch.equal(index.vectors(torch.arange(12)), before)  # the old index is nobody's to change
@@ -282,8 +282,8 @@ def test_an_index_folder_is_not_written_to(tmp_path):
     make(folder=tmp_path/"index")
     content = lambda: {p.relative_to(tmp_path): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted((tmp_path/"index").rglob("*")) if p.is_file()}
     before, encoder = content(), toy_encoder()
-    rag = Rag.from_parts(RagRetriever.from_pretrained(tmp_path/"index", question_encoder=encoder), encoder, (small_llama(), toy_tokenizer("llama")), n_docs=3)
-    finetune(rag, DATA, tmp_path/"run", train=("generator", "question_encoder", "passage_encoder"), refresh_every=2, **QUICK)
+    rag = Rag.from_parts(RagRetriever.from_pretrained(tmp_path/"index", encoder=encoder), encoder, (small_llama(), toy_tokenizer("llama")), n_docs=3)
+    finetune(rag, DATA, tmp_path/"run", train=("generator", "question_encoder", "passage_encoder"), reindex_every=2, **QUICK)
     assert content() == before
     rag.save_pretrained(tmp_path/"rag")
     assert_same_answer(Rag.from_pretrained(tmp_path/"rag").ask("What is tea?", max_new_tokens=3), rag.ask("What is tea?", max_new_tokens=3))
@@ -297,13 +297,13 @@ def batch(rag, n=6): return RagCollator(rag.tokenizer, rag.model.config, keep=("
 
 def test_a_refresh_in_the_background_swaps_whole_vectors(monkeypatch):
     "Until it is done the old vectors answer; then all are the new ones, of the weights at the time it began."
-    objective = Objective(make(), Plan(train=("question_encoder", "passage_encoder")))
+    objective = TrainingModule(make(), FinetuneConfig(train=("question_encoder", "passage_encoder")))
     rows, go = torch.arange(12), threading.Event()
     old, tokens = objective.retriever.index.vectors(rows).clone(), type(objective)._tokens
     with torch.no_grad(): objective.model.question_encoder.embeddings.word_embeddings.weight.add_(.5*torch.randn(1, 32, generator=torch.Generator().manual_seed(0)))
     want = torch.as_tensor(objective.embed_all(progress=False))
     monkeypatch.setattr(type(objective), "_tokens", lambda *a, **k: (go.wait(60), tokens(*a, **k))[1])
-    objective.refresh(background=True); objective.refresh(background=True)                            # the second waits for its turn
+    objective.reindex(background=True); objective.reindex(background=True)                            # the second waits for its turn
     objective.swap()
     assert torch.equal(objective.retriever.index.vectors(rows), old)
     with torch.no_grad(): objective.model.question_encoder.embeddings.word_embeddings.weight.zero_()  # training goes on meanwhile
@@ -314,17 +314,17 @@ def test_a_refresh_in_the_background_swaps_whole_vectors(monkeypatch):
 
 
 def test_a_refresh_that_fails_is_told(monkeypatch):
-    objective = Objective(make(), Plan(train=("question_encoder", "passage_encoder")))
+    objective = TrainingModule(make(), FinetuneConfig(train=("question_encoder", "passage_encoder")))
     def broken(*a, **k): raise OSError("gone")
     monkeypatch.setattr(type(objective), "embed_all", broken)
     monkeypatch.setattr(threading, "excepthook", lambda args: None)
-    objective.refresh(background=True)
+    objective.reindex(background=True)
     with pytest.raises(RuntimeError, match="failed in the background"): objective.swap(wait=True)
 
 
 def test_retrieval_is_cached_until_the_vectors_change(monkeypatch):
     rag = make()
-    objective, searches = Objective(rag, Plan(train=("question_encoder", "passage_encoder"), cache_retrieval=True)), []
+    objective, searches = TrainingModule(rag, FinetuneConfig(train=("question_encoder", "passage_encoder"), cache_retrieval=True)), []
     def look():
         index, search = objective.retriever.index, type(objective.retriever.index).search
         monkeypatch.setattr(index, "search", lambda v, *a, **k: (searches.append(len(v)), search(index, v, *a, **k))[1])
@@ -332,7 +332,7 @@ def test_retrieval_is_cached_until_the_vectors_change(monkeypatch):
     with torch.no_grad(): first, _ = objective(**batch(rag)), objective(**batch(rag, 8))
     assert searches == [6, 2]
     with torch.no_grad(): assert float(objective(**batch(rag))["loss"]) == pytest.approx(float(first["loss"]), rel=1e-6) and searches == [6, 2]
-    objective.refresh(); look()
+    objective.reindex(); look()
     with torch.no_grad(): objective(**batch(rag))
     assert searches == [6, 2, 6]
 
@@ -344,7 +344,7 @@ def test_the_gold_document_is_put_in():
     given = RagCollator(rag.tokenizer, rag.model.config, keep=("document_ids",))(wrong)
     seen = {}
     for gold in (False, True):
-        objective = Objective(rag, Plan(train="question_encoder", include_gold=gold))
+        objective = TrainingModule(rag, FinetuneConfig(train="question_encoder", include_gold=gold))
         vectors = rag.model.rag.embed_questions(given["input_ids"], given["attention_mask"])
         found = objective.search(vectors, given["questions"])
         hits, column = objective._with_gold(found, vectors, given["document_ids"], given["questions"])
@@ -353,7 +353,7 @@ def test_the_gold_document_is_put_in():
         torch.testing.assert_close(hits.scores, torch.einsum("bd,bkd->bk", vectors, docs))
     assert seen == {False: (["ada", "octopus", "honey"], [-1, 0, -1]), True: (["octopus", "octopus", "honey"], [0, 0, -1])}
     rag.retriever.deleted = torch.tensor([d == "octopus" for d in objective.documents])
-    objective = Objective(rag, Plan(train="question_encoder", include_gold=True))
+    objective = TrainingModule(rag, FinetuneConfig(train="question_encoder", include_gold=True))
     assert objective._rows_of(given["document_ids"], vectors).tolist() == [-1, -1, -1]
 
 
@@ -362,7 +362,7 @@ def test_contrast_does_not_count_a_passage_against_itself():
     rag = make(n_docs=1)
     twice = [DATA[0], dict(DATA[0], question="Ada Lovelace, first computer program?"), DATA[1]]
     given = RagCollator(rag.tokenizer, rag.model.config, keep=("document_ids",))(twice)
-    objective = Objective(rag, Plan(train="question_encoder", likelihood=0., contrast=1.))
+    objective = TrainingModule(rag, FinetuneConfig(train="question_encoder", likelihood=0., contrast=1.))
     with torch.no_grad(): loss = objective(**given)["loss"]
     vectors = torch.as_tensor(rag.encoder.encode([q["question"] for q in twice]))
     docs = rag.retriever.index.vectors(torch.tensor([0, 1]))
@@ -390,7 +390,7 @@ def test_a_collapse_is_warned_of_and_nothing_else(tmp_path, collapsed):
 # What is asked for wrongly
 
 @pytest.mark.parametrize("settings, says", [
-    (dict(refresh_evry=3), "refresh_every"), (dict(learning_rat=1.), "learning_rate"), (dict(train="retriever"), "choose among"),
+    (dict(refresh_evry=3), "reindex_every"), (dict(learning_rat=1.), "learning_rate"), (dict(train="retriever"), "choose among"),
     (dict(likelihood=0.), "nothing to train on"), (dict(likelihood=0., contrast=1.), "generator no gradient"), (dict(kind="tokens"), "'token', 'sequence' or 'both'"),
     (dict(train=()), "choose among")])
 def test_a_wrong_setting_is_named(tmp_path, settings, says):

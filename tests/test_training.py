@@ -3,9 +3,9 @@ import dataclasses, errno, warnings
 from pathlib import Path
 import pytest, torch, transformers
 from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainingArguments
-from rag_nb import Plan, Rag, RagRetriever, RagSequenceForGeneration, RagTokenForGeneration, finetune
+from rag_nb import FinetuneConfig, Rag, RagRetriever, RagSequenceForGeneration, RagTokenForGeneration, finetune
 from rag_nb.store.questions import RagCollator, read_questions
-from rag_nb.core.objective import Objective, add_adapters
+from rag_nb.core.objective import TrainingModule, add_adapters
 from rag_nb.core.train import REFUSED, WORKS, RagTrainer, find_checkpoint, why_not_whole
 from rag_nb.core.toy import toy_documents, toy_encoder, toy_generator, toy_questions, toy_tokenizer
 
@@ -38,7 +38,7 @@ def same(a, b): return a.keys() == b.keys() and all(torch.equal(a[n], b[n]) for 
 @torch.no_grad()
 def loss_of(rag, data, **plan):
     "The loss of these questions, by a fresh objective."
-    objective = Objective(rag, Plan(**plan))
+    objective = TrainingModule(rag, FinetuneConfig(**plan))
     rag.model.eval()
     batch = RagCollator(rag.tokenizer, rag.model.config, keep=("document_ids",))(list(read_questions(data)))
     return float(objective(**batch)["loss"])
@@ -65,7 +65,7 @@ def test_the_best_weights_come_back(tmp_path, adapters, stops, merge):
 
 def test_the_best_weights_with_passages_that_move(tmp_path):
     "The vectors that come back are those of the best encoder."
-    settings = {**QUICK, "max_steps": 8, "learning_rate": .3, "train": ("question_encoder", "passage_encoder"), "likelihood": 0., "contrast": 1., "include_gold": True, "refresh_every": 2}
+    settings = {**QUICK, "max_steps": 8, "learning_rate": .3, "train": ("question_encoder", "passage_encoder"), "likelihood": 0., "contrast": 1., "include_gold": True, "reindex_every": 2}
     kept = {}
     class Keep(TrainerCallback):
         def on_evaluate(self, args, state, control, metrics, model, **kw): kept[metrics["eval_loss"]] = weights(model.model)
@@ -183,7 +183,7 @@ def test_a_full_disk_is_explained_and_nothing_older_is_lost(tmp_path, monkeypatc
 
 def test_another_error_is_not_called_a_full_disk(tmp_path, monkeypatch):
     def broken(*a, **k): raise RuntimeError("the sky is falling")
-    monkeypatch.setattr(Objective, "swap", broken)
+    monkeypatch.setattr(TrainingModule, "swap", broken)
     with pytest.raises(RuntimeError, match="sky"): finetune(make(), DATA, tmp_path, **SAVING)
 
 
@@ -203,7 +203,7 @@ def test_a_checkpoint_of_the_same_step_is_kept_until_the_new_one_is_whole(tmp_pa
 
 def test_adapters_that_cannot_be_written_do_not_undo_the_training(tmp_path, monkeypatch):
     def full(*a): raise OSError(errno.ENOSPC, "No space left on device")
-    monkeypatch.setattr(Objective, "save_adapters", full)
+    monkeypatch.setattr(TrainingModule, "save_adapters", full)
     rag, settings = make(), {**QUICK, "adapters": 2, "learning_rate": .01}
     before = weights(rag.model)
     with pytest.raises(OSError, match="training is done, and the Rag has what it learnt"): finetune(rag, DATA, tmp_path, **settings)
@@ -232,7 +232,7 @@ def alike(a, b):
 
 
 @pytest.mark.parametrize("kind", ["llama", "bart", "t5"])
-@pytest.mark.parametrize("settings", [dict(), dict(train=("generator", "question_encoder", "passage_encoder", "score_scale"), refresh_every=1), dict(train=("generator", "passage_encoder"))],
+@pytest.mark.parametrize("settings", [dict(), dict(train=("generator", "question_encoder", "passage_encoder", "score_scale"), reindex_every=1), dict(train=("generator", "passage_encoder"))],
                          ids=["plain", "passages move", "a passage encoder of its own"])
 @pytest.mark.parametrize("odd", [False, True], ids=["", "frozen, in training mode"])
 def test_after_ctrl_c_with_adapters_the_rag_is_as_it_was(tmp_path, kind, settings, odd):
@@ -349,10 +349,10 @@ def test_transformers_own_trainer_divides_by_the_batches(tmp_path, head, kind):
     rag = still(make(kind, toy_generator(kind)))
     model = head(rag.model.config, rag.model.question_encoder, rag.model.generator)
     model.requires_grad_(False); model.rag.generator.requires_grad_(True)
-    found = rag.find([d["question"] for d in DATA[:4]])
-    rows = rag.retriever.contexts([d["question"] for d in DATA[:4]], found[0], config=model.config, tokenizer=rag.tokenizer.generator)
+    found = rag.retrieve([d["question"] for d in DATA[:4]])
+    rows = rag.retriever.contexts([d["question"] for d in DATA[:4]], found, config=model.config, tokenizer=rag.tokenizer.generator)
     labels = rag.tokenizer.targets([d["answers"][0] for d in DATA[:4]], model.config)
-    data = [dict(context_input_ids=rows["context_input_ids"][3*i:3*i+3], context_attention_mask=rows["context_attention_mask"][3*i:3*i+3], doc_scores=found[1][i:i+1].double(), labels=labels[i:i+1]) for i in range(4)]
+    data = [dict(context_input_ids=rows["context_input_ids"][3*i:3*i+3], context_attention_mask=rows["context_attention_mask"][3*i:3*i+3], doc_scores=found.doc_scores[i:i+1].double(), labels=labels[i:i+1]) for i in range(4)]
     join = lambda batch: {k: torch.cat([b[k] for b in batch]) for k in batch[0]}
     start, ends = weights(model), []
     for size, accumulate in ((4, 1), (1, 4)):
@@ -450,12 +450,12 @@ def test_seeds_epochs_and_schedules(tmp_path):
 
 def test_a_batch_that_is_too_large_is_halved(tmp_path, monkeypatch):
     "`auto_find_batch_size`: the first error over memory halves the batch, and training begins again."
-    sizes, forward = [], Objective.forward
+    sizes, forward = [], TrainingModule.forward
     def narrow(self, input_ids, *a, **k):
         sizes.append(len(input_ids))
         if len(input_ids) > 2: raise torch.OutOfMemoryError("CUDA out of memory.")
         return forward(self, input_ids, *a, **k)
-    monkeypatch.setattr(Objective, "forward", narrow)
+    monkeypatch.setattr(TrainingModule, "forward", narrow)
     assert finetune(make(), DATA, tmp_path, auto_find_batch_size=True, **QUICK).trainer.state.global_step == 4 and sizes[0] == 4 and max(sizes[1:]) <= 3 and sizes[-1] <= 2
 
 
@@ -471,7 +471,7 @@ def test_a_run_shorter_than_a_line_of_the_log(tmp_path):
 def test_one_of_two_processes_writes(tmp_path):
     "A trainer that should not save writes nothing."
     rag = make()
-    trainer = RagTrainer(Objective(rag, Plan(train="generator")), TrainingArguments(str(tmp_path/"t"), use_cpu=True, report_to=[], remove_unused_columns=False), train_dataset=read_questions(DATA))
+    trainer = RagTrainer(TrainingModule(rag, FinetuneConfig(train="generator")), TrainingArguments(str(tmp_path/"t"), use_cpu=True, report_to=[], remove_unused_columns=False), train_dataset=read_questions(DATA))
     trainer._save(str(tmp_path/"written"))
     assert (tmp_path/"written/trained.safetensors").exists()
     type(trainer.args).should_save, kept = property(lambda self: False), type(trainer.args).should_save

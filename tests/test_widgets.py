@@ -14,7 +14,7 @@ QUESTION, SHORT = "How many hearts does an octopus have?", dict(min_new_tokens=6
 
 
 def make(docs=None, kind="bart", **kwargs):
-    return Rag.from_documents(docs or toy_documents(), question_encoder=toy_encoder(), generator=(toy_generator(kind), toy_tokenizer(kind)), progress=False,
+    return Rag.from_documents(docs or toy_documents(), encoder=toy_encoder(), generator=(toy_generator(kind), toy_tokenizer(kind)), progress=False,
                               **{"n_docs": 4, **kwargs})
 
 @pytest.fixture(scope="module")
@@ -320,7 +320,7 @@ def test_a_pasted_passage_scores_as_an_indexed_one(rag, explorer):
     explorer.paste_title.set_state({"value": title}); explorer.paste_text.set_state({"value": text}); explorer.paste_button.click()
     assert explorer.error is None and explorer.kept == [True]*5 and explorer.documents[-1]["title"] == title and explorer.paste_text.value == ""
     larger = make([*toy_documents(), dict(id="mine", title=title, text=text)], n_docs=13)
-    found = larger.find(QUESTION)[0]
+    found = larger.retrieve(QUESTION)
     columns = [next(d["doc"] for d in found.documents(0) if d["title"] == o["title"]) for o in explorer.documents]
     torch.testing.assert_close(explorer.hits.scores, found.scores[:, columns], rtol=1e-4, atol=1e-5)
     same(explorer.answer, larger.ask(QUESTION, hits=found.keep(columns), **SHORT))
@@ -338,7 +338,7 @@ def test_pasting_slips(rag, explorer):
 
 def test_without_a_passage_encoder_a_pasted_passage_counts_as_the_best(monkeypatch):
     rag = make()
-    rag.retriever._encoder = rag.retriever.made_by = None
+    rag.retriever._encoder = rag.retriever.encoder_provenance = None
     explorer = AnswerExplorer(rag, QUESTION, **SHORT).paste("Seventeen.")
     assert explorer.error is None and float(explorer.hits.scores[0, -1]) == float(explorer.hits.scores[0, 0])
 
@@ -346,8 +346,8 @@ def test_without_a_passage_encoder_a_pasted_passage_counts_as_the_best(monkeypat
 def test_documents_that_were_not_found_are_not_there(monkeypatch):
     "A search may find fewer than were asked for."
     rag = make()
-    found = rag.find([QUESTION], 4)
-    found = found[0].without(2, b=0), found[1].masked_fill(torch.tensor([[False, False, True, False]]), -torch.inf)
+    found = rag.retrieve([QUESTION], 4)
+    found = found.without(2, b=0)
     monkeypatch.setattr(rag, "find", lambda *a: found)
     explorer = AnswerExplorer(rag, QUESTION, **SHORT)
     assert explorer.error is None and explorer.kept == [True, True, False, True] and [d["doc"] for d in explorer.documents] == [0, 1, 3]

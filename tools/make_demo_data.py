@@ -59,7 +59,7 @@ def build(rows, out):
     vectors = encoder.encode(rows, "passage", progress=True)  # (N, 384)
     passages = Passages.from_documents(rows, n_words=None)  # whole
     shutil.rmtree(out, ignore_errors=True)
-    record = dict(name=encoder.name, spec=encoder.spec.to_dict(), probe=encoder.probe())
+    record = dict(name=encoder.name, spec=encoder.spec.to_dict(), probe=encoder.fingerprint())
     IndexFolder.create(out, passages, vectors, dtype="float16", encoder=record)
     (out/"README.md").write_text(README, encoding="utf8")
     (out/"LICENSE").write_text(LICENSE, encoding="utf8")

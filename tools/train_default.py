@@ -31,13 +31,13 @@ RANKS = dict(generator=32, question_encoder=32)
 ENCODER, ALL = ("question_encoder", "passage_encoder"), ("generator", "question_encoder", "passage_encoder")
 STAGES = dict(
     retriever=dict(seed=0, train=ENCODER, likelihood=0.0, contrast=1.0, n_docs=2, batch=512, learning_rate=1e-3, refreshes=4, steps=340),
-    reader=dict(seed=0, train=("generator",), n_docs=1, batch=128, learning_rate=1e-3, rows=128, steps=340),
+    reader=dict(seed=0, train=("generator",), n_docs=1, batch=128, learning_rate=1e-3, micro_batch=128, steps=340),
     rag=dict(seed=0, train=ALL, kind="token", contrast=0.5, n_docs=4, batch=64, learning_rate=dict(generator=5e-4, question_encoder=3e-4),
-    rows=128, refreshes=4, steps=520),
+    micro_batch=128, refreshes=4, steps=520),
     sharper=dict(seed=3, train=ENCODER + ("score_scale",), likelihood=0.0, contrast=1.0, n_docs=3, batch=384,
                  learning_rate=dict(question_encoder=5e-4, score_scale=1e-2), refreshes=3, steps=200),
     both=dict(seed=4, train=ALL + ("score_scale",), kind="both", contrast=0.5, n_docs=3, batch=96,
-              learning_rate=dict(generator=5e-4, question_encoder=2e-4, score_scale=5e-3), rows=144, refreshes=3, steps=440))
+              learning_rate=dict(generator=5e-4, question_encoder=2e-4, score_scale=5e-3), micro_batch=144, refreshes=3, steps=440))
 CONFIG = dict(context_template="{title}\n{text}\n\nQuestion: {question}\nAnswer:", answer_prefix=" ", max_combined_length=448, n_docs=5,
     score_scale=20.0)
 AFTERWARDS = dict(lexical_weight=0.03)  # the training searches by vectors alone; with this the finished model is better (bench/LOG.md)
@@ -99,7 +99,7 @@ def stage(rag, name, train, out, steps, seed, **more):
     began = time.time()
     common = dict(adapters=RANKS, include_gold=True, merge=False, max_steps=steps, seed=seed,
                   per_device_train_batch_size=max(1, min(batch, len(train))//PROCESSES),
-                  refresh_every=math.ceil(steps/refreshes) if refreshes else None,
+                  reindex_every=math.ceil(steps/refreshes) if refreshes else None,
                   lr_scheduler_type="cosine", warmup_steps=min(100, steps//10), max_grad_norm=1.0, logging_steps=10,
                   bf16=rag.model.device.type == "cuda", use_cpu=rag.model.device.type == "cpu")
     done = finetune(rag, train, out/name, callbacks=[clock(began)], progress=FIRST, **{**common, **s})

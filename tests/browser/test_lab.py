@@ -27,7 +27,7 @@ from rag_nb import *
 torch.set_num_threads(1)
 
 def make(docs, n_docs):
-    rag = Rag.from_documents(docs, question_encoder=toy_encoder(), generator=(toy_generator(), toy_tokenizer("bart")), progress=False, n_docs=n_docs)
+    rag = Rag.from_documents(docs, encoder=toy_encoder(), generator=(toy_generator(), toy_tokenizer("bart")), progress=False, n_docs=n_docs)
     find = rag.find
     def slowly(questions, n):
         if "slow" in questions[0]: time.sleep(3)
@@ -49,7 +49,7 @@ CANARY = "window.fired = []; window.canary = name => window.fired.push(name);"
 @pytest.fixture(scope="module")
 def rag():
     from rag_nb import Rag, toy_documents, toy_encoder, toy_generator, toy_tokenizer
-    return Rag.from_documents(toy_documents(), question_encoder=toy_encoder(), generator=(toy_generator(), toy_tokenizer("bart")), progress=False, n_docs=4)
+    return Rag.from_documents(toy_documents(), encoder=toy_encoder(), generator=(toy_generator(), toy_tokenizer("bart")), progress=False, n_docs=4)
 
 @pytest.fixture(scope="module")
 def browser():
@@ -177,8 +177,8 @@ def test_paste_a_passage(page, rag):
     seen = Seen(page).ask(QUESTION)
     seen.box("Title").fill(PASTED["title"]); seen.box("Passage").fill(PASTED["text"]); seen.button("Add passage").click()
     seen.box("use 5").wait_for(); seen.idle()
-    larger = Rag.from_documents([*toy_documents(), PASTED], question_encoder=toy_encoder(), generator=(rag.model.generator, rag.tokenizer.generator), progress=False)
-    found, old = larger.find([QUESTION], 13)[0], rag.find([QUESTION], 4)[0].documents(0)
+    larger = Rag.from_documents([*toy_documents(), PASTED], encoder=toy_encoder(), generator=(rag.model.generator, rag.tokenizer.generator), progress=False)
+    found, old = larger.retrieve([QUESTION], 13), rag.retrieve([QUESTION], 4).documents(0)
     columns = [next(d["doc"] for d in found.documents(0) if d["title"] == t) for t in [*(d["title"] for d in old), PASTED["title"]]]
     want = larger.ask(QUESTION, hits=found.keep(columns), **SHORT)
     assert seen.facts == facts(want) and [d["prior"] for d in seen.documents()] == [percent(p) for p in want.doc_prior]
@@ -249,7 +249,7 @@ def test_browse_passages(page, rag):
     seen.box("Question").fill(question); seen.box("Question").press("Enter"); seen.root.locator("mark.ragnb-question").first.wait_for(); seen.idle()
     seen.box("Answer").fill("Camellia sinensis"); seen.box("Answer").press("Enter")
     seen.root.locator("mark.ragnb-answer").first.wait_for()
-    want = rag.find([question], 10)[0].documents(0)
+    want = rag.retrieve([question], 10).documents(0)
     shown = lambda: [(b.locator("b").inner_text(), b.locator(".ragnb-f").inner_text().strip()) for b in seen.root.locator(".ragnb-p .ragnb-what > div:first-child").all()]
     assert shown() == [(d["title"], f"score {d['score']:.2f}".replace("-", "−")) for d in want]
     assert seen.root.locator("mark.ragnb-answer").first.inner_text() == "Camellia sinensis" and "tea" in seen.root.locator("mark.ragnb-question").all_inner_texts()
@@ -258,7 +258,7 @@ def test_browse_passages(page, rag):
     seen.root.locator(".noUi-handle").first.press("End")
     seen.root.locator(":text('1–10 of 12')").first.wait_for(); seen.idle(); seen.button("Next").click()
     seen.root.locator(":text('11–12 of 12')").first.wait_for()
-    assert [t for t, _ in shown()] == [d["title"] for d in rag.find([question], 12)[0].documents(0)[10:]]
+    assert [t for t, _ in shown()] == [d["title"] for d in rag.retrieve([question], 12).documents(0)[10:]]
     seen.box("Only with").fill("Everest")
     page.wait_for_function("e => e.querySelectorAll('.ragnb-p').length === 1", arg=seen.root.element_handle())
     assert [t for t, _ in shown()] == ["Mount Everest"]

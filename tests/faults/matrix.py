@@ -111,7 +111,7 @@ def _whole(of, found):
     assert len(of) == 1, f"parts of several saves: {of}, {found}"
     return of.pop(), found
 
-def _saved(path): return _whole(*_of_retriever(RagRetriever.from_pretrained(path, question_encoder=toy_encoder(), verify=True)))
+def _saved(path): return _whole(*_of_retriever(RagRetriever.from_pretrained(path, encoder=toy_encoder(), verify=True)))
 
 def _of_model(model): return {model.config.n_docs, int(model.generator.get_input_embeddings().weight.unique().item())}
 
@@ -156,7 +156,7 @@ def _in_it(path):
     alive = [d for i, d in enumerate(r.passages) if r.deleted is None or not r.deleted[i]]
     for d in alive: assert r.find(d["text"], 1).documents()[0]["text"] == d["text"]
     return tuple(sorted((d["document"], d["text"]) for d in alive))
-def _opened(path): return RagRetriever.from_pretrained(path, question_encoder=toy_encoder(), verify=True)
+def _opened(path): return RagRetriever.from_pretrained(path, encoder=toy_encoder(), verify=True)
 
 def _kept(n, n_docs): return n_docs, tuple(sorted(f"{n_docs}-{d['id']}" for d in toy_documents()[:n]))
 

@@ -28,7 +28,7 @@ def a_folder(folder):
     r.add([{"id": "new", "text": "Salt draws water out of a cucumber."}], progress=False); r.delete("tea"); r.compact()
     r.find("What is salt?", 2)
     r.save_pretrained(folder/"copy")
-    RagRetriever.from_pretrained(folder/"copy", question_encoder=toy_encoder(), verify=True)
+    RagRetriever.from_pretrained(folder/"copy", encoder=toy_encoder(), verify=True)
 
 def questions(folder):
     "Answer from toy models, and show the answer in every way."

@@ -1,6 +1,6 @@
-"""The captured, fused steps on a GPU against the general loop: a few hundred random cases of shapes, lengths, masks and settings.
+"""The captured, fused steps on a GPU against the reference decoder: a few hundred random cases of shapes, lengths, masks and settings.
 
-float32: the same tokens, scores and posteriors. bfloat16: the same path, or one that the general loop itself calls a tie.
+float32: the same tokens, scores and posteriors. bfloat16: the same path, or one that the reference decoder itself calls a tie.
 """
 import importlib.util
 from pathlib import Path
@@ -23,7 +23,7 @@ def both(head, kind, seed, dtype, calm=1, device="cuda"):
     model.to(device, dtype)
     inputs = {k: v.to(device) for k, v in inputs.items()}
     kw |= dict(return_dict_in_generate=True)
-    try: slow = model.generate(**inputs, **kw, engine="general")
+    try: slow = model.generate(**inputs, **kw, decoder="reference")
     except ValueError as e:                                                # fewer candidates than asked for, or every token forbidden
         with pytest.raises(ValueError) as f: model.generate(**inputs, **kw)
         assert str(f.value) == str(e)
@@ -59,12 +59,12 @@ def test_bfloat16_takes_the_same_path_or_a_tie(kind, monkeypatch):
 def paths_in_bfloat16(kind, device, monkeypatch):
     "Of questions with other answers the seed, the step at which the searches parted, and how far the scores of what they chose are apart, by token; and how many questions have the same answers."
     parted, same, steps = [], 0, {}
-    for cls in (generation.ReferenceDecoder, cpu.Engine): monkeypatch.setattr(cls, "search", watched(cls.search, steps.setdefault(cls, [])))
+    for cls in (generation.ReferenceDecoder, cpu.FastDecoder): monkeypatch.setattr(cls, "search", watched(cls.search, steps.setdefault(cls, [])))
     for seed in range(14):
         for log in steps.values(): log.clear()
         if (found := both("token", kind, 100 + seed, torch.bfloat16, calm=CALM.get(kind, 16), device=device)) is None: continue
         *_, kw, fast, slow = found
-        slower, faster = steps[generation.ReferenceDecoder], steps[cpu.Engine][:len(steps[cpu.Engine])//2]  # `both` asks the engine twice
+        slower, faster = steps[generation.ReferenceDecoder], steps[cpu.FastDecoder][:len(steps[cpu.FastDecoder])//2]  # `both` asks the fast decoder twice
         B = len(slower[0][0])
         n, R = min(fast.sequences.shape[1], slow.sequences.shape[1]), len(fast.sequences)//B
         equal = (fast.sequences[:, :n] == slow.sequences[:, :n]).all(1)
@@ -84,7 +84,7 @@ def watched(search, log):
             except StopIteration as end: return end.value
             s = getattr(view, "search", view)
             if gc.num_beams > 1: scores = (s.running.scores if hasattr(s, "running") else s.scores)
-            else: scores = torch.logsumexp((s.hyps.doc_lp[:, :, s.at-2] if hasattr(s, "hyps") else s.diary[2][int(s.at)-2]).float() + log_prior[:, None], -1)
+            else: scores = torch.logsumexp((s.hyps.doc_lp[:, :, s.at-2] if hasattr(s, "hyps") else s.history[2][int(s.at)-2]).float() + log_prior[:, None], -1)
             parents = s.parents if gc.num_beams > 1 else torch.zeros_like(s.next)
             log.append([x.clone().cpu() for x in (s.next, parents, scores.float())])
             yield view
@@ -113,7 +113,7 @@ def test_room_grows_while_recorded(kind, monkeypatch):
     model, inputs, _ = cpu.case("token", kind, 4)
     model.cuda(); inputs = {k: v.cuda() for k, v in inputs.items()}
     kw = dict(num_beams=3, max_new_tokens=200, min_new_tokens=150, return_dict_in_generate=True)
-    cpu.compare(model.generate(**inputs, **kw), model.generate(**inputs, **kw, engine="general"), inputs, 2e-3)
+    cpu.compare(model.generate(**inputs, **kw), model.generate(**inputs, **kw, decoder="reference"), inputs, 2e-3)
 
 
 @pytest.mark.parametrize("kind", ["bart", "llama", "t5"])
@@ -125,8 +125,8 @@ def test_one_recording_serves_contexts_of_other_lengths(kind):
     for n in (S, S - 1, max(2, S - 9), S):
         cut = {**inputs, **{k: inputs[k][:, -n:] if left else inputs[k][:, :n] for k in ("context_input_ids", "context_attention_mask")}}
         cut["context_attention_mask"][:, -1 if left else 0] = 1
-        cpu.compare(model.generate(**cut, **kw), model.generate(**cut, **kw, engine="general"), cut, 2e-3)
-        kept = cpu.engine.kit_for(model.rag.generator).kept
+        cpu.compare(model.generate(**cut, **kw), model.generate(**cut, **kw, decoder="reference"), cut, 2e-3)
+        kept = cpu.engine.state_for(model.rag.generator).kept
         assert len(kept) == 1
         recordings.add(id(next(iter(kept.values())).graph))
     assert len(recordings) == 1
@@ -139,5 +139,5 @@ def test_streaming():
     model, inputs, _ = cpu.case("token", "llama", 1)
     model.cuda(); inputs = {k: v.cuda() for k, v in inputs.items()}
     a, b = Tokens(), Tokens()
-    model.generate(**inputs, max_new_tokens=7, streamer=a); model.generate(**inputs, max_new_tokens=7, streamer=b, engine="general")
+    model.generate(**inputs, max_new_tokens=7, streamer=a); model.generate(**inputs, max_new_tokens=7, streamer=b, decoder="reference")
     assert a == b

@@ -27,10 +27,10 @@ def test_a_promise_is_kept(dtype):
     for d, spread in ((768, 0.), (768, 2.), (64, 3.)):
         x, q = ((torch.randn(n, d)*torch.exp(spread*torch.randn(d))).cuda() for n in (20_000, 70))
         if dtype == torch.float16: x = x.clamp(-6e4, 6e4)
-        slab = scan.slab_of([x], len(x), dtype, "cuda")
+        shard = scan.shard_of([x], len(x), dtype, "cuda")
         seen = x if dtype == torch.int8 else x.to(dtype)
         best = scan.by_block((q.double() @ seen.double().T).T, -torch.inf).T
-        assert (scan.promises(slab, scan.asked(q, dtype)).double() >= best).all()
+        assert (scan.upper_bounds(shard, scan.asked(q, dtype)).double() >= best).all()
 
 
 @pytest.mark.parametrize("dtype", [None, torch.float16, torch.bfloat16, torch.int8])
@@ -41,7 +41,7 @@ def test_index(dtype, b):
     x, q = rng.integers(-4, 5, (30_000, 96)).astype(np.float32), torch.from_numpy(rng.integers(-4, 5, (b, 96)).astype(np.float32))
     out = rng.random(30_000) < .5
     slow, fast = ExactIndex(x), ExactIndex(x, device="cuda", dtype=dtype)
-    assert fast.slabs
+    assert fast.shards
     for kw in (dict(), dict(exclude=out)):
         want, got = slow.search(q, 10, **kw), fast.search(q.cuda(), 10, return_vectors=True, **kw)
         assert got.ids.is_cuda and torch.equal(got.ids.cpu(), want.ids) and torch.equal(got.scores.cpu(), want.scores)
@@ -54,8 +54,8 @@ def test_streaming_twice_the_room(dtype):
     g = torch.Generator().manual_seed(0)
     x = torch.randn(400_000, 128, generator=g).half()
     whole = ExactIndex(x, device="cuda", dtype=dtype)
-    half = ExactIndex(x, device="cuda", dtype=dtype, room=whole.slabs[0][1].x.nbytes//2, chunk_size=20_000)
-    assert any(s.waiting and s.x.is_pinned() for _, s in half.slabs)
+    half = ExactIndex(x, device="cuda", dtype=dtype, room=whole.shards[0][1].x.nbytes//2, chunk_size=20_000)
+    assert any(s.on_host and s.x.is_pinned() for _, s in half.shards)
     for i in range(10):
         q = torch.randn(1 + 7*i, 128, generator=g).cuda()
         a, b = whole.search(q, 10), half.search(q, 10)
@@ -83,7 +83,7 @@ def test_over_several_cards(dtype):
     x, q = torch.randn(300_001, 96, generator=g).half(), torch.randn(20, 96, generator=g)
     cards = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
     one, all_ = ExactIndex(x, device="cuda", dtype=dtype), ExactIndex(x, device=cards, dtype=dtype)
-    assert {str(s.device) for _, s in all_.slabs} == set(cards)
+    assert {str(s.device) for _, s in all_.shards} == set(cards)
     for _ in range(3):
         a, b = one.search(q.cuda(), 10), all_.search(q.cuda(), 10)
         assert torch.equal(a.ids, b.ids) and torch.equal(a.scores, b.scores)
