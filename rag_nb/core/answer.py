@@ -566,7 +566,7 @@ def _filter(where, min_score, hits):
     if where is not None and hits is not None: raise ValueError("hits= are documents that were found already: where= and min_score= belong to the search that finds them, as in rag.retrieve(questions, where=...)")
     return where
 
-# %% ../../nbs/core/10_answer.ipynb #cell-48
+# %% ../../nbs/core/10_answer.ipynb #cell-50
 @patch
 def ask_each(self:Rag,
     questions, # any number of strings, from a list or anything else that can be iterated over
@@ -587,7 +587,8 @@ def ask_each(self:Rag,
     total = len(questions) if isinstance(questions, list) else None
     hits, size, how = _hits_for(hits, total), check_count("batch_size", batch_size), dict(decoding=decoding, decoder=decoder)
     ways = self._ways(kind, n_docs, hits, False, generation, **how)
-    return self._each(iter(questions), total, size, progress, hits, dict(how, where=_filter(where, min_score, hits)), *ways)
+    if where is not None or min_score is not None: how["where"] = _filter(where, min_score, hits)
+    return self._each(iter(questions), total, size, progress, hits, how, *ways)
 
 @patch
 def _each(self:Rag, questions, total, size, progress, hits, how, kind, n_docs, gc):

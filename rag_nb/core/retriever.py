@@ -7,11 +7,12 @@ __all__ = ['RagRetriever', 'index_named', 'encoder_of', 'encoder_record', 'confi
            'question_list', 'check_question', 'CalledRetriever', 'as_retriever', 'AutoTokenizer', 'check_name',
            'nothing_there']
 
-# %% ../../nbs/core/06_retriever.ipynb #m002bad0
+# %% ../../nbs/core/06_retriever.ipynb #m0023a60
 import copy, os, sys, warnings
 from contextlib import contextmanager
 from contextvars import ContextVar
 from inspect import signature
+from itertools import islice
 from pathlib import Path
 import numpy as np
 import torch, transformers
@@ -312,7 +313,7 @@ def check_count(
     if value < 1: raise ValueError(f"{name} is {value}: {least}")
     return int(check_limit("n_docs", value, name) if name == "n_docs" else value)
 
-# %% ../../nbs/core/06_retriever.ipynb #m0285cdd
+# %% ../../nbs/core/06_retriever.ipynb #m028f720
 @patch
 @reads
 def search(self:RagRetriever,
@@ -324,13 +325,12 @@ def search(self:RagRetriever,
     min_score:float|None=None, # only passages with this score at least: inner product, and what words add to it
 ) -> Hits: # (B, K), with passages and vectors; places for which nothing is left are masked
     "The K passages closest to each question vector, best first; by vectors and words where there are questions and a weight."
-    from rag_nb.store.filters import as_where, at_least, excluded, only
     n_docs = check_count("n_docs", n_docs if n_docs is not None else self.config.n_docs, "ask for at least one document")
-    weight, where = self.config.lexical_weight if lexical_weight is None else lexical_weight, as_where(where, min_score)
-    if self.overridden() and not self._asked_by_itself(): hits = only(self._found_published(vectors, n_docs, questions, weight, where), self.passages, where)
-    elif len(self) == 0: raise ValueError("the index is empty: every document was deleted; add some with retriever.add(...)")
-    else: hits = self._by_batch(vectors, n_docs, questions, weight, excluded(self.passages, self.deleted, where)).with_passages(self.passages)
-    return at_least(hits, where and where.min_score)
+    weight = self.config.lexical_weight if lexical_weight is None else lexical_weight
+    if where is not None or min_score is not None: return self._filtered(vectors, n_docs, questions, weight, where, min_score)
+    if self.overridden() and not self._asked_by_itself(): return self._found_published(vectors, n_docs, questions, weight)
+    if len(self) == 0: raise ValueError("the index is empty: every document was deleted; add some with retriever.add(...)")
+    return self._by_batch(vectors, n_docs, questions, weight).with_passages(self.passages)
 
 @patch
 @reads
@@ -376,6 +376,17 @@ def check_question(
     if not isinstance(q, str): raise TypeError(f"{name} is a {type(q).__name__}, not a string")
     if not q.strip(): raise ValueError(f"{name} is empty{': ask something' if i is None else ''}")
     if _LONE.search(q): raise ValueError(f"{name}: half of a surrogate pair stands in it, which is not valid Unicode")
+
+@patch
+def _filtered(self:RagRetriever, vectors, n_docs, questions, weight, where, min_score):
+    "The same search among the passages that fit."
+    from rag_nb.store.filters import as_where, at_least, excluded, only
+    where = as_where(where, min_score)
+    if self.overridden() and not self._asked_by_itself():
+        hits = only(self._found_published(vectors, n_docs, questions, weight, where), self.passages, where)
+    elif len(self) == 0: raise ValueError("the index is empty: every document was deleted; add some with retriever.add(...)")
+    else: hits = self._by_batch(vectors, n_docs, questions, weight, excluded(self.passages, self.deleted, where)).with_passages(self.passages)
+    return at_least(hits, where.min_score)
 
 @patch
 def _by_batch(self:RagRetriever, vectors, n_docs, questions, weight, exclude=None):
@@ -901,7 +912,7 @@ def _save_folder(self:RagRetriever, new, path, overwrite):
     IndexFolder.create(new, self.passages, self.index.stored, self.encoder_provenance or dict(name=""), index_kind=self.index.kind, dtype="float16" if small else "float32", over=path,
                        overwrite=overwrite, keep=None if self.deleted is None else ~self.deleted, **self.index.params)
 
-# %% ../../nbs/core/06_retriever.ipynb #996d82f2
+# %% ../../nbs/core/06_retriever.ipynb #cell-82
 def check_name(
     name, # of a checkpoint or a folder
     where:str, # who was asked
@@ -920,7 +931,7 @@ def nothing_there(
     if not path.exists(): return f"there is no folder {str(name)!r}, and a checkpoint of that name on the Hub would need an index beside it: pass index=, a folder that from_documents(..., path=) or rag-nb index made, or a published one such as 'wiki_dpr:compressed'"
     if (path/"config.json").exists() or (path/"adapter_config.json").exists(): return None
     if not any(path.iterdir()): return f"{path} is empty: from_documents(docs, path={str(name)!r}) makes an index there"
-    if any(ending(f) in READERS for f in _files_in(path)): return f"{path} is a folder of documents, not of an index: from_documents({str(name)!r}, path='my_index') makes one of them"
+    if any(ending(f) in READERS for f in islice(_files_in(path), 1000)): return f"{path} is a folder of documents, not of an index: from_documents({str(name)!r}, path='my_index') makes one of them"
     return f"{path} is neither an index folder, which has a {MANIFEST}, nor a checkpoint, which has a config.json"
 
 # %% ../../nbs/core/06_retriever.ipynb #m0835081
@@ -979,7 +990,9 @@ def _open(self:RagRetriever, folder, device="cpu"):
     "Take passages, index, deletions and the encoder's record from a folder."
     index, now = folder.index(device=device), current(self)
     texts = lambda f: f and [f.manifest["files"][s["passages"]] for s in f.manifest["segments"]]
-    replaced(self, index=index, opened=index, own=now.own if texts(now.folder) == texts(folder) else folder.passages, deleted=folder.deleted, folder=folder)
+    own = now.own if texts(now.folder) == texts(folder) else folder.passages
+    own.reading = folder.passages.reading
+    replaced(self, index=index, opened=index, own=own, deleted=folder.deleted, folder=folder)
     self.device = device
     self.encoder_provenance = folder.manifest["encoder"] if folder.manifest["encoder"]["name"] else None
     return self
@@ -990,7 +1003,7 @@ def _config_in(path, folder, **kwargs):
     spec = EncoderSpec.from_dict(folder.manifest["encoder"]["spec"])
     return RagConfig(**{**spec.to_dict(), "retrieval_vector_size": folder.manifest["dim"], "score_scale": 20.0 if spec.normalize else 1.0, **kwargs})
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-82
+# %% ../../nbs/core/06_retriever.ipynb #m086a0a6
 @patch(cls_method=True)
 def _published(cls:RagRetriever, name, config=None, indexed_dataset=None, **kwargs):
     "The retriever of a checkpoint: its configuration with `kwargs` put in, its tokenizers, and the index that it names."

@@ -198,6 +198,10 @@ Parameters:
     min_score: as for `search`"""
         ...
 
+    def _filtered(self, vectors, n_docs, questions, weight, where, min_score):
+        """The same search among the passages that fit."""
+        ...
+
     def _by_batch(self, vectors, n_docs, questions, weight, exclude=None):
         """The search: whole, or in pieces of `retrieval_batch_size` where a model of the published kind asks."""
         ...

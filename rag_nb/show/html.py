@@ -462,7 +462,7 @@ def _line(screen, d, number, title, bar):
     prior, posterior = bars[0] + _percent(d["prior"]).rjust(6), screen.doc(bars[1], doc) + _percent(d["posterior"]).rjust(6)
     return f"{screen.doc(f'[{doc+1}]'.rjust(number), doc)} {name}  {prior}  {posterior}"
 
-# %% ../../nbs/show/01_html.ipynb #2cb7c60e
+# %% ../../nbs/show/01_html.ipynb #cell-101
 def _text_line(screen, d, number, marker):
     "The line of a document that shows the words that matter; none where it has no text."
     room, dots = screen.width - number - 3, "…" if screen.can("…") else "..."
@@ -472,7 +472,7 @@ def _text_line(screen, d, number, marker):
     for m in marker.finditer(line) if marker else (): out, at = [*out, line[at:m.start()], screen.paint(m[0], 1)], m.end()
     return [" "*(number + 1) + "".join([*out, line[at:]])]
 
-# %% ../../nbs/show/01_html.ipynb #cell-101
+# %% ../../nbs/show/01_html.ipynb #cell-103
 def _table(screen, answer):
     "The documents with their bars, the first ten of them."
     documents = _documents(answer)
@@ -485,7 +485,7 @@ def _table(screen, answer):
     rows = ["  " + head] + ["  " + l for d in first for l in (_line(screen, d, number, title, bar), *_text_line(screen, d, number, marker))]
     return [*rows, *(l for n in notes for l in _paragraph(screen, n, "  "))]
 
-# %% ../../nbs/show/01_html.ipynb #cell-102
+# %% ../../nbs/show/01_html.ipynb #cell-104
 def _before(screen, answer):
     "What a terminal says about a document left out."
     if answer.previous is None: return []
@@ -494,7 +494,7 @@ def _before(screen, answer):
     return ["", *_paragraph(screen, f"Left out: {names}. Before, the answer was:", code=2),
             *(_paragraph(screen, answer.previous.text, "  ") or ["  (empty)"]), *_paragraph(screen, change, code=2)]
 
-# %% ../../nbs/show/01_html.ipynb #cell-104
+# %% ../../nbs/show/01_html.ipynb #cell-106
 def answer_terminal(
     answer: Answer,
     width: int | None = None,  # cells in a line; None: the terminal's own, 80 where there is none
@@ -510,7 +510,7 @@ def answer_terminal(
     if leaning: lines += ["", *_paragraph(s, "The document that each word leans on most:", code=2), *leaning]
     return "\n".join(l.rstrip() for l in lines)
 
-# %% ../../nbs/show/01_html.ipynb #cell-109
+# %% ../../nbs/show/01_html.ipynb #cell-111
 def _json(x):
     "A finite float with the digits that a float32 has, else None; or a text without halves of characters."
     if isinstance(x, str): return x.encode("utf-8", "replace").decode("utf-8")
@@ -527,7 +527,7 @@ def answer_json(
             "documents": [{k: _json(d[k]) for k in ("id", "title", "text", "score", "prior", "posterior")} for d in documents],
             "tokens": [{"token": _json(t), "logprob": _json(l), "posterior": list(map(_json, p))} for t, l, p in tokens]}
 
-# %% ../../nbs/show/01_html.ipynb #cell-112
+# %% ../../nbs/show/01_html.ipynb #cell-114
 _UNPRINTED = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
 def json_text(

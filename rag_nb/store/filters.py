@@ -109,7 +109,11 @@ class Where:
         least = "" if self.min_score is None else f"min_score={self.min_score}"
         return " and ".join(x for x in (_said(self.condition), least) if x) or "anything"
 
-# %% ../../nbs/store/03_filters.ipynb #cell-14
+# %% ../../nbs/store/03_filters.ipynb #m0148dc6
+def _said_value(v):
+    "A wanted value; of a set always in the same order."
+    return _said(v) if callable(v) else repr(sorted(v, key=str)) if isinstance(v, (set, frozenset)) else str(v)
+
 def _said(condition):
     "A condition in one line; a function by its name and a mark of its code."
     if condition is None: return ""

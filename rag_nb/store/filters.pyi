@@ -77,6 +77,10 @@ Returns: (N,) bool, True for those that fit"""
 
     def _asked(self, passages): ...
 
+def _said_value(v):
+    """A wanted value; of a set always in the same order."""
+    ...
+
 def _said(condition):
     """A condition in one line; a function by its name and a mark of its code."""
     ...

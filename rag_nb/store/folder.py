@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['FORMAT', 'VERSION', 'MANIFEST', 'WHOLE', 'BESIDE', 'SAVING', 'SAVED', 'IndexFolderError', 'read_manifest',
-           'IndexFolder', 'same_encoder', 'recover', 'atomic_save', 'consistent_read', 'FolderMoved', 'reading_beside',
-           'reading_of', 'build_folder']
+           'reading_beside', 'reading_of', 'IndexFolder', 'same_encoder', 'recover', 'atomic_save', 'consistent_read',
+           'FolderMoved', 'build_folder']
 
 # %% ../../nbs/store/05_folder.ipynb #cell-02
 import errno, hashlib, json, os, re, shutil, stat
@@ -156,6 +156,24 @@ def _check_files(path, files, verify):
         _need(s.st_size == facts["size"], path/name, f"truncated or changed: {s.st_size:,} bytes, and the manifest says {facts['size']:,}; copy the folder again, or build the index again")
     for name, facts in tqdm(files.items(), desc="checking files", delay=2, leave=False, disable=not verify):
         if verify: _need(_digest(path/name) == facts["sha256"], path/name, "damaged or tampered with (its checksum does not fit); copy the folder again, or build the index again")
+
+# %% ../../nbs/store/05_folder.ipynb #e973ad69
+def reading_beside(passages, path):
+    "How passages were read, as a manifest of the folder at `path` says it; None where nobody knows."
+    how = getattr(passages, "reading", None)
+    if how is None: return None
+    try: return {**how, "folder": how["folder"] and Path(os.path.relpath(how["folder"], os.path.realpath(path))).as_posix()}
+    except ValueError: return {**how, "folder": None}                             # on another drive
+
+def reading_of(manifest, path):
+    "The same, read from a manifest, with the folder's whole path."
+    how = manifest.get("reading")
+    if not isinstance(how, dict): return None
+    words, overlap, columns, folder = (how.get(k) for k in ("n_words", "overlap", "columns", "folder"))
+    plain = isinstance(columns, dict) and all(isinstance(x, str) for pair in columns.items() for x in pair)
+    if not (words is None or _is_count(words) and words > 0) or not (_is_count(overlap) and overlap < (words or 1)): return None
+    folder = os.path.abspath(Path(path)/folder) if isinstance(folder, str) else None
+    return dict(n_words=words, overlap=overlap, columns=columns if plain else None, folder=folder)
 
 # %% ../../nbs/store/05_folder.ipynb #cell-23
 WHOLE = 2**28     # bytes up to which a folder is verified whole
@@ -644,24 +662,6 @@ def exchange(self:IndexFolder,
         if len(rows): self._write_deleted(m, tail, rows)
         m.update(said)
     return self
-
-# %% ../../nbs/store/05_folder.ipynb #e973ad69
-def reading_beside(passages, path):
-    "How passages were read, as a manifest of the folder at `path` says it; None where nobody knows."
-    how = getattr(passages, "reading", None)
-    if how is None: return None
-    try: return {**how, "folder": how["folder"] and Path(os.path.relpath(how["folder"], os.path.realpath(path))).as_posix()}
-    except ValueError: return {**how, "folder": None}                             # on another drive
-
-def reading_of(manifest, path):
-    "The same, read from a manifest, with the folder's whole path."
-    how = manifest.get("reading")
-    if not isinstance(how, dict): return None
-    words, overlap, columns, folder = (how.get(k) for k in ("n_words", "overlap", "columns", "folder"))
-    plain = isinstance(columns, dict) and all(isinstance(x, str) for pair in columns.items() for x in pair)
-    if not (words is None or _is_count(words) and words > 0) or not (_is_count(overlap) and overlap < (words or 1)): return None
-    folder = os.path.abspath(Path(path)/folder) if isinstance(folder, str) else None
-    return dict(n_words=words, overlap=overlap, columns=columns if plain else None, folder=folder)
 
 # %% ../../nbs/store/05_folder.ipynb #cell-63
 @patch

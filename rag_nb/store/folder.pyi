@@ -7,7 +7,7 @@ import fcntl as fcntl
 from typing import Any
 from rag_nb.core.passages import Passages
 
-__all__ = ['FORMAT', 'VERSION', 'MANIFEST', 'WHOLE', 'BESIDE', 'SAVING', 'SAVED', 'IndexFolderError', 'read_manifest', 'IndexFolder', 'same_encoder', 'recover', 'atomic_save', 'consistent_read', 'FolderMoved', 'reading_beside', 'reading_of', 'build_folder']
+__all__ = ['FORMAT', 'VERSION', 'MANIFEST', 'WHOLE', 'BESIDE', 'SAVING', 'SAVED', 'IndexFolderError', 'read_manifest', 'reading_beside', 'reading_of', 'IndexFolder', 'same_encoder', 'recover', 'atomic_save', 'consistent_read', 'FolderMoved', 'build_folder']
 
 class IndexFolderError(ValueError):
     """Something is wrong with an index folder; the message names the file and what to do."""
@@ -75,6 +75,14 @@ def _token_files(m): ...
 
 def _check_files(path, files, verify):
     """Every file is there, is a plain file, has its size, and with `verify` its checksum."""
+    ...
+
+def reading_beside(passages, path):
+    """How passages were read, as a manifest of the folder at `path` says it; None where nobody knows."""
+    ...
+
+def reading_of(manifest, path):
+    """The same, read from a manifest, with the folder's whole path."""
     ...
 
 WHOLE: Any
@@ -360,14 +368,6 @@ def _plain_record(encoder):
 
 class FolderMoved(IndexFolderError):
     """The folder was changed by somebody else after a change of it was planned."""
-
-def reading_beside(passages, path):
-    """How passages were read, as a manifest of the folder at `path` says it; None where nobody knows."""
-    ...
-
-def reading_of(manifest, path):
-    """The same, read from a manifest, with the folder's whole path."""
-    ...
 
 def _mark(passage):
     """64 bits of a hash of a passage's title and text."""

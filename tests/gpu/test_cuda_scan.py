@@ -87,3 +87,20 @@ def test_over_several_cards(dtype):
     for _ in range(3):
         a, b = one.search(q.cuda(), 10), all_.search(q.cuda(), 10)
         assert torch.equal(a.ids, b.ids) and torch.equal(a.scores, b.scores)
+
+
+@pytest.mark.parametrize("dtype", [None, torch.float16, torch.int8])
+@pytest.mark.parametrize("room", [None, 0, 10_000])
+def test_a_filter_that_leaves_little(dtype, room):
+    "One row in three, a few, one or none, on the card and in the host's memory: found is what brute force finds among them."
+    g = torch.Generator().manual_seed(0)
+    x, q = torch.randn(30_000, 64, generator=g), torch.randn(5, 64, generator=g)
+    x /= x.norm(dim=1, keepdim=True)
+    index = ExactIndex(x.numpy(), device="cuda", dtype=dtype, room=room)
+    kept = (x if dtype is not torch.float16 else x.half().float()).double()
+    rows = torch.arange(30_000)
+    for left in (rows % 3 == 1, rows % 4_001 == 7, rows == 29_999, rows < 0):
+        scores = (q.double() @ kept.T).masked_fill(~left, -torch.inf)
+        best = scores.sort(dim=1, descending=True, stable=True)
+        want = best.indices[:, :6].masked_fill(best.values[:, :6] == -torch.inf, -1)
+        assert torch.equal(index.search(q, 6, exclude=~left).ids.cpu(), want), (dtype, room, int(left.sum()))
