@@ -94,14 +94,14 @@ PEERS = {name: words.split() for name, words in _PEERS.items()}
 def meant(
     name: str,  # what was typed
     known,  # the names that are known here
-    cutoff: float = .6,  # how alike two spellings have to be, between 0 and 1
+    cutoff: float = .6,  # how alike two spellings have to be, between 0 and 1; above 1 the table alone counts
     peers: bool = True,  # look into the table, too
 ) -> str | None:
     "The known name that a person who typed `name` means; None where nothing is near."
     known, plain = sorted(known), re.sub(r"[^a-z0-9]+", "_", str(name).lower()).strip("_")
     ours = next((o for o, words in PEERS.items() if peers and o in known and plain in words), None)
     same = next((k for k in known if k.replace("_", "") == plain.replace("_", "")), None)
-    return same or ours or next(iter(get_close_matches(plain, known, 1, cutoff)), None)
+    return same or ours or next(iter(get_close_matches(plain, known, 1, cutoff) if cutoff <= 1 else ()), None)
 
 def did_you_mean(name, known, cutoff=.6):
     "\" (did you mean 'n_docs'?)\", or nothing."
@@ -133,7 +133,7 @@ def unknown_argument(
 ) -> TypeError:
     "The error for keywords that nobody knows, with the one that was meant or the way to what is wanted."
     def said(n):
-        found = meant(n, known)
+        found = meant(n, known, 2 if n in later else .6)          # a setting of the question is no slip of the pen
         if found: return repr(n) + f" (did you mean {found!r}?{' ' + WAYS[n] if n in WAYS else ''})"
         way = WAYS.get(n) or (f"it belongs to the question: rag.ask(question, {n}=…)" if n in later else "")
         return repr(n) + (f" ({way})" if way else "")

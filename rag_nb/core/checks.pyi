@@ -66,7 +66,7 @@ def meant(name: str, known, cutoff: float=0.6, peers: bool=True) -> str | None:
 Parameters:
     name: what was typed
     known: the names that are known here
-    cutoff: how alike two spellings have to be, between 0 and 1
+    cutoff: how alike two spellings have to be, between 0 and 1; above 1 the table alone counts
     peers: look into the table, too"""
     ...
 

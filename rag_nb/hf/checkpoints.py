@@ -57,6 +57,9 @@ def check_files(
         if not isinstance(values, dict): raise ValueError(f"{path}: a dict is expected, not a {type(values).__name__}")
         if file.endswith("config.json"): check_counts(values, str(path))
         if file == "tokenizer_config.json": _check_inside(values, str(path))
+        most = values.get("model_max_length", 1) if file == "tokenizer_config.json" else 1
+        if most is not None and not (isinstance(most, (int, float)) and most >= 1):
+            raise ValueError(f"{path}: model_max_length is {most!r}, and a number of tokens is expected")
 
 # %% ../../nbs/hf/01_checkpoints.ipynb #cell-09
 _WEIGHTS = ("*.safetensors", "*.bin", "*.gguf", "*.pt", "*.pth", "*.h5", "*.msgpack")

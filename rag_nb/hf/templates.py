@@ -43,8 +43,8 @@ class _Counter:
         self.steps += 1 + sum(weights)//64
         if max(weights) > limits.template: raise SecurityError(f"it makes a text of more than {limits.template:,} characters")
         if self.steps > limits.template: raise SecurityError(f"it takes more than {limits.template:,} steps")
-        if time.thread_time() - self.start > limits.template_seconds:
-            raise SecurityError(f"it takes more than {limits.template_seconds} seconds")
+        late = time.thread_time() - self.start > limits.template_seconds
+        if late: raise SecurityError(f"it takes more than {limits.template_seconds} seconds")
 
     def each(self, things):
         "What a loop goes through, counted."

@@ -262,7 +262,7 @@ def assemble_contexts(
     heads = stored(layout.key) if stored is not None else None
     rows = layout.ids([p or {} for ps in passages for p in ps], [q for q, ps in zip(questions, passages) for _ in ps], heads)
     width = config.max_combined_length if config.pad_contexts == "max_length" else 0
-    check_limit("generated", len(rows)*width, f"{len(rows):,} contexts, each padded to {width:,} tokens: their number of tokens")
+    if width: check_limit("generated", len(rows)*width, f"{len(rows):,} contexts, each padded to {width:,} tokens: their number of tokens")
     ids, mask = pad_rows(rows, pad_id_of(tokenizer), config.generator_is_decoder_only, width)      # (B·K, S)
     return BatchEncoding(dict(context_input_ids=ids, context_attention_mask=mask))
 
