@@ -1,7 +1,8 @@
 """Decoding against brute force, and what must not change an answer."""
 import itertools, pytest, torch
 from fastcore.test import test_close as close, test_eq as equal
-from rag_nb.core.generate import GreedySearch, candidates_of, generation_settings
+from rag_nb.core.generate import GreedySearch, candidates_of
+from rag_nb.hf.generation_settings import generation_settings
 from rag_nb.core.marginal import doc_log_prior, sequence_marginal, token_logprobs, token_marginal
 from rag_nb.core.model import RagSequenceForGeneration, RagTokenForGeneration, start_id
 from rag_nb.hf.tokenizer import pad_rows

@@ -10,7 +10,7 @@ from transformers.modeling_outputs import CausalLMOutputWithPast
 
 import rag_nb
 from rag_nb import RagModel, RagSequenceForGeneration, RagTokenForGeneration, RetrievAugLMMarginOutput, RetrievAugLMOutput; from rag_nb.core import names
-from rag_nb.core.generate import SUPPORTED, UNSUPPORTED
+from rag_nb.hf.generation_settings import SUPPORTED, UNSUPPORTED
 from rag_nb.core.names import BORROWED, CACHE, KV_CACHE, cache_argument, installed, moved, unknown_version
 from rag_nb.core.prefill import check_generator, prefill
 from rag_nb.core.toy import toy_encoder, toy_generator

@@ -2,7 +2,7 @@
 import pytest, torch, transformers
 from transformers import GenerationConfig, WatermarkingConfig
 from rag_nb import RagSequenceForGeneration, RagTokenForGeneration
-from rag_nb.core.generate import SUPPORTED, generation_settings
+from rag_nb.hf.generation_settings import SUPPORTED, generation_settings
 from rag_nb.core.toy import toy_encoder, toy_generator
 from test_generation import case
 from test_parity import pair, contexts, same_tokens

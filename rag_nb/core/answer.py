@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Citation', 'Answer', 'Rag', 'evaluating', 'token_texts', 'Stream']
 
-# %% ../../nbs/core/10_answer.ipynb #m0027ec8
+# %% ../../nbs/core/10_answer.ipynb #m002a6ba
 import copy, json, os, warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -27,7 +27,7 @@ from .retriever import RagRetriever, as_retriever, check_count, check_name, chec
 from .marginal import doc_log_prior
 from .prefill import check_generator
 from .model import RagTokenForGeneration, RagSequenceForGeneration, generator_class, usable_attention, _remove_parts, _WHERE, _HOW
-from .generate import SUPPORTED, generation_settings, decode_contexts, run_to_end, check_ways
+from .generate import decode_contexts, run_to_end, check_ways
 
 # %% ../../nbs/core/10_answer.ipynb #cell-05
 def _ending(answer):
@@ -614,7 +614,7 @@ def _part(hits, i, j):
     if hits is not None and j > len(hits): raise ValueError(f"{j} questions or more, and hits for {len(hits)}: there has to be one row for each")
     return None if hits is None else hits[i:j]
 
-# %% ../../nbs/core/10_answer.ipynb #m052b980
+# %% ../../nbs/core/10_answer.ipynb #m0520286
 @patch
 def _ways(self:Rag, kind, n_docs, hits, stream, said, decoding, decoder):
     "What was asked for, checked: head, number of documents and generation settings."
@@ -626,6 +626,7 @@ def _ways(self:Rag, kind, n_docs, hits, stream, said, decoding, decoder):
 @patch
 def _settings(self:Rag, **kwargs):
     "Generation settings: 32 new tokens unless something is said, or was saved with the model."
+    from rag_nb.hf.generation_settings import SUPPORTED, generation_settings
     known = {*SUPPORTED, *signature(Rag.ask).parameters, "generation_config"} - {"self", "generation"}
     if unknown := [k for k in kwargs if k not in known and not hasattr(GenerationConfig(), k)]: raise unknown_argument("ask()", unknown, known)
     for k in ("num_beams", "max_new_tokens"):

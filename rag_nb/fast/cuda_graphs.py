@@ -19,7 +19,7 @@ from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 from . import kernels_backward
 from .scan import has_triton
 
-# %% ../../nbs/fast/12_cuda_graphs.ipynb #cell-05
+# %% ../../nbs/fast/12_cuda_graphs.ipynb #cell-06
 class FakeReplay:
     "A recording that is none: it runs once more, with the places and the manners of a real one. For lessons and tests."
     def __init__(self,
@@ -40,7 +40,7 @@ class FakeReplay:
         self.live = self._there()
         self.out.copy_(self.live.detach())
 
-# %% ../../nbs/fast/12_cuda_graphs.ipynb #cell-07
+# %% ../../nbs/fast/12_cuda_graphs.ipynb #cell-08
 @patch
 def backward(self: FakeReplay):
     "Play the way back from `grad_output`; gradients are in `grads`."
@@ -49,7 +49,7 @@ def backward(self: FakeReplay):
         if g is None: self.grads[i] = None
         else: self.grads[i].copy_(g)
 
-# %% ../../nbs/fast/12_cuda_graphs.ipynb #cell-10
+# %% ../../nbs/fast/12_cuda_graphs.ipynb #cell-11
 @contextmanager
 def _stand_ins(module):
     "While inside, other parameters over the same memory; gives a function from a parameter to its stand-in."
@@ -60,7 +60,7 @@ def _stand_ins(module):
     finally:
         for m, n, p in places: m._parameters[n] = p
 
-# %% ../../nbs/fast/12_cuda_graphs.ipynb #cell-12
+# %% ../../nbs/fast/12_cuda_graphs.ipynb #cell-13
 @contextmanager
 def _masks(notes, again):
     "While inside, whether each attention mask is left out is noted, or decided as in the notes."
@@ -76,7 +76,7 @@ def _masks(notes, again):
     try: yield
     finally: ALL_MASK_ATTENTION_FUNCTIONS["sdpa"] = plain
 
-# %% ../../nbs/fast/12_cuda_graphs.ipynb #cell-15
+# %% ../../nbs/fast/12_cuda_graphs.ipynb #cell-16
 class _Line(torch.autograd.Function):
     "A linear layer."
     @staticmethod
@@ -105,7 +105,7 @@ class _Norm(torch.autograd.Function):
     def backward(ctx, dy):
         return *(kernels_backward.fused_norm_back if dy.is_cuda else kernels_backward.norm_back)(dy, *ctx.saved_tensors), None
 
-# %% ../../nbs/fast/12_cuda_graphs.ipynb #cell-16
+# %% ../../nbs/fast/12_cuda_graphs.ipynb #cell-17
 _own = threading.local()
 
 @contextmanager
@@ -139,7 +139,7 @@ class _lean(TorchFunctionMode):
         if torch.is_autocast_enabled(kind): return [v.to(cast(kind)) for v in given]
         return given if x.dtype == w.dtype == b.dtype else None
 
-# %% ../../nbs/fast/12_cuda_graphs.ipynb #cell-19
+# %% ../../nbs/fast/12_cuda_graphs.ipynb #cell-20
 class _Window:
     "Bytes at an address, by the protocol that GPU arrays are exchanged with."
     def __init__(self, x): self.__cuda_array_interface__ = dict(shape=(x.nbytes,), typestr="|u1", data=(x.data_ptr(), False), version=2)
@@ -149,7 +149,7 @@ def _window(x):
     if x is None or not x.numel(): return x
     return torch.as_tensor(_Window(x), device=x.device).view(x.dtype).view(x.shape)
 
-# %% ../../nbs/fast/12_cuda_graphs.ipynb #cell-21
+# %% ../../nbs/fast/12_cuda_graphs.ipynb #cell-22
 class GraphPair(FakeReplay):
     "Both ways of a pass as CUDA graphs."
     def __init__(self, module, run, wanted, pool=None):
@@ -166,7 +166,7 @@ class GraphPair(FakeReplay):
     def forward(self): self.there.replay()
     def backward(self): self.back.replay()
 
-# %% ../../nbs/fast/12_cuda_graphs.ipynb #cell-22
+# %% ../../nbs/fast/12_cuda_graphs.ipynb #cell-23
 @patch
 def _warm(self: GraphPair, run, weights, notes, times=2):
     "Run both ways as they will be recorded, on a stream of their own."
@@ -185,7 +185,7 @@ def _record_back(self: GraphPair, out, weights, pool):
         grads = torch.autograd.grad(out, weights, self.grad_output, allow_unused=True)
         return [None if g is None else g.contiguous() for g in grads]
 
-# %% ../../nbs/fast/12_cuda_graphs.ipynb #cell-24
+# %% ../../nbs/fast/12_cuda_graphs.ipynb #cell-25
 class _PassHandle:
     "A pass that is under way: kept by what autograd knows of it, and by nobody else."
     used = False
@@ -214,7 +214,7 @@ class _Replay(torch.autograd.Function):
         ctx.ticket.used = True
         return None, None, *_copies(ctx.tape.grads)
 
-# %% ../../nbs/fast/12_cuda_graphs.ipynb #cell-26
+# %% ../../nbs/fast/12_cuda_graphs.ipynb #cell-27
 def cannot_record(
     module: nn.Module,
     anywhere: bool = False,  # on any device: for `FakeReplay`
@@ -241,7 +241,7 @@ def _altered(module, parts):
 
 def _hooks(m): return bool(m._forward_hooks or m._forward_pre_hooks or m._backward_hooks or m._backward_pre_hooks)
 
-# %% ../../nbs/fast/12_cuda_graphs.ipynb #cell-29
+# %% ../../nbs/fast/12_cuda_graphs.ipynb #cell-30
 class Recorder:
     "Passes of a network, recorded by shape, and played."
     def __init__(self,
@@ -259,7 +259,7 @@ class Recorder:
         self.places = self.pool = self.open = self.why = None
         self.calls, self.counts = 0, Counter()
 
-# %% ../../nbs/fast/12_cuda_graphs.ipynb #cell-30
+# %% ../../nbs/fast/12_cuda_graphs.ipynb #cell-31
 @patch
 def _key(self: Recorder, run, state, inputs):
     "All that would make other orders, for a pass with these inputs."
@@ -281,7 +281,7 @@ def _moved(self: Recorder):
     places = [p.data_ptr() for p in self.weights]
     if places != self.places: self.forget(); self.places = places
 
-# %% ../../nbs/fast/12_cuda_graphs.ipynb #cell-32
+# %% ../../nbs/fast/12_cuda_graphs.ipynb #cell-33
 @patch
 def _refusal(self: Recorder, key, inputs):
     "Why a pass is not taken, or None."
@@ -301,7 +301,7 @@ def _idle(self: Recorder):
     "Whether the recording that was not played for longest can go."
     return self.calls - next(iter(self.tapes.values())).last > 8*self.keep
 
-# %% ../../nbs/fast/12_cuda_graphs.ipynb #cell-34
+# %% ../../nbs/fast/12_cuda_graphs.ipynb #cell-35
 @patch
 def _record(self: Recorder, key, run, inputs):
     "A new recording; None, with a warning, where it fails."
@@ -320,7 +320,7 @@ def _record(self: Recorder, key, run, inputs):
     tape.inputs, tape.wanted, self.tapes[key] = places, wanted, tape
     return tape
 
-# %% ../../nbs/fast/12_cuda_graphs.ipynb #cell-35
+# %% ../../nbs/fast/12_cuda_graphs.ipynb #cell-36
 @patch
 def __call__(self: Recorder,
     run,  # (module, **inputs) -> one tensor; a function of a module, the same each time
@@ -343,7 +343,7 @@ def __call__(self: Recorder,
     self.open = weakref.ref(ticket)
     return _Replay.apply(tape, ticket, *tape.wanted)
 
-# %% ../../nbs/fast/12_cuda_graphs.ipynb #cell-37
+# %% ../../nbs/fast/12_cuda_graphs.ipynb #cell-38
 @patch
 def width(self: Recorder,
     n: int,  # a length

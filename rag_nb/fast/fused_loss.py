@@ -18,7 +18,7 @@ from .kernels_marginal import fused_chosen
 from .cuda_graphs import _as_it_is
 from ..core.prefill import _check_left, _check_turns, is_decoder_only, fix_attention, teacher_force
 
-# %% ../../nbs/fast/13_fused_loss.ipynb #cell-12
+# %% ../../nbs/fast/13_fused_loss.ipynb #cell-13
 class _Caught(Exception): "The output embedding has been reached."
 
 def _plain(model):
@@ -37,7 +37,7 @@ def last_hidden(
     finally: hook.remove()
     return found[0]
 
-# %% ../../nbs/fast/13_fused_loss.ipynb #cell-14
+# %% ../../nbs/fast/13_fused_loss.ipynb #cell-15
 def to_logits(
     generator,  # whose output embedding is used
     hidden: torch.Tensor,  # (…, H)
@@ -57,7 +57,7 @@ def _logits(generator, hidden):
 
 def _narrow(hidden): return hidden.is_cuda and (hidden.element_size() == 2 or torch.is_autocast_enabled("cuda"))
 
-# %% ../../nbs/fast/13_fused_loss.ipynb #cell-17
+# %% ../../nbs/fast/13_fused_loss.ipynb #cell-18
 @torch.no_grad()
 def ends_in_one_matrix(
     generator,  # encoder–decoder or decoder-only
@@ -73,7 +73,7 @@ def ends_in_one_matrix(
     except IndexError: return False  # it never came by its output embedding
     finally: hook.remove()
 
-# %% ../../nbs/fast/13_fused_loss.ipynb #cell-20
+# %% ../../nbs/fast/13_fused_loss.ipynb #cell-21
 def _log_p(logits, targets):
     "log p (P,) of targets (P,) from logits (P, V), in float32 or better."
     x = logits.to(torch.promote_types(logits.dtype, torch.float32))
@@ -85,7 +85,7 @@ def _log_p_back(logits, targets, lp, grad_output):
         out = logits.softmax(-1).mul_(-grad_output[:, None])
         return out.scatter_(-1, targets[:, None], (grad_output * -lp.expm1())[:, None].to(logits.dtype))
 
-# %% ../../nbs/fast/13_fused_loss.ipynb #cell-22
+# %% ../../nbs/fast/13_fused_loss.ipynb #cell-23
 @triton.jit
 def _back(X, TARGET, LSE, GRAD_OUTPUT, OUT, stride, V, BLOCK: tl.constexpr):
     row, n = tl.program_id(0).to(tl.int64), tl.program_id(1)*BLOCK + tl.arange(0, BLOCK)
@@ -114,7 +114,7 @@ class _Pick(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, grad_output): return (_fused_back if ctx.fused else _log_p_back)(*ctx.saved_tensors, grad_output), None
 
-# %% ../../nbs/fast/13_fused_loss.ipynb #cell-25
+# %% ../../nbs/fast/13_fused_loss.ipynb #cell-26
 def _chosen(generator, hidden, targets):
     "log p of each target, (P,) float32, from hidden states (P, H)."
     with _as_it_is(): logits = _logits(generator, hidden)  # (P, V), or a little more
@@ -132,7 +132,7 @@ def chosen_logprobs(
     run = (lambda *a: checkpoint(_chosen, *a, use_reentrant=False, preserve_rng_state=random)) if again else _chosen
     return torch.cat([run(generator, h, t) for h, t in zip(hidden.split(size), targets.split(size))])
 
-# %% ../../nbs/fast/13_fused_loss.ipynb #cell-27
+# %% ../../nbs/fast/13_fused_loss.ipynb #cell-28
 def _joined(ids, mask, fed, width):
     "Contexts padded on the left and what follows them, as rows padded on the right: (R, W), for W up to `width`."
     n, S = mask.sum(1), mask.shape[1]  # real context tokens
@@ -140,7 +140,7 @@ def _joined(ids, mask, fed, width):
     at = torch.arange(width, device=ids.device)[None] + (S - n)[:, None]  # (R, W)
     return both.gather(1, at.clamp(max=both.shape[1] - 1))
 
-# %% ../../nbs/fast/13_fused_loss.ipynb #cell-30
+# %% ../../nbs/fast/13_fused_loss.ipynb #cell-31
 @dataclass
 class _Facts:
     "Of R rows, on the host: real context tokens, places up to the last target, the first row of equal context, scored places."
@@ -161,7 +161,7 @@ def _facts(ids, mask, targets):
     last = pad(scored * torch.arange(1, scored.shape[1] + 1), (1, 0)).amax(1)
     return _Facts(mask.sum(1).tolist(), last.tolist(), twin, scored)
 
-# %% ../../nbs/fast/13_fused_loss.ipynb #cell-33
+# %% ../../nbs/fast/13_fused_loss.ipynb #cell-34
 def _said(generator, hidden, targets, scored=None):
     "log p of each target (R, T) from hidden states (R, T, H), 0 where nothing is scored."
     if scored is None or bool(scored.all()):
@@ -172,7 +172,7 @@ def _said(generator, hidden, targets, scored=None):
 
 def _places(scored, device): return tuple(x.to(device) for x in scored.nonzero(as_tuple=True))  # two (P,)
 
-# %% ../../nbs/fast/13_fused_loss.ipynb #cell-35
+# %% ../../nbs/fast/13_fused_loss.ipynb #cell-36
 def _row_said(generator, rows, at, targets, scored=None):
     "log p of targets (R, T) from places `at` (R, T) of rows (R, W) without padding on the left."
     hidden = last_hidden(generator, input_ids=rows, attention_mask=torch.ones_like(rows), use_cache=False)  # (R, W, H)
@@ -191,7 +191,7 @@ def _causal_logprobs(generator, ids, mask, fed, targets, facts, record=None):
         if played is not None: return played[:, :T]
     return _row_said(generator, rows, at, targets, facts.scored)
 
-# %% ../../nbs/fast/13_fused_loss.ipynb #cell-37
+# %% ../../nbs/fast/13_fused_loss.ipynb #cell-38
 def _pair_said(generator, ids, mask, fed, targets, which=None, scored=None):
     "log p of targets (R, T) after decoder inputs (R, T) behind contexts (U, S); which of them is whose, (R,), where U is less than R."
     context = dict(input_ids=ids, attention_mask=mask)
@@ -208,7 +208,7 @@ def _distinct(twin, device):
     at = {number: i for i, number in enumerate(first)}
     return torch.tensor([twin.index(i) for i in first], device=device), torch.tensor([at[i] for i in twin], device=device)
 
-# %% ../../nbs/fast/13_fused_loss.ipynb #cell-38
+# %% ../../nbs/fast/13_fused_loss.ipynb #cell-39
 def _seq2seq_logprobs(generator, ids, mask, fed, targets, facts, record=None):
     "log p of targets (R, T) of R rows."
     S, (first, which) = max(facts.n), _distinct(facts.twin, ids.device)
@@ -225,14 +225,14 @@ def _played_pair(record, shortest, ids, mask, fed, targets, **which):
     x = dict(ids=_wide(ids, S), mask=_wide(mask, S), fed=_wide(fed, T), targets=_wide(targets, T, -100))
     return record(_pair_said, "full" if shortest == S else "padded", **x, **which)
 
-# %% ../../nbs/fast/13_fused_loss.ipynb #cell-40
+# %% ../../nbs/fast/13_fused_loss.ipynb #cell-41
 def _full_logprobs(generator, ids, mask, fed, targets, facts, record=None):
     "The same by way of all logits, for generators that do more after their output embedding."
     logits, at = teacher_force(generator, ids, mask, fed).logits, _places(facts.scored, ids.device)  # (R, T, V)
     lp = logits[at].float().log_softmax(-1).gather(-1, targets[at][:, None]).squeeze(-1)  # (P,)
     return torch.zeros(targets.shape, device=ids.device).index_put(at, lp)
 
-# %% ../../nbs/fast/13_fused_loss.ipynb #cell-42
+# %% ../../nbs/fast/13_fused_loss.ipynb #cell-43
 def _in_groups(facts, rows):
     "The numbers of the contexts that have a target, in groups: as they stand where one group takes all, else longest first."
     there = [i for i, t in enumerate(facts.last) if t]
@@ -266,7 +266,7 @@ def answer_logprobs(
         out = out.index_put((torch.tensor(part, device=out.device)[:, None], torch.arange(T, device=out.device)), found)
     return out  # (R, T)
 
-# %% ../../nbs/fast/13_fused_loss.ipynb #cell-44
+# %% ../../nbs/fast/13_fused_loss.ipynb #cell-45
 def marginal_nll(
     token_lp: torch.Tensor,  # (B, K, T)
     log_prior: torch.Tensor,  # (B, K)

@@ -66,6 +66,7 @@ def _add_norm(X, A, W, C, H, Y, n, D, eps, ADD: tl.constexpr, CENTRE: tl.constex
 
 # %% ../../nbs/fast/07_kernels.ipynb #cell-12
 def fused_add_norm(x, delta, weight, bias, eps):
+    "`add_norm` in one visit to each row: x (n, D), delta (n, D), (p, n, D) or None; sum and norm, both (n, D)."
     n, D = x.shape
     h, y = x if delta is None else torch.empty_like(x), torch.empty_like(x)
     block = triton.next_power_of_2(D)
@@ -103,6 +104,7 @@ def _act(X, Y, n, F, NAME: tl.constexpr, GATED: tl.constexpr, BLOCK: tl.constexp
 
 # %% ../../nbs/fast/07_kernels.ipynb #cell-16
 def fused_act(x, name, gated):
+    "`act` of x (n, F): (n, F), or (n, F/2) where half of it is a gate."
     y = torch.empty(*x.shape[:-1], x.shape[-1] // (2 if gated else 1), dtype=x.dtype, device=x.device)
     _act[(triton.cdiv(y.numel(), 1024),)](x, y, y.numel(), y.shape[-1], name, gated, 1024, **_launch_attributes(x.device))
     return y
@@ -170,6 +172,7 @@ def _skinny_tile(n, N, D):
     return *tile, max(1, min(D // 256, 144 // blocks))
 
 def fused_linear(x, weights, biases, name=None, gated=False, out=None, most=None, split=False):
+    "`linear` of few rows x (n, D): (n, ΣN); with `split` pieces (p, n, N) of the sum over D, for `fused_add_norm` to add up."
     (n, D), sizes, alike = x.shape, [len(w) for w in weights], len({b is None for b in biases}) == 1
     if n > (most or (256 if x.element_size() == 2 else 0)) or not alike or not all(w.is_contiguous() for w in weights):
         return _wide_gemm(x, weights, biases, name, gated, out)
@@ -227,6 +230,7 @@ def _embed(TOKENS, TABLE, PLACES, AT, X, K, M, D, scale, lag, PLACED: tl.constex
     tl.store(X + row*D + col, x, mask=col < D)
 
 def fused_embedded(tokens, docs, table, scale=1.0, places=None, at=None, lag=0):
+    "`embedded` of tokens (B, M): rows (B·docs·M, D) of the table, times scale, plus the learned position `at − lag`."
     (B, M), D = tokens.shape, table.shape[1]
     x = torch.empty(B*docs*M, D, dtype=table.dtype, device=table.device)
     _embed[(len(x),)](tokens, table, table if places is None else places, tokens if at is None else at, x, docs, M, D, scale, lag,

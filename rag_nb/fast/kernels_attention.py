@@ -55,6 +55,7 @@ def _cross_tile(blocks):
     return (128, 4, 2) if blocks <= 128 else (64, 4, 3)
 
 def fused_cross_attend(q, K, V, mask, scale, width):
+    "`cross_attend`: q (R·M, H·d) over K, V (R, H, S, d) where mask (R, S), of which `width` slots are in use: (R·M, H·d)."
     (R, H, _, d), n = K.shape, len(q)
     (slots, warps, stages), M, out = _cross_tile(R*H), n // R, torch.empty(n, H*d, dtype=q.dtype, device=q.device)
     slots = _slots(slots, triton.next_power_of_2(d), stages, q)
@@ -79,7 +80,7 @@ def _rotary(P, row, cos, sin, W, eps, col, d, ok, NORM: tl.constexpr, ROTARY: tl
         y = y*cos[None] + tl.where((col < d//2)[None], -z, z)*sin[None]
     return y.to(x.dtype)
 
-# %% ../../nbs/fast/08_kernels_attention.ipynb #cell-10
+# %% ../../nbs/fast/08_kernels_attention.ipynb #cell-11
 @triton.jit(do_not_specialize=["M", "docs", "lag"])
 def _self(Q, KN, VN, K, V, MASK, WIDTH, SEEN, AT, COS, SIN, LEN, BIAS, QW, KW, OUT, stride, T, H, G, M, docs, d, scale, eps, lag,
           NORM: tl.constexpr, ROTARY: tl.constexpr, FAR: tl.constexpr, SHARED: tl.constexpr, IEEE: tl.constexpr,
@@ -122,10 +123,12 @@ def _self(Q, KN, VN, K, V, MASK, WIDTH, SEEN, AT, COS, SIN, LEN, BIAS, QW, KW, O
         low, top = low*old + tl.sum(p, 1), new
     tl.store(OUT + (row*H*d + h*d)[:, None] + col[None], (acc / low[:, None]).to(q.dtype), mask=ok)
 
-# %% ../../nbs/fast/08_kernels_attention.ipynb #cell-11
+# %% ../../nbs/fast/08_kernels_attention.ipynb #cell-12
 def fused_self_attend(q, k, v, K, V, seen, at, lag, scale, H, width=None, mask=None, cos=None, sin=None, lengths=None, bias=None,
     norms=None):
-    "q (R·M, H·d), k, v (R·M, G·d), all views of rows with one stride."
+    """Attention (R·M, H·d) of one new token a beam; its keys and values are written into K and V (R, G, S+T·M, d).
+
+    q (R·M, H·d), k and v (R·M, G·d) are views of rows with one stride; seen is (B, M, T·M)."""
     (R, G, _, d), (B, M, TM) = K.shape, seen.shape
     rep, out = H // G, torch.empty(len(q), H*d, dtype=q.dtype, device=q.device)
     some = q

@@ -19,7 +19,9 @@ def _cross_tile(blocks):
     """Slots at a time, warps and stages: few blocks want many bytes on their way, many blocks want to be small."""
     ...
 
-def fused_cross_attend(q, K, V, mask, scale, width): ...
+def fused_cross_attend(q, K, V, mask, scale, width):
+    """`cross_attend`: q (R·M, H·d) over K, V (R, H, S, d) where mask (R, S), of which `width` slots are in use: (R·M, H·d)."""
+    ...
 
 def _rotary(P, row, cos, sin, W, eps, col, d, ok, NORM: tl.constexpr, ROTARY: tl.constexpr):
     """Rows of queries or keys, with their norm and turned by their position."""
@@ -34,5 +36,7 @@ def _self(
 def fused_self_attend(
     q, k, v, K, V, seen, at, lag, scale, H, width=None, mask=None, cos=None, sin=None, lengths=None, bias=None, norms=None
 ):
-    """q (R·M, H·d), k, v (R·M, G·d), all views of rows with one stride."""
+    """Attention (R·M, H·d) of one new token a beam; its keys and values are written into K and V (R, G, S+T·M, d).
+
+q (R·M, H·d), k and v (R·M, G·d) are views of rows with one stride; seen is (B, M, T·M)."""
     ...

@@ -31,6 +31,7 @@ def _total(parts, dtype):
     return out
 
 def fused_column_sums(x):
+    "`column_sums` of x (n, D): (D,), in a fixed order of the parts."
     x = x if x.stride(1) == 1 else x.contiguous()
     n, D = x.shape
     pieces = 16 if n < 2**12 else 32 if D > 2**11 else 64
@@ -64,6 +65,7 @@ def _norm_back(DY, X, W, MEAN, RSTD, DX, PARTS, n, D, part, ROWS: tl.constexpr, 
     tl.store(PARTS + p*2*D + D + col, db, mask=ok)
 
 def fused_norm_back(dy, x, weight, mean, rstd):
+    "`norm_back`: dy, x (…, D), weight (D,), mean and rstd (…, 1); gradients of x, weight and bias."
     D, dy, dx = x.shape[-1], dy.contiguous(), torch.empty_like(x)
     n = x.numel() // D
     pieces = min(528, triton.cdiv(n, 4))                                                            # four for each processor of an H200

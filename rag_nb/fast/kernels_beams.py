@@ -86,7 +86,7 @@ def _inherit(SEEN, parents, step, b, M, room, BM: tl.constexpr):
         tl.debug_barrier()
         tl.store(SEEN + ((b*M + m)*room*M)[:, None] + (s + c)[None], see.to(tl.uint8), mask=there)
 
-# %% ../../nbs/fast/10_kernels_beams.ipynb #cell-13
+# %% ../../nbs/fast/10_kernels_beams.ipynb #cell-14
 @triton.jit(do_not_specialize=["n", "keep", "K", "M", "room", "lag"])
 def _beam_step(VALUE, PLACE, LOGITS, LSE, EOS, LIMIT, AT, DONE, POWER, LONGEST, CAN, NEXT, PARENT, SCORE, TOKENS, PARENTS, DOC_LP, OVER,
             E_SCORE, E_FLAG, E_AT, E_PARENT, E_TOKEN, E_DOC_LP, SEEN, n, keep, stride, V, K, M, room, lag,
@@ -124,7 +124,7 @@ def _beam_step(VALUE, PLACE, LOGITS, LSE, EOS, LIMIT, AT, DONE, POWER, LONGEST, 
     tl.store(OVER + b*3 + 2, (tl.sum(tl.where(on, e_flag, 0), 0) == M).to(tl.uint8))
     _inherit(SEEN, parents, tl.maximum(at - lag, 0), b, M, room, BM)
 
-# %% ../../nbs/fast/10_kernels_beams.ipynb #cell-15
+# %% ../../nbs/fast/10_kernels_beams.ipynb #cell-16
 @triton.jit(do_not_specialize=["n", "K", "pad"])
 def _greedy_step(VALUE, PLACE, LOGITS, LSE, EOS, LIMIT, AT, DONE, ENDED, LENGTHS, NEXT, TOKENS, DOC_LP, OVER, n, stride, K, pad,
     ENDS: tl.constexpr, BK: tl.constexpr, BN: tl.constexpr, EARLY: tl.constexpr):
@@ -152,13 +152,13 @@ def _advance(OVER, AT, DONE, B, STOP: tl.constexpr, BB: tl.constexpr, EARLY: tl.
     if STOP == 1: over = over | (tl.min(full, 0) != 0)
     tl.store(AT, tl.load(AT) + tl.where(done, 0, 1)); tl.store(DONE, (done | over).to(tl.uint8))
 
-# %% ../../nbs/fast/10_kernels_beams.ipynb #cell-17
+# %% ../../nbs/fast/10_kernels_beams.ipynb #cell-18
 _STOP = {True: 1, "never": 2}
 
 def can_choose(s): return s.keep <= 32 and s.M*triton.cdiv(s.V, 1024)*triton.next_power_of_2(s.keep) <= 2**14
 
 def fused_choose(
-    s, # a `Search` of fast/01_decoder, which is changed
+    s, # a `BeamState` of fast/01_decoder, which is changed
     logits, # (B, K, M, V)
     seen, # (B, M, T·M) which own slots each beam can see
     lag, # how far the clock is ahead of the slots

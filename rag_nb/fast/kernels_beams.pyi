@@ -51,7 +51,7 @@ def fused_choose(s, logits, seen, lag):
     """Extend every beam by a token.
 
 Parameters:
-    s: a `Search` of fast/01_decoder, which is changed
+    s: a `BeamState` of fast/01_decoder, which is changed
     logits: (B, K, M, V)
     seen: (B, M, T·M) which own slots each beam can see
     lag: how far the clock is ahead of the slots"""

@@ -83,6 +83,7 @@ def fused_candidates(logits, prior, scores, keep, rules=None, at=None, block=102
     return value, place, lse
 
 def fused_marginal_top(logits, prior, scores, keep, rules=None, at=None):
+    "`marginal_top` of logits (B, K, M, V): the best and their places, (B, keep), and log Σ exp of the logits (B, K, M)."
     if keep > 32: return marginal_top(logits, prior, scores, keep, rules, at)                       # a block keeps what fits its registers
     value, place, lse = fused_candidates(logits, prior, scores, keep, rules, at)
     best, i = value.topk(keep)
@@ -90,5 +91,6 @@ def fused_marginal_top(logits, prior, scores, keep, rules=None, at=None):
 
 # %% ../../nbs/fast/09_kernels_marginal.ipynb #cell-10
 def fused_chosen(logits, targets, rows=None):
+    "`chosen`: log p (p,) of targets (p,) from rows (p,) of logits (n, V)."
     (top, low), rows = _sums(logits), torch.arange(len(logits), device=logits.device) if rows is None else rows
     return logits[rows, targets].float() - (top + low.log()).logsumexp(-1)[rows]

@@ -150,6 +150,7 @@ def _block_best(X, Q, SCALE, OUT_OF, BEST, n, tiles, D: tl.constexpr, CODES: tl.
 _TILES = {16: (64, 4, 5), 32: (64, 4, 4), 64: (64, 8, 3), 128: (64, 8, 4), 256: (64, 8, 4)}
 
 def fused_block_best(x, seen, scale=None, exclude=None):
+    "`block_best` of x (n, D) for questions (B, D): (B, blocks) float32, the best product of each block of rows."
     (n, D), B = x.shape, len(seen)
     wide = min(256, max(16, triton.next_power_of_2(B)))
     step, warps, stages = _TILES[wide]
@@ -205,6 +206,7 @@ def _look(X, Q, SCALE, OUT_OF, BLOCKS, OUT, n, m, D: tl.constexpr, CODES: tl.con
     tl.store(OUT + i*ROWS + tl.arange(0, ROWS), tl.where(there, acc, -float("inf")))
 
 def fused_look(x, q, blocks, scale=None, exclude=None):
+    "`look`: products of q (B, D) with the rows of blocks (B, m) of x (n, D), (B, m·BLOCK) float32."
     (B, m), (n, D) = blocks.shape, x.shape
     blocks, q, out = blocks.contiguous(), q.contiguous(), torch.empty(B, m*BLOCK, dtype=torch.float32, device=x.device)
     _look[(B*m,)](x, q, q if scale is None else scale, q if exclude is None else exclude.view(torch.uint8), blocks, out, n, m, D,

@@ -111,7 +111,9 @@ def _block_best(
 
 _TILES: dict
 
-def fused_block_best(x, seen, scale=None, exclude=None): ...
+def fused_block_best(x, seen, scale=None, exclude=None):
+    """`block_best` of x (n, D) for questions (B, D): (B, blocks) float32, the best product of each block of rows."""
+    ...
 
 FUSED_ON: str
 
@@ -136,7 +138,9 @@ def _look(
     STEP: tl.constexpr
 ): ...
 
-def fused_look(x, q, blocks, scale=None, exclude=None): ...
+def fused_look(x, q, blocks, scale=None, exclude=None):
+    """`look`: products of q (B, D) with the rows of blocks (B, m) of x (n, D), (B, m·BLOCK) float32."""
+    ...
 
 def best_of(scores: torch.Tensor, ids: torch.Tensor, k: int) -> torch.Tensor:
     """Where the `k` best of each row stand, best first, equal ones by lower id.
