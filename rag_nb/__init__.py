@@ -18,6 +18,7 @@ _PUBLIC = {
     "core.index": "Index ExactIndex INDEX_KINDS register_index make_index",
     "core.retriever": "RagRetriever AutoTokenizer BitsAndBytesConfig",
     "core.prefill": "",
+    "core.states": "",
     "core.model": "RagModel RagPreTrainedModel RagTokenForGeneration RagSequenceForGeneration RetrievAugLMOutput RetrievAugLMMarginOutput",
     "core.generate": "RagGenerateOutput",
     "core.answer": "Rag Answer Citation",
@@ -29,8 +30,9 @@ _PUBLIC = {
     "hf.checkpoints": "",
     "hf.templates": "",
     "hf.tokenizing": "",
-    "hf.generation_settings": "",
-    "hf.tokenizer": "RagTokenizer",
+    "hf.plain_text": "",
+    "hf.tokenizer": "RagTokenizer chat_template_of",
+    "hf.prompt": "",
     "hf.sentence_transformers": "",
     "hf.generation_settings": "",
     "store.questions": "Questions read_questions RagCollator",
@@ -108,7 +110,7 @@ if _typing.TYPE_CHECKING:
     from .core.train import (finetune as finetune)
     from .core.evaluate import (Evaluation as Evaluation, exact_match as exact_match, f1_score as f1_score)
     from .core.words import (split_passages as split_passages, tokenize_words as tokenize_words)
-    from .hf.tokenizer import (RagTokenizer as RagTokenizer)
+    from .hf.tokenizer import (RagTokenizer as RagTokenizer, chat_template_of as chat_template_of)
     from .store.questions import (Questions as Questions, read_questions as read_questions, RagCollator as RagCollator)
     from .store.folder import (IndexFolder as IndexFolder, IndexFolderError as IndexFolderError, build_folder as build_folder)
     from .store.bm25 import (BM25Index as BM25Index)

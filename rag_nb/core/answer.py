@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Citation', 'Answer', 'Rag', 'evaluating', 'token_texts', 'Stream']
 
-# %% ../../nbs/core/10_answer.ipynb #m002a6ba
+# %% ../../nbs/core/10_answer.ipynb #m002f733
 import copy, json, os, warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -21,7 +21,8 @@ from .config import RagConfig
 from .passages import Hits
 from .encoder import TextEncoder
 from ..store.folder import MANIFEST, consistent_read, atomic_save
-from ..hf.tokenizer import RagTokenizer, HOLE, PLAIN_TEMPLATE, chat_template_of, context_template
+from ..hf.tokenizer import RagTokenizer, HOLE, context_template
+from ..hf.prompt import answer_length, prompt_for, take_prompt
 from ..store.hub import HubFiles, announce, open_hub_index
 from .retriever import RagRetriever, as_retriever, check_count, check_name, check_question, config_for, encoder_of, nothing_there, question_list
 from .marginal import doc_log_prior
@@ -330,14 +331,7 @@ def _say_size(name, revision=None):
     weights = [n for n in sizes if n.endswith(".safetensors")] or [n for n in sizes if n.endswith(".bin")]
     announce(files, {n: sizes[n] for n in weights})
 
-def _prompt(generator, tokenizer, template=None):
-    "The context template and answer prefix that suit a generator: its own chat format where it has one."
-    if generator.config.is_encoder_decoder: return {}
-    if template is not None: return dict(answer_prefix="" if getattr(tokenizer, "chat_template", None) else " ")
-    chat = chat_template_of(tokenizer)
-    return dict(context_template=chat, answer_prefix="") if chat else dict(context_template=PLAIN_TEMPLATE, answer_prefix=" ")
-
-# %% ../../nbs/core/10_answer.ipynb #m0277ff9
+# %% ../../nbs/core/10_answer.ipynb #m027479a
 _HEADS = dict(token=RagTokenForGeneration, sequence=RagSequenceForGeneration)
 
 @patch(cls_method=True)
@@ -347,16 +341,20 @@ def from_parts(cls:Rag,
     generator=None, # model with tokenizer (a pair), name, folder, or None for the embedded one
     generator_tokenizer=None, # where `generator` is a model alone
     kind:str|None=None, # which head answers by default: "token" or "sequence"; where None the one that the generator was trained for, or "token"
-    **config, # fields of `RagConfig`: n_docs, context_template, score_scale, …; and how a generator is loaded by name: dtype, device_map, …
+    instruction:str|None=None, # what a chat model is told, with the holes of a context; None: to answer briefly from the text
+    system:str|None=None, # what the system says to a chat model
+    **config, # fields of `RagConfig`; how a generator is loaded by name: dtype, device_map, …; keywords of a chat template
 ):
     "Put a `Rag` together from parts."
     _check_fields("a Rag", kind, config)
+    config |= dict(instruction=instruction, system=system)
     loading, config = _take_loading(config)
     encoder, (model, tokenizer) = encoder_of(encoder), _generator(generator, generator_tokenizer, **loading)
     check_generator(model)
     own = dict(getattr(model, "rag_config", {}))
     kind, _ = kind or own.get("kind", "token"), own.pop("kind", None)
-    prompt = {**_prompt(model, tokenizer, config.get("context_template")), **own, **config}
+    chat, config = take_prompt(config)
+    prompt = {**prompt_for(tokenizer, model.config, chat, config.get("context_template"), own), **config}
     cfg = config_for(encoder, **{"max_combined_length": 512, "generator": model.config.to_dict(), **prompt})
     head = _HEADS[kind](cfg, encoder.model, model)
     return cls(head, RagTokenizer(encoder.tokenizer, tokenizer, head.config), retriever)
@@ -375,15 +373,19 @@ def from_documents(cls:Rag,
     columns:dict|None=None, # renames columns of the documents, as in {"contents": "text"}
     errors:str="raise", # or "skip": leave out documents that cannot be read, and list them in `rag.retriever.skipped`
     overwrite:bool=False, # replace an index that is in the folder and is another one
-    **kwargs, # for `from_parts`
+    instruction:str|None=None, # as for `from_parts`
+    system:str|None=None, # as for `from_parts`
+    **kwargs, # for `from_parts`: fields of `RagConfig`, how a generator is loaded, keywords of a chat template
 ):
     "Index documents and put a `Rag` over them; with `path=`, `Rag.from_pretrained(path)` opens it tomorrow, and the same call opens it again."
     _check_fields("from_documents()", kwargs.get("kind"), {k: v for k, v in kwargs.items() if k != "kind"})
     loading, kwargs = _take_loading(kwargs)
     encoder, pair = encoder_of(encoder), _generator(generator, generator_tokenizer, **loading)
+    kwargs |= dict(instruction=instruction, system=system)
     check_generator(pair[0])                                                                    # before an hour of embedding
-    retriever = RagRetriever.from_documents(documents, encoder, path=path, index_kind=index_kind, n_words=n_words, overlap=overlap, progress=progress,
-                                            columns=columns, errors=errors, overwrite=overwrite)
+    prompt_for(pair[1], pair[0].config, take_prompt(kwargs)[0], kwargs.get("context_template"), getattr(pair[0], "rag_config", None))
+    retriever = RagRetriever.from_documents(documents, encoder, path=path, index_kind=index_kind, n_words=n_words, overlap=overlap,
+                                            progress=progress, columns=columns, errors=errors, overwrite=overwrite)
     rag = cls.from_parts(retriever, encoder, pair, **kwargs)
     if path is not None: rag._note_beside(path, generator)
     return rag
@@ -391,11 +393,12 @@ def from_documents(cls:Rag,
 def _check_fields(where, kind, given):
     "Is `kind` one of the heads, and is everything else that was given a field of `RagConfig`?"
     if kind is not None and kind not in _HEADS: raise ValueError(f"kind is 'token' or 'sequence', not {kind!r}")
-    known = {*vars(RagConfig()), *_LOADING, *signature(Rag.from_parts).parameters, *signature(Rag.from_documents).parameters} - {"config", "kwargs"}
+    known = {*vars(RagConfig()), *_LOADING, *signature(Rag.from_parts).parameters, *signature(Rag.from_documents).parameters,
+        "enable_thinking", "reasoning_effort"} - {"config", "kwargs"}
     unknown = [k for k in given if k not in known]
     if unknown: raise unknown_argument(where, unknown, known, later=vars(GenerationConfig()))
 
-# %% ../../nbs/core/10_answer.ipynb #cell-30
+# %% ../../nbs/core/10_answer.ipynb #m0349203
 @patch
 @torch.no_grad()
 def retrieve(self:Rag,
@@ -614,7 +617,7 @@ def _part(hits, i, j):
     if hits is not None and j > len(hits): raise ValueError(f"{j} questions or more, and hits for {len(hits)}: there has to be one row for each")
     return None if hits is None else hits[i:j]
 
-# %% ../../nbs/core/10_answer.ipynb #m0520286
+# %% ../../nbs/core/10_answer.ipynb #m054761b
 @patch
 def _ways(self:Rag, kind, n_docs, hits, stream, said, decoding, decoder):
     "What was asked for, checked: head, number of documents and generation settings."
@@ -625,19 +628,22 @@ def _ways(self:Rag, kind, n_docs, hits, stream, said, decoding, decoder):
 
 @patch
 def _settings(self:Rag, **kwargs):
-    "Generation settings: 32 new tokens unless something is said, or was saved with the model."
+    "Generation settings: as many new tokens as suit the prompt, unless something is said, or was saved with the model."
     from rag_nb.hf.generation_settings import SUPPORTED, generation_settings
     known = {*SUPPORTED, *signature(Rag.ask).parameters, "generation_config"} - {"self", "generation"}
-    if unknown := [k for k in kwargs if k not in known and not hasattr(GenerationConfig(), k)]: raise unknown_argument("ask()", unknown, known)
+    if unknown := [k for k in kwargs if k not in known and not hasattr(GenerationConfig(), k)]:
+        raise unknown_argument("ask()", unknown, known)
     for k in ("num_beams", "max_new_tokens"):
         if kwargs.get(k) is not None: check_count(k, kwargs[k])
     if kwargs.get("top_k") is not None and not kwargs.get("do_sample"):
         warnings.warn("top_k is a setting of sampling and changes nothing without do_sample=True; the number of documents is n_docs")
     base = kwargs.pop("generation_config", None) or getattr(self.model, "generation_config", None)
     said = [kwargs.get(k) or getattr(base, k, None) for k in ("max_new_tokens", "max_length")]
-    if not any(said): kwargs["max_new_tokens"] = 32
+    if not any(said): kwargs["max_new_tokens"] = answer_length(self.model.config)
     gc = generation_settings(self.model, base, **kwargs)
-    if gc.num_return_sequences > 1: raise ValueError(f"ask gives one answer to a question, not num_return_sequences={gc.num_return_sequences}: use model.generate for several")
+    if gc.num_return_sequences > 1:
+        raise ValueError(f"ask gives one answer to a question, not num_return_sequences={gc.num_return_sequences}: use model.generate for "
+            f"several")
     return gc
 
 @patch
@@ -792,7 +798,7 @@ def _over_index(cls:Rag, path, kwargs):
     kind = note.get("kind") if note.get("kind") in _HEADS else None
     return cls.from_parts(retriever, kwargs.pop("encoder", None) or retriever.encoder, generator, **{**note.get("config", {}), **loads, "kind": kind, **kwargs})
 
-# %% ../../nbs/core/10_answer.ipynb #m079755a
+# %% ../../nbs/core/10_answer.ipynb #m081fade
 @contextmanager
 def _merged(rag):
     "For a while, a `RagModel` with its networks' adapters merged into copies of them."
@@ -842,9 +848,12 @@ def _opened(cls:Rag, name, index, kwargs):
     if made != "rag": return cls.from_parts(retriever, encoder_of(kwargs.pop("encoder", None) or retriever.encoder), str(name), **kwargs)
     kind = kwargs.pop("kind", None) or _head_of(name, {k: kwargs[k] for k in _WHERE if k in kwargs})
     if kind not in _HEADS: raise ValueError(f"kind is 'token' or 'sequence', not {kind!r}")
+    chat, kwargs = take_prompt(kwargs)
     model = _HEADS[kind].from_pretrained(name, **kwargs)
     if adapter: model.rag.generator = _with_adapter(model.rag.generator, dict(adapter=adapter))
-    return cls(model, RagTokenizer.from_pretrained(name, config=model.config, **{k: kwargs[k] for k in _WHERE if k in kwargs}), retriever)
+    tokenizer = RagTokenizer.from_pretrained(name, config=model.config, **{k: kwargs[k] for k in _WHERE if k in kwargs})
+    _tell(model.config, tokenizer.generator, chat, kwargs.get("context_template"))
+    return cls(model, tokenizer, retriever)
 
 def _check_loading(given):
     "TypeError for a name that is almost one of a field of the configuration."
@@ -880,6 +889,15 @@ def _for_checkpoint(given):
 def _head_of(name, where):
     "Which head a RAG checkpoint was saved from."
     return "sequence" if "RagSequenceForGeneration" in (RagConfig.from_pretrained(name, **where).architectures or []) else "token"
+
+# %% ../../nbs/core/10_answer.ipynb #cell-74
+def _tell(config, tokenizer, chat, template=None):
+    "Put another instruction, system message or keyword for the chat template into a configuration, beside those that it has."
+    if not chat: return
+    known = {k: getattr(config, k) for k in ("instruction", "system", "chat_template_kwargs") if getattr(config, k) is not None}
+    words = {**known.get("chat_template_kwargs", {}), **chat.get("chat_template_kwargs", {})}
+    told = {**known, **chat, **({"chat_template_kwargs": words} if words else {})}
+    for name, value in prompt_for(tokenizer, config.generator, told, template).items(): setattr(config, name, value)
 
 # %% ../../nbs/core/10_answer.ipynb #m084a69b
 @patch

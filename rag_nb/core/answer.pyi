@@ -223,7 +223,10 @@ Returns: how many documents were `kept`, `changed`, `added`, `deleted`, `skipped
         ...
 
     @classmethod
-    def from_parts(cls, retriever: RagRetriever, encoder, generator=None, generator_tokenizer=None, kind: str | None=None, **config) -> Rag:
+    def from_parts(
+        cls, retriever: RagRetriever, encoder, generator=None, generator_tokenizer=None, kind: str | None=None,
+        instruction: str | None=None, system: str | None=None, **config
+    ) -> Rag:
         """Put a `Rag` together from parts.
 
 Parameters:
@@ -232,14 +235,16 @@ Parameters:
     generator: model with tokenizer (a pair), name, folder, or None for the embedded one
     generator_tokenizer: where `generator` is a model alone
     kind: which head answers by default: "token" or "sequence"; where None the one that the generator was trained for, or "token"
-    config: fields of `RagConfig`: n_docs, context_template, score_scale, …; and how a generator is loaded by name: dtype, device_map, …"""
+    instruction: what a chat model is told, with the holes of a context; None: to answer briefly from the text
+    system: what the system says to a chat model
+    config: fields of `RagConfig`; how a generator is loaded by name: dtype, device_map, …; keywords of a chat template"""
         ...
 
     @classmethod
     def from_documents(
         cls, documents, generator=None, encoder=None, generator_tokenizer=None, path: str | os.PathLike | None=None,
         index_kind: str='exact', n_words: int=100, overlap: int=0, progress: bool=True, columns: dict | None=None, errors: str='raise',
-        overwrite: bool=False, **kwargs
+        overwrite: bool=False, instruction: str | None=None, system: str | None=None, **kwargs
     ) -> Rag:
         """Index documents and put a `Rag` over them; with `path=`, `Rag.from_pretrained(path)` opens it tomorrow, and the same call opens it again.
 
@@ -256,7 +261,9 @@ Parameters:
     columns: renames columns of the documents, as in {"contents": "text"}
     errors: or "skip": leave out documents that cannot be read, and list them in `rag.retriever.skipped`
     overwrite: replace an index that is in the folder and is another one
-    kwargs: for `from_parts`"""
+    instruction: as for `from_parts`
+    system: as for `from_parts`
+    kwargs: for `from_parts`: fields of `RagConfig`, how a generator is loaded, keywords of a chat template"""
         ...
 
     def retrieve(self, questions: str | list, n_docs: int | None=None, where=None, min_score: float | None=None) -> Hits:
@@ -339,7 +346,7 @@ Returns: an iterator over `Answer`s, in the order of the questions"""
         ...
 
     def _settings(self, **kwargs):
-        """Generation settings: 32 new tokens unless something is said, or was saved with the model."""
+        """Generation settings: as many new tokens as suit the prompt, unless something is said, or was saved with the model."""
         ...
 
     def _found_for(self, questions, n_docs, hits, where=None):
@@ -545,10 +552,6 @@ def _say_size(name, revision=None):
     """Say how large the weights of a model on the Hub are, where they have to be downloaded first."""
     ...
 
-def _prompt(generator, tokenizer, template=None):
-    """The context template and answer prefix that suit a generator: its own chat format where it has one."""
-    ...
-
 _HEADS: Any
 
 def _check_fields(where, kind, given):
@@ -696,4 +699,8 @@ def _for_checkpoint(given):
 
 def _head_of(name, where):
     """Which head a RAG checkpoint was saved from."""
+    ...
+
+def _tell(config, tokenizer, chat, template=None):
+    """Put another instruction, system message or keyword for the chat template into a configuration, beside those that it has."""
     ...

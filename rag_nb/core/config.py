@@ -70,7 +70,7 @@ def _check_template(name, value, allowed, needed):
 
 def _braced(names): return ", ".join("{" + n + "}" for n in sorted(names))
 
-# %% ../../nbs/core/01_config.ipynb #m0147988
+# %% ../../nbs/core/01_config.ipynb #m014e619
 def _check_passage_template(name, value): _check_template(name, value, {"title", "text"}, {"text"})
 def _check_context_template(name, value): _check_template(name, value, {"title", "text", "question"}, {"text", "question"})
 
@@ -84,13 +84,24 @@ def _check_context_length(name, value):
     if type(value) is not int or value < 1: raise ValueError(f"{name} is a number of tokens, 1 or more; got {value!r}")
     check_limit("context_tokens", value, name)
 
+def _check_system(name, value):
+    if value is not None and not isinstance(value, str):
+        raise ValueError(f"{name} is what the system says, a text; got {type(value).__name__}")
+
+def _check_keywords(name, value):
+    if value is not None and not (isinstance(value, dict) and all(isinstance(k, str) for k in value)):
+        raise ValueError(f"{name} is a dict of keywords for the chat template; got {value!r}")
+
 def _check_encoder_record(name, value):
     if value is not None and not (isinstance(value, dict) and isinstance(value.get("name"), str)):
         raise ValueError(f"{name} is a record of an encoder, {{'name': …, 'probe': …}}, as an index folder keeps it; got {value!r}")
 
-_CHECKS = dict(n_docs=_check_n_docs, max_combined_length=_check_context_length, label_smoothing=_check_smoothing, score_scale=_check_scale, lexical_weight=_check_weight, pooling=_check_pooling,
-               passage_template=_check_passage_template, context_template=_check_context_template, passage_encoder=_check_encoder_record,
-               head_layers=_check_head_layers, truncate_dim=_check_truncate_dim, question_prompt_length=_check_tokens, passage_prompt_length=_check_tokens, pad_contexts=_check_padding, passage_cache_bytes=_check_bytes)
+_CHECKS = dict(n_docs=_check_n_docs, max_combined_length=_check_context_length, label_smoothing=_check_smoothing, score_scale=_check_scale,
+               lexical_weight=_check_weight, pooling=_check_pooling,
+               passage_template=_check_passage_template, context_template=_check_context_template, instruction=_check_context_template,
+               system=_check_system, chat_template_kwargs=_check_keywords, passage_encoder=_check_encoder_record,
+               head_layers=_check_head_layers, truncate_dim=_check_truncate_dim, question_prompt_length=_check_tokens,
+               passage_prompt_length=_check_tokens, pad_contexts=_check_padding, passage_cache_bytes=_check_bytes)
 
 # %% ../../nbs/core/01_config.ipynb #cell-16
 class _PublishedConfig(PreTrainedConfig):
@@ -132,7 +143,7 @@ class _PublishedConfig(PreTrainedConfig):
     output_retrieved: bool = False
     use_cache: bool = True
 
-# %% ../../nbs/core/01_config.ipynb #cell-20
+# %% ../../nbs/core/01_config.ipynb #m020edc7
 class RagConfig(_PublishedConfig):
     "The configuration of a RAG model: the published fields, and how passages, questions and contexts are written."
     # the document scores: p(z|x) = softmax(score_scale * (<q, d> + lexical_weight * BM25(x, z)))
@@ -157,6 +168,12 @@ class RagConfig(_PublishedConfig):
     pad_contexts: str = "longest"  # or "max_length": every context `max_combined_length` tokens wide, as published
     answer_prefix: str = ""  # decoder-only: stands before the answer, e.g. " "
     passage_cache_bytes: int | None = None  # for keys and values of passages that were read; None: 256 MiB, on a GPU a fifth of what is free; 0: none
+    # whether the tokenizer puts its first and last token around a context; a chat format brings its own
+    context_special_tokens: bool = True
+    # what a chat format was made of, by `chat_template_of`
+    instruction: str | None = None  # None: the default; what the user says, with the holes {title}, {text}, {question}
+    system: str | None = None
+    chat_template_kwargs: dict | None = None  # for the template, e.g. {"enable_thinking": True}
     # settings such as attn_implementation reach both models
     sub_configs = {"question_encoder": AutoConfig, "generator": AutoConfig}
 

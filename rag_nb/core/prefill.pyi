@@ -7,7 +7,7 @@ import torch
 from transformers.cache_utils import DynamicLayer
 from typing import Any
 
-__all__ = ['SharedLayer', 'SharedCross', 'Prefill', 'positions', 'is_decoder_only', 'check_generator', 'check_length', 'fix_attention', 'prefill', 'teacher_force']
+__all__ = ['WITHOUT_CACHE', 'SharedLayer', 'SharedCross', 'Prefill', 'positions', 'is_decoder_only', 'has_index', 'reads_alone', 'check_generator', 'check_length', 'fix_attention', 'prefill', 'teacher_force']
 
 class SharedLayer(DynamicLayer):
     """Keys and values whose first S tokens are kept once for all beams of a row: shared (R, H, S, d), own (R·M, H, t, d)."""
@@ -160,6 +160,20 @@ def _keeps_a_state(generator):
     """Whether some layers keep one state that every token changes, in place of keys and values of each."""
     ...
 
+def _only_keys_and_values(config):
+    """Whether the cache that Transformers makes for a configuration has nothing but keys and values of tokens."""
+    ...
+
+_PLAIN_LAYERS: set
+
+WITHOUT_CACHE: set
+
+def has_index(generator): ...
+
+def reads_alone(generator):
+    """Whether each context has to be read alone, with the cache that Transformers makes of it, or none."""
+    ...
+
 _COUNT_THEMSELVES: set
 
 _BEFORE: dict
@@ -218,6 +232,10 @@ Parameters:
     mask: (R, S) which of them are real
     start_id: the decoder's start token (encoder–decoder)
     kwargs: `output_attentions`, `output_hidden_states`"""
+    ...
+
+def _read_alone(generator, ids, mask, **looked):
+    """Where a state is kept, or an index beside the keys."""
     ...
 
 def teacher_force(generator: nn.Module, ids: torch.Tensor | None, mask: torch.Tensor | None, decoder_ids: torch.Tensor | None, **kwargs):

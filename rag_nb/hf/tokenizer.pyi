@@ -11,7 +11,7 @@ from typing import Any
 from rag_nb.core.config import RagConfig
 from rag_nb.hf.tokenizing import called as called
 
-__all__ = ['HOLE', 'PLAIN_TEMPLATE', 'FOLDERS', 'context_template', 'fill', 'pad_rows', 'pad_id_of', 'assemble_contexts', 'RagTokenizer', 'chat_template_of']
+__all__ = ['HOLE', 'PLAIN_TEMPLATE', 'FOLDERS', 'INSTRUCTION', 'context_template', 'fill', 'pad_rows', 'pad_id_of', 'assemble_contexts', 'RagTokenizer', 'chat_template_of']
 
 HOLE: Any
 
@@ -37,12 +37,18 @@ Parameters:
     values: what goes into them; a missing one is empty"""
     ...
 
+_MARKS: Any
+
 def _pieces(tokenizer, template):
     """The template cut at the tokenizer's control tokens: pieces of text (`str`) and token ids (`int`), in order."""
     ...
 
-def _encode(tokenizer, texts):
-    """Token ids of each text, read as plain text: no control token is added and none is recognised."""
+def _holes(text):
+    """A text with marks as a template."""
+    ...
+
+def _beside(tokenizer):
+    """The ids of the control tokens that take white space along, on their left and on their right, and of those that are found in a normalised text."""
     ...
 
 def _frame(tokenizer):
@@ -88,8 +94,8 @@ Parameters:
 
     def _from_text(self, passages, questions): ...
 
-    def _coded(self, filled):
-        """Token ids of each (pieces, passage, question), all texts in one call of the tokenizer."""
+    def _coded(self, filled, cut=False):
+        """Token ids of each (pieces, passage, question), all texts of a kind in one call of the tokenizer; `cut`: they are stretches, three a context."""
         ...
 
     def parted(self):
@@ -112,8 +118,6 @@ Parameters:
 def _steady(p):
     """Whether the splitting of a text at one place depends only on what follows the piece before."""
     ...
-
-_FACTS: Any
 
 def _facts(tokenizer):
     """How a fast tokenizer works: its fingerprint, whether it can be taken apart, whether each byte is a token, and which words it knows beside its vocabulary."""
@@ -252,18 +256,30 @@ Parameters:
 Returns: (B, T) int64, −100 past the end"""
         ...
 
+def _continued(tokenizer, template, answers):
+    """Token ids of each answer, as they are behind the end of a template."""
+    ...
+
 FOLDERS: Any
 
-def chat_template_of(
-    tokenizer, instruction: str='{title}\n{text}\n\nQuestion: {question}\nAnswer in a few words.', system: str | None=None, **template
-) -> str | None:
+INSTRUCTION: str
+
+def chat_template_of(tokenizer, instruction: str=..., system: str | None=None, **template) -> str | None:
     """The model's own chat format around a document and a question, ending where the assistant begins to speak.
 
 Parameters:
     tokenizer: of an instruction-tuned model
-    instruction: what the user says, with holes
+    instruction: what the user says, with the holes {title}, {text} and {question}
     system: what the system says before
-    template: for the template; `enable_thinking` is False where nothing else is said
+    template: for the template; `enable_thinking` is False unless given
 
 Returns: None where the tokenizer has no chat template"""
+    ...
+
+def _lost(made, asked, system):
+    """What a chat template left out of the messages; empty where it has all of it."""
+    ...
+
+def _refused(messages, why, system):
+    """The sentence for a chat template that will not do, with the way out."""
     ...
