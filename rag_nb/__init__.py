@@ -66,6 +66,8 @@ _PUBLIC = {
     "show.plots_training": "plot_training plot_calibration",
     "show.widgets": "PassageBrowser AnswerExplorer",
     "show.help": "",
+    "trust.support": "Support",
+    "trust.refusal": "plot_roc plot_risk_coverage plot_support",
     "demo.defaults": "FetchError",
 }
 
@@ -88,6 +90,7 @@ if _typing.TYPE_CHECKING:
     from . import fast as fast
     from . import scale as scale
     from . import show as show
+    from . import trust as trust
     from . import demo as demo
     from .core.marginal import (doc_log_prior as doc_log_prior, token_logprobs as token_logprobs, token_marginal as token_marginal,
         sequence_marginal as sequence_marginal, marginal_logits as marginal_logits, token_posterior as token_posterior, running_posterior as
@@ -128,6 +131,8 @@ if _typing.TYPE_CHECKING:
     from .show.plots_space import (plot_space as plot_space, principal_plane as principal_plane)
     from .show.plots_training import (plot_training as plot_training, plot_calibration as plot_calibration)
     from .show.widgets import (PassageBrowser as PassageBrowser, AnswerExplorer as AnswerExplorer)
+    from .trust.support import (Support as Support)
+    from .trust.refusal import (plot_roc as plot_roc, plot_risk_coverage as plot_risk_coverage, plot_support as plot_support)
     from .demo.defaults import (FetchError as FetchError)
 # until here
 

@@ -171,7 +171,7 @@ def _report(found, as_json):
     print(_plain(f"{found['index']}: {found['passages']:,} passages of {found['documents']:,} documents, {found['kind']} index, "
                  f"{found['dim']} dimensions by {found['encoder']}, {size}{verified}"))
 
-# %% ../nbs/cli.ipynb #m0297db2
+# %% ../nbs/cli.ipynb #m02922d0
 @call_parse
 def ask(
     question: str = None,       # What to ask; or several, with --file
@@ -189,6 +189,7 @@ def ask(
     where: _Where = None,       # Read only documents with these fields, as in year=2024,team=ops,sales
     min_score: _Fraction = None, # Read only documents with this score at least
     columns: _Columns = None,   # With --file: names of columns that are not question and id, as in frage=question
+    min_support: float = None,  # Withhold an answer where the probability that the documents hold it is lower
     device: _Name = None,       # Where the models run, such as cpu or cuda
     dtype: _Dtype = None,       # With --model: type of the generator's numbers; auto: as its file has them
     bits: _Bits = None,         # With --model: weights in 4 or 8 bits, by bitsandbytes
@@ -203,7 +204,7 @@ def ask(
     _check_asked(question, file, output, html, overwrite, batch_size, _columns(columns))
     loading = _loading(model, device, dtype=dtype, bits=bits, revision=revision, gguf_file=gguf_file, attn_implementation=attn_implementation, adapter=adapter)
     page, rag = _page(html), _open(index, model, encoder, device, loading)
-    settings = _settings(kind=kind, n_docs=n_docs, num_beams=num_beams, max_new_tokens=max_new_tokens, where=_filter(where), min_score=min_score)
+    settings = _settings(kind=kind, n_docs=n_docs, num_beams=num_beams, max_new_tokens=max_new_tokens, where=_filter(where), min_score=min_score, min_support=min_support)
     if file is not None: return _ask_file(rag, file, output, overwrite=overwrite, batch_size=batch_size, columns=_columns(columns), **settings)
     _show(rag.ask(question, **settings), json, page)
 
@@ -262,7 +263,7 @@ def _ask_file(rag, file, output, **settings):
     print(f"{done['questions']:,} questions: {', '.join(parts)}" + ("" if to_stream else f"; {output}"), file=sys.stderr)
     return 1 if done["errors"] else 0
 
-# %% ../nbs/cli.ipynb #m03988e1
+# %% ../nbs/cli.ipynb #m039199a
 @call_parse
 def evaluate(
     questions: str,             # .jsonl, .json, .csv, .tsv or .parquet file with the columns question and answers, perhaps document_id, or in the form of a published set
@@ -294,7 +295,7 @@ def evaluate(
     from rag_nb.store.questions import read_questions
     from rag_nb.core.evaluate import evaluate as measured
     loading = _loading(model, device, dtype=dtype, bits=bits, revision=revision, gguf_file=gguf_file, attn_implementation=attn_implementation, adapter=adapter)
-    asked = read_questions(questions, limit=limit, columns=_columns(columns))
+    asked = read_questions(questions, limit=limit, columns=_columns(columns), unanswerable=True)
     rag = _open(index, model, encoder, device, loading)
     found = measured(rag, asked, compare=not quick, **_settings(n_docs=n_docs, kind=kind, batch_size=batch_size, predictions=predictions, num_beams=num_beams, max_new_tokens=max_new_tokens, where=_filter(where), min_score=min_score))
     print(_compact(found.to_json()) if json else found)

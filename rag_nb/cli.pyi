@@ -131,9 +131,9 @@ def ask(
     question: str | None=None, index: str | None=None, model: _Name | None=None, encoder: _Name | None=None, kind: _Kind | None=None,
     n_docs: _Number | None=None, num_beams: _Number | None=None, max_new_tokens: _Number | None=None, file: _File | None=None,
     output: _File | None=None, overwrite: bool=False, batch_size: _Number | None=None, where: _Where | None=None,
-    min_score: _Fraction | None=None, columns: _Columns | None=None, device: _Name | None=None, dtype: _Dtype | None=None,
-    bits: _Bits | None=None, revision: _Name | None=None, gguf_file: _Name | None=None, attn_implementation: _Name | None=None,
-    adapter: _Folder | None=None, json: bool=False, html: _File | None=None
+    min_score: _Fraction | None=None, columns: _Columns | None=None, min_support: float | None=None, device: _Name | None=None,
+    dtype: _Dtype | None=None, bits: _Bits | None=None, revision: _Name | None=None, gguf_file: _Name | None=None,
+    attn_implementation: _Name | None=None, adapter: _Folder | None=None, json: bool=False, html: _File | None=None
 ):
     """Answer a question, or a file of them, from an index, with a model of your choice
 
@@ -153,6 +153,7 @@ Parameters:
     where: Read only documents with these fields, as in year=2024,team=ops,sales
     min_score: Read only documents with this score at least
     columns: With --file: names of columns that are not question and id, as in frage=question
+    min_support: Withhold an answer where the probability that the documents hold it is lower
     device: Where the models run, such as cpu or cuda
     dtype: With --model: type of the generator's numbers; auto: as its file has them
     bits: With --model: weights in 4 or 8 bits, by bitsandbytes

@@ -292,6 +292,22 @@ def test_twenty_questions_are_answered_at_the_rate_that_is_stated(rag):
     assert right >= 10 and found >= 19, (right, found, [a.text for a in answers])
 
 
+OUTSIDE = ["Who wrote the novel Emma?", "How do I change the oil of a lawn mower?", "What is the boiling point of tungsten?",
+           "Which album did Radiohead release in 1997?", "Who won the 2014 football world cup?", "What is the capital of Mongolia?",
+           "How is sourdough bread made?", "Who painted The Night Watch?", "What does the Python keyword yield do?", "Who invented the game of Go?"]
+
+
+def test_twenty_questions_from_the_knowledge_are_answered_and_ten_from_outside_are_not(rag):
+    "At the threshold that keeps 95 of a hundred answerable questions, .15 (trained/support/README.md); there three in four whose article is missing are refused."
+    from rag_nb import read_questions
+    asked = read_questions(Path(__file__).parent/"squad20.jsonl")
+    answers = rag.ask(asked.column("question") + OUTSIDE, max_new_tokens=24, min_support=.15)
+    inside, outside = answers[:20], answers[20:]
+    assert sum(a.refused for a in inside) <= 3, [(a.question, a.guess, a.support) for a in inside if a.refused]
+    assert sum(a.refused for a in outside) >= 8, [(a.question, a.guess, a.support) for a in outside if not a.refused]
+    assert all(a.guess and a.support_fitted for a in answers) and all(not a.text for a in outside if a.refused)
+
+
 def test_an_answer_imports_only_what_it_needs(real):
     "From the command to the answer nothing is imported that only plots, training, other indexes or other file formats need."
     others = ["pandas", "datasets", "faiss", "matplotlib", "IPython", "ipywidgets", "peft", "gguf", "ray", "rag_nb.core.train", "rag_nb.show.plots", "rag_nb.store.faiss"]

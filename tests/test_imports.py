@@ -11,10 +11,10 @@ ROOT = Path(__file__).resolve().parent.parent
 HEAVY = ["torch", "transformers", "datasets", "faiss", "matplotlib", "numpy", "pyarrow", "ipywidgets", "fastcore", "peft", "gguf"]
 
 
-ROOMS = ["core", "hf", "store", "fast", "scale", "show", "demo", "cli"]
+ROOMS = ["core", "hf", "store", "fast", "scale", "show", "trust", "demo", "cli"]
 # room: the rooms whose modules it may import at the top of a module.
-ARROWS = {"core": [], "hf": ["core", "store"], "store": ["core"], "fast": ["core"], "scale": ["core", "store"], "show": ["core"],
-          "demo": ["core", "hf", "store", "fast", "scale", "show"], "cli": ["core", "hf", "store", "fast", "scale", "show", "demo"]}
+ARROWS = {"core": [], "hf": ["core", "store"], "store": ["core"], "fast": ["core"], "scale": ["core", "store"], "show": ["core"], "trust": ["core"],
+          "demo": ["core", "hf", "store", "fast", "scale", "show", "trust"], "cli": ["core", "hf", "store", "fast", "scale", "show", "trust", "demo"]}
 
 
 def room_of(module): return module.partition(".")[0]

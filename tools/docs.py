@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT/"tools"))
 # The rooms of the package in reading order, each a folder of lessons, and what the table of contents calls them.
 ROOMS = {"core": "The book", "hf": "Published code and checkpoints", "store": "Make it last", "fast": "Make it fast",
     "scale": "Make it big",
-         "show": "Look at it", "demo": "The default, and the command line"}
+         "show": "Look at it", "trust": "How far to trust it", "demo": "The default, and the command line"}
 AT_THE_END = {"cli": "demo"}  # lessons beside the rooms, and the room that they close
 TUTORIALS = "Tutorials"
 # The order of the tutorials: by the first of these words that is in the file's name; the others follow by name.

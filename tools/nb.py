@@ -23,7 +23,7 @@ STATE, VIEW = "application/vnd.jupyter.widget-state+json", "application/vnd.jupy
 
 def all_notebooks():
     "Every notebook of the book, in reading order: room by room, then what lies beside the rooms, then the tutorials."
-    rooms = ["core", "hf", "store", "fast", "scale", "show", "demo", ".", "tutorials"]
+    rooms = ["core", "hf", "store", "fast", "scale", "show", "trust", "demo", ".", "tutorials"]
     found = (p for p in (ROOT/"nbs").rglob("*.ipynb") if not any(x.startswith((".", "_")) for x in p.relative_to(ROOT/"nbs").parts))
     return sorted(found, key=lambda p: (rooms.index(p.parent.relative_to(ROOT/"nbs").as_posix()), p.name))
 

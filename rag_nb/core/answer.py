@@ -30,9 +30,10 @@ from .prefill import check_generator
 from .model import RagTokenForGeneration, RagSequenceForGeneration, generator_class, usable_attention, _remove_parts, _WHERE, _HOW
 from .generate import decode_contexts, run_to_end, check_ways
 
-# %% ../../nbs/core/10_answer.ipynb #cell-05
+# %% ../../nbs/core/10_answer.ipynb #m005ca6a
 def _ending(answer):
     "What a display says of an answer that was cut; empty for one that ended."
+    if answer.refused: return f", not in these documents (best guess {answer.guess!r}, support {answer.support:.3g})"
     if answer.thinking: return ", … ended in the middle of a thought"
     return ", … cut at the limit of tokens" if answer.cut else ""
 
@@ -70,6 +71,12 @@ class Answer:
     thinking: bool = False           # whether it ended in the middle of a thought
     cut: bool = False                # whether the limit of tokens ended it
     positions: torch.Tensor|None = field(default=None, repr=False)   # (T,) where its tokens are in `written`
+    support: float|None = None       # probability that the documents that were read hold this answer
+    guess: str = ""                  # the text, also where it was withheld for want of support
+    refused: bool = False            # whether it was
+    support_about: str = field(default="", repr=False)       # which model says so
+    support_fitted: bool = False     # whether that model was fitted for this generator
+    verified: torch.Tensor|None = field(default=None, repr=False)    # (K,) the verifier's log-odds, where there is one
 
     def __getstate__(self): return {**self.__dict__, "_again": None}
     def __str__(self): return self.text
@@ -146,7 +153,7 @@ def _citation(self:Answer, doc, start, end, rows):
     source = self.hits.passages[0][doc] or {}
     return Citation(words.strip(), first, first + len(words.strip()), doc, source.get("id", ""), source.get("title", ""), sum(probs)/len(probs))
 
-# %% ../../nbs/core/10_answer.ipynb #cell-14
+# %% ../../nbs/core/10_answer.ipynb #m014805c
 _WAYS_IN = ("Rag.from_documents(docs) makes a Rag from texts, dicts, a file or a folder; Rag.from_pretrained(folder) opens a saved one, "
             "and with index= puts a generator over an index; Rag.demo() has models and knowledge of its own")
 
@@ -190,6 +197,14 @@ class Rag:
         return self._own
     @retriever.setter
     def retriever(self, retriever): self._take(retriever)
+
+    @property
+    def support(self):
+        "What computes `answer.support`: the generator's own model, or the general one, or what was set; see `trust.support`."
+        if getattr(self, "_support", None) is None: self._support = _trust().support_for(self.model.generator)
+        return self._support
+    @support.setter
+    def support(self, model): self._support = model
 
     def __repr__(self): return f"Rag({type(self.model).__name__}, {type(self.model.generator).__name__}, {self.retriever!r})"
 
@@ -512,16 +527,40 @@ def _note_cut(answer, gc):
         warnings.warn(f"the answer to {answer.question[:60]!r} ended in the middle of a thought after {len(written)} tokens: raise max_new_tokens=, "
                       "or use a template that asks for no thoughts")
 
-# %% ../../nbs/core/10_answer.ipynb #cell-44
+# %% ../../nbs/core/10_answer.ipynb #support-code
 @patch
-def _answers(self:Rag, questions, hits, out, kind, gc, **how):
+def _attach(self:Rag, answer, states, min_support): return _trust().attach(self.support, answer, states, min_support)
+
+@patch
+def fit_support(self:Rag,
+    questions, # whatever `read_questions` takes; those without an answer count as unanswerable
+    n_docs:int|None=None, # documents to read; the configuration's where None
+    limit:int|None=None, # the first so many questions only
+    **settings, # `batch_size`, `ridge`, `progress`: see `trust.support.fit_support`
+): # the `Support` that is used from now on
+    "Fit `answer.support` on your own questions: each is asked with the documents that hold its answer, and without them."
+    return _trust().fit_support(self, questions, n_docs, limit, **settings)
+
+def _trust():
+    from rag_nb.trust import support
+    return support
+
+def _share(p):
+    "A probability, or None."
+    if p is None or isinstance(p, (int, float)) and 0 <= p <= 1: return p
+    raise ValueError(f"min_support is a probability between 0 and 1, not {p!r}")
+
+# %% ../../nbs/core/10_answer.ipynb #m050bfe7
+@patch
+def _answers(self:Rag, questions, hits, out, kind, gc, min_support=None, **how):
     "One `Answer` for each question, from the output of a decoding, able to be asked again over other hits."
     out = {k: v.float().cpu() if v.is_floating_point() else v.cpu() for k, v in out.items() if isinstance(v, torch.Tensor)}
     prior = doc_log_prior(out["doc_scores"]).exp()
     answers = [self._answer(q, hits[b].to("cpu"), kind, prior[b].clone(), {k: v[b] for k, v in out.items()}, gc.eos_token_id) for b, q in enumerate(questions)]
     for a, row in zip(answers, getattr(hits, "cut", ())): a.n_cut = int(row.sum())
     for a in answers: _note_cut(a, gc)
-    for a in answers: a._again = lambda hits, q=a.question: self._ask([q], kind, None, gc, hits, **how)[0]
+    for b, a in enumerate(answers): self._attach(a, out["context_states"][b] if "context_states" in out else None, min_support)
+    for a in answers: a._again = lambda hits, q=a.question: self._ask([q], kind, None, gc, hits, min_support=min_support, **how)[0]
     return answers
 
 @patch
@@ -537,7 +576,7 @@ def _answer(self:Rag, question, hits, kind, prior, out, end):
     return Answer(question, "".join(texts).strip(), texts, out["sequences"][1:][keep], pick("token_logprobs"), float(out["token_logprobs"].sum()),
                   prior, pick("doc_posteriors"), pick("running_posteriors"), hits, kind, written=out["sequences"][1:1+n].clone(), reading=reading, **thought)
 
-# %% ../../nbs/core/10_answer.ipynb #cell-46
+# %% ../../nbs/core/10_answer.ipynb #m0523986
 @patch
 def ask(self:Rag,
     questions:str|list, # one question, or a list of them
@@ -552,12 +591,14 @@ def ask(self:Rag,
     decoder:str="auto", # the fast way where it gives the same; "reference": the loop that always works
     where=None, # read only passages that fit: {"year": 2024, "team": ["a", "b"]}, or a function of a passage's fields
     min_score:float|None=None, # read only passages with this score at least; a question for which none is left gets an empty answer
+    min_support:float|None=None, # withhold an answer of less support: its text is empty, its words are in `guess`
     **generation, # any other field of `GenerationConfig`
 ) -> Answer: # a list for a list; with `stream`, an iterator over strings whose `.answer` is set at its end
     "Answer from the documents that fit the question best."
     qs, said = question_list(questions), dict(num_beams=num_beams, max_new_tokens=max_new_tokens, **generation)
+    if stream and min_support is not None: raise ValueError("min_support is known when the answer is: with stream=True the words are out by then; ask without stream, or look at stream.answer.support")
     if stream: return Stream(self, qs, *self._ways(kind, n_docs, hits, True, said, decoding, decoder)[1:], _hits_for(hits, len(qs)), decoder, _filter(where, min_score, hits))
-    answers = list(self.ask_each(qs, kind, n_docs, hits=hits, decoding=decoding, batch_size=batch_size, progress=_more(qs, batch_size), decoder=decoder, where=where, min_score=min_score, **said))
+    answers = list(self.ask_each(qs, kind, n_docs, hits=hits, decoding=decoding, batch_size=batch_size, progress=_more(qs, batch_size), decoder=decoder, where=where, min_score=min_score, min_support=min_support, **said))
     return answers[0] if isinstance(questions, str) else answers
 
 def _more(questions, batch_size): return len(questions) > check_count("batch_size", batch_size)
@@ -569,7 +610,7 @@ def _filter(where, min_score, hits):
     if where is not None and hits is not None: raise ValueError("hits= are documents that were found already: where= and min_score= belong to the search that finds them, as in rag.retrieve(questions, where=...)")
     return where
 
-# %% ../../nbs/core/10_answer.ipynb #cell-50
+# %% ../../nbs/core/10_answer.ipynb #m0540441
 @patch
 def ask_each(self:Rag,
     questions, # any number of strings, from a list or anything else that can be iterated over
@@ -582,6 +623,7 @@ def ask_each(self:Rag,
     decoder:str="auto", # as for `ask`
     where=None, # as for `ask`
     min_score:float|None=None, # as for `ask`
+    min_support:float|None=None, # as for `ask`
     **generation, # as for `ask`: `num_beams`, `max_new_tokens`, …
 ): # an iterator over `Answer`s, in the order of the questions
     "Answers as they come, batch by batch; a list of questions is checked before the first is asked."
@@ -591,7 +633,7 @@ def ask_each(self:Rag,
     hits, size, how = _hits_for(hits, total), check_count("batch_size", batch_size), dict(decoding=decoding, decoder=decoder)
     ways = self._ways(kind, n_docs, hits, False, generation, **how)
     if where is not None or min_score is not None: how["where"] = _filter(where, min_score, hits)
-    return self._each(iter(questions), total, size, progress, hits, how, *ways)
+    return self._each(iter(questions), total, size, progress, hits, dict(how, min_support=_share(min_support)), *ways)
 
 @patch
 def _each(self:Rag, questions, total, size, progress, hits, how, kind, n_docs, gc):
@@ -617,7 +659,7 @@ def _part(hits, i, j):
     if hits is not None and j > len(hits): raise ValueError(f"{j} questions or more, and hits for {len(hits)}: there has to be one row for each")
     return None if hits is None else hits[i:j]
 
-# %% ../../nbs/core/10_answer.ipynb #m054761b
+# %% ../../nbs/core/10_answer.ipynb #m056d0fa
 @patch
 def _ways(self:Rag, kind, n_docs, hits, stream, said, decoding, decoder):
     "What was asked for, checked: head, number of documents and generation settings."
@@ -675,14 +717,14 @@ def _scores_of(self:Rag, hits):
 
 @patch
 @torch.no_grad()
-def _ask(self:Rag, questions, kind, n_docs, gc, hits, decoding="thorough", decoder="auto", where=None):
+def _ask(self:Rag, questions, kind, n_docs, gc, hits, decoding="thorough", decoder="auto", where=None, min_support=None):
     "Answers to one batch."
     with evaluating(self.model):
         hits, scores = self._found_for(questions, n_docs, hits, where)
-        if hits.shape[1] and not bool(hits.mask.any(1).all()): return self._some_without(questions, kind, gc, hits, scores, where, decoding=decoding, decoder=decoder)
+        if hits.shape[1] and not bool(hits.mask.any(1).all()): return self._some_without(questions, kind, gc, hits, scores, where, decoding=decoding, decoder=decoder, min_support=min_support)
         hits, scores, contexts = self._read_for(questions, None, None, (hits, scores))
         out = run_to_end(decode_contexts(self.model, contexts, scores, gc, kind, decoding, hits, tokenizer=self.tokenizer.generator, decoder=decoder))
-    return self._answers(questions, hits, out, kind, gc, decoding=decoding, decoder=decoder)
+    return self._answers(questions, hits, out, kind, gc, min_support, decoding=decoding, decoder=decoder)
 
 # %% ../../nbs/core/10_answer.ipynb #5da04ed0
 @patch

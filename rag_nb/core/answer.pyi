@@ -59,7 +59,13 @@ Parameters:
     thoughts: what the model wrote between <think> and </think>; no part of the text
     thinking: whether it ended in the middle of a thought
     cut: whether the limit of tokens ended it
-    positions: (T,) where its tokens are in `written`"""
+    positions: (T,) where its tokens are in `written`
+    support: probability that the documents that were read hold this answer
+    guess: the text, also where it was withheld for want of support
+    refused: whether it was
+    support_about: which model says so
+    support_fitted: whether that model was fitted for this generator
+    verified: (K,) the verifier's log-odds, where there is one"""
     question: str
     text: str
     tokens: list
@@ -80,6 +86,12 @@ Parameters:
     thinking: bool = ...
     cut: bool = ...
     positions: torch.Tensor | None = ...
+    support: float | None = ...
+    guess: str = ...
+    refused: bool = ...
+    support_about: str = ...
+    support_fitted: bool = ...
+    verified: torch.Tensor | None = ...
 
     def __getstate__(self): ...
 
@@ -153,6 +165,7 @@ class Rag:
     model: Any
     tokenizer: RagTokenizer | None
     _own: Any
+    _support: Any
 
     def __init__(self, model=None, tokenizer: RagTokenizer | None=None, retriever: RagRetriever | None=None) -> None:
         """Parameters:
@@ -172,6 +185,14 @@ class Rag:
 
     @retriever.setter
     def retriever(self, retriever): ...
+
+    @property
+    def support(self):
+        """What computes `answer.support`: the generator's own model, or the general one, or what was set; see `trust.support`."""
+        ...
+
+    @support.setter
+    def support(self, model): ...
 
     def __repr__(self): ...
 
@@ -282,7 +303,21 @@ Returns: (B, K), with their `doc_scores`"""
         """A context in which the retriever has the model's configuration and these tokenizers, should a method of its own want them."""
         ...
 
-    def _answers(self, questions, hits, out, kind, gc, **how):
+    def _attach(self, answer, states, min_support): ...
+
+    def fit_support(self, questions, n_docs: int | None=None, limit: int | None=None, **settings):
+        """Fit `answer.support` on your own questions: each is asked with the documents that hold its answer, and without them.
+
+Parameters:
+    questions: whatever `read_questions` takes; those without an answer count as unanswerable
+    n_docs: documents to read; the configuration's where None
+    limit: the first so many questions only
+    settings: `batch_size`, `ridge`, `progress`: see `trust.support.fit_support`
+
+Returns: the `Support` that is used from now on"""
+        ...
+
+    def _answers(self, questions, hits, out, kind, gc, min_support=None, **how):
         """One `Answer` for each question, from the output of a decoding, able to be asked again over other hits."""
         ...
 
@@ -293,7 +328,7 @@ Returns: (B, K), with their `doc_scores`"""
     def ask(
         self, questions: str | list, kind: str | None=None, n_docs: int | None=None, num_beams: int | None=None,
         max_new_tokens: int | None=None, stream: bool=False, hits: Hits | None=None, decoding: str='thorough', batch_size: int=8,
-        decoder: str='auto', where=None, min_score: float | None=None, **generation
+        decoder: str='auto', where=None, min_score: float | None=None, min_support: float | None=None, **generation
     ) -> Answer:
         """Answer from the documents that fit the question best.
 
@@ -310,6 +345,7 @@ Parameters:
     decoder: the fast way where it gives the same; "reference": the loop that always works
     where: read only passages that fit: {"year": 2024, "team": ["a", "b"]}, or a function of a passage's fields
     min_score: read only passages with this score at least; a question for which none is left gets an empty answer
+    min_support: withhold an answer of less support: its text is empty, its words are in `guess`
     generation: any other field of `GenerationConfig`
 
 Returns: a list for a list; with `stream`, an iterator over strings whose `.answer` is set at its end"""
@@ -317,7 +353,8 @@ Returns: a list for a list; with `stream`, an iterator over strings whose `.answ
 
     def ask_each(
         self, questions, kind: str | None=None, n_docs: int | None=None, hits: Hits | None=None, decoding: str='thorough',
-        batch_size: int=8, progress: bool=True, decoder: str='auto', where=None, min_score: float | None=None, **generation
+        batch_size: int=8, progress: bool=True, decoder: str='auto', where=None, min_score: float | None=None,
+        min_support: float | None=None, **generation
     ):
         """Answers as they come, batch by batch; a list of questions is checked before the first is asked.
 
@@ -332,6 +369,7 @@ Parameters:
     decoder: as for `ask`
     where: as for `ask`
     min_score: as for `ask`
+    min_support: as for `ask`
     generation: as for `ask`: `num_beams`, `max_new_tokens`, …
 
 Returns: an iterator over `Answer`s, in the order of the questions"""
@@ -361,7 +399,7 @@ Returns: an iterator over `Answer`s, in the order of the questions"""
         """Document scores of given hits: theirs, times the score scale."""
         ...
 
-    def _ask(self, questions, kind, n_docs, gc, hits, decoding='thorough', decoder='auto', where=None):
+    def _ask(self, questions, kind, n_docs, gc, hits, decoding='thorough', decoder='auto', where=None, min_support=None):
         """Answers to one batch."""
         ...
 
@@ -629,6 +667,12 @@ class _Shown:
 
 def _note_cut(answer, gc):
     """Say whether the limit ended an answer, and warn where it came before the answer began."""
+    ...
+
+def _trust(): ...
+
+def _share(p):
+    """A probability, or None."""
     ...
 
 def _more(questions, batch_size): ...

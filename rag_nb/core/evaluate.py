@@ -49,7 +49,8 @@ def exact_match(
     answers:list,   # the references
     normalize:str="squad", # as for `normalize_answer`
 )->float:           # 1 or 0
-    "Does the prediction equal any reference, in their normal form?"
+    "Does the prediction equal any reference, in their normal form? Without references only an empty prediction is right (SQuAD 2.0)."
+    if not answers: return float(not normalize_answer(prediction, normalize))
     return float(normalize_answer(prediction, normalize) in {normalize_answer(a, normalize) for a in answers})
 
 def f1_score(
@@ -57,7 +58,8 @@ def f1_score(
     answers:list,   # the references
     normalize:str="squad", # as for `normalize_answer`
 )->float:           # between 0 and 1
-    "Overlap of the words of the prediction with the best of the references, as SQuAD counts it."
+    "Overlap of the words of the prediction with the best of the references, as SQuAD counts it; without references 1 for an empty prediction."
+    if not answers: return float(not normalize_answer(prediction, normalize))
     return max((_f1(normalize_answer(prediction, normalize).split(), normalize_answer(a, normalize).split()) for a in answers), default=0.)
 
 def _f1(said, answer):
@@ -118,7 +120,7 @@ def _mean(values, draws):
     sums, counts = draws @ np.where(known, values, 0.), draws @ known.astype(np.float64)
     return float(values[known].mean()), _interval(sums / np.where(counts > 0, counts, np.nan))
 
-# %% ../../nbs/core/12_evaluate.ipynb #cell-27
+# %% ../../nbs/core/12_evaluate.ipynb #m0271bbd
 WAYS = {"token": "RAG-Token", "sequence": "RAG-Sequence", "best_document": "the best document alone", "no_documents": "no documents"}
 DEPTH = 20  # how many documents are searched for, so that recall@20 is known
 
@@ -133,7 +135,7 @@ def _found(rag, questions, depth, where=None):
     vectors = torch.from_numpy(rag.encoder.encode(questions, "question", batch_size=64)).to(rag.encoder.device)   # (B, D)
     with rag.lending(): hits = rag.retriever.search(vectors, depth, questions, rag.model.config.lexical_weight, where)
     scores = rag.model.rag.doc_scores(vectors, hits)
-    return replace(hits, vectors=None, lexical=None, scores=scores.float() / float(rag.model.config.score_scale)).to("cpu")
+    return replace(hits, vectors=None, scores=scores.float() / float(rag.model.config.score_scale)).to("cpu")
 
 # %% ../../nbs/core/12_evaluate.ipynb #cell-29
 GROUP = 1024
@@ -153,7 +155,7 @@ def _ask_halving(rag, questions, hits, size, **settings):
     half = max(1, size // 2)
     return [a for i in range(0, len(questions), half) for a in _ask_halving(rag, questions[i:i+half], hits[i:i+half], half, **settings)]
 
-# %% ../../nbs/core/12_evaluate.ipynb #cell-31
+# %% ../../nbs/core/12_evaluate.ipynb #m0314bf6
 def _scored(answer, references, normalize="squad"):
     "What is right about an answer."
     return dict(prediction=answer.text, em=exact_match(answer.text, references, normalize), f1=f1_score(answer.text, references, normalize), logprob=round(float(answer.logprob), 4) if answer.logprob == answer.logprob else None)
@@ -168,10 +170,10 @@ def _record(question, hits, n_read):
 
 def _beliefs(answer, n_read):
     "Prior, and posterior after the last token, of the documents that were found."
-    if not n_read: return dict(prior=[], posterior=[])
+    if not n_read: return dict(prior=[], posterior=[], support=None, guess=answer.guess)
     mask = answer.hits.mask[0]
     last = answer.running_posterior[-1] if len(answer.tokens) else answer.doc_prior
-    return dict(prior=[round(x, 5) for x in answer.doc_prior[mask].tolist()], posterior=[round(x, 5) for x in last[mask].tolist()])
+    return dict(prior=[round(x, 5) for x in answer.doc_prior[mask].tolist()], posterior=[round(x, 5) for x in last[mask].tolist()], support=answer.support, guess=answer.guess)
 
 # %% ../../nbs/core/12_evaluate.ipynb #cell-32
 def _same_as(way, way_0, n_docs):
@@ -225,6 +227,13 @@ def _calibration(records, draws):
     return out, bins
 
 # %% ../../nbs/core/12_evaluate.ipynb #cell-36
+def _support_of(records, draws):
+    "Measures of support, where some questions are unanswerable and some are not."
+    from rag_nb.trust.refusal import support_measures
+    known = all(r.get("support") is not None for r in records)
+    return support_measures(records, draws) if known and len({bool(r["answers"]) for r in records}) == 2 else {}
+
+# %% ../../nbs/core/12_evaluate.ipynb #cell-38
 def measure(
     records:list,    # of `evaluate`: one dict a question
     samples:int=1000, # of the bootstrap
@@ -235,14 +244,14 @@ def measure(
     draws, out = _draws(len(records), samples, seed), {}
     for name, values in _rows(records).items(): out[name], out[f"{name}_ci"] = _mean(values, draws)
     calibration, bins = _calibration(records, draws)
-    out |= calibration | dict(n=len(records), compare={}, reliability=bins)
+    out |= calibration | dict(n=len(records), compare={}, reliability=bins) | _support_of(records, draws)
     for way in records[0]["others"]:
         both = {m: np.array([[r[m], r["others"][way][m]] for r in records]) for m in ("em", "f1")}
         out["compare"][way] = {k: v for m, x in both.items() for name, values in ((m, x[:, 1]), (f"{m}_gain", x[:, 0] - x[:, 1]))
                                for k, v in zip((name, f"{name}_ci"), _mean(values, draws))}
     return out
 
-# %% ../../nbs/core/12_evaluate.ipynb #cell-38
+# %% ../../nbs/core/12_evaluate.ipynb #m040c9af
 @dataclass(eq=False)
 class Evaluation:
     "What came out: measures by name (`e.em`, `e.recall_at_5_ci`, `e.compare`), the records they are made of, and the settings."
@@ -301,7 +310,7 @@ def _groups(rag, questions, depth, where=None):
         order = sorted(range(len(part)), key=lambda b: -_length(hits.passages[b], part[b]["question"]))
         yield [part[b] for b in order], hits[order], took
 
-# %% ../../nbs/core/12_evaluate.ipynb #cell-42
+# %% ../../nbs/core/12_evaluate.ipynb #m044fe05
 def evaluate(
     rag:Rag,
     questions,                # whatever `read_questions` takes
@@ -321,7 +330,7 @@ def evaluate(
     **generation,             # for `rag.ask`: `num_beams`, `max_new_tokens` …
 )->Evaluation:
     "Ask every question, and measure answers, retrieval and posterior; one search a question."
-    questions, ways = read_questions(questions, limit=limit, columns=columns), _ways(rag, kind, compare)
+    questions, ways = read_questions(questions, limit=limit, columns=columns, unanswerable=True), _ways(rag, kind, compare)
     from rag_nb.store.filters import as_where
     where = as_where(where, min_score)
     n_docs = min(rag.model.config.n_docs if n_docs is None else n_docs, _left_by(where, rag.retriever))
@@ -369,10 +378,11 @@ def _run(rag, questions, ways, n_docs, size, out, progress, generation, normaliz
                 bar.update(len(new)); bar.set_postfix(EM=f"{sum(r['em'] for r in records)/len(records):.3f}")
     return records
 
-# %% ../../nbs/core/12_evaluate.ipynb #cell-50
+# %% ../../nbs/core/12_evaluate.ipynb #cell-52
 _NAMES = {"em": "exact match", "f1": "F1", "recall_at_1": "right document first (recall@1)", "recall_at_5": "among the first 5 (recall@5)",
           "recall_at_20": "among the first 20 (recall@20)", "answer_in_1": "an answer stands in the first", "answer_in_5": "in the first 5",
-          "answer_in_20": "in the first 20", "answer_in_context": "in those that were read", "ece": "calibration error (ECE)", "ece_top": "of the most believed document"}
+          "answer_in_20": "in the first 20", "answer_in_context": "in those that were read", "ece": "calibration error (ECE)", "ece_top": "of the most believed document", "support_auroc": "support, answerable above unanswerable (AUROC)", "support_ece": "calibration error of support",
+          "aurc": "area under the risk–coverage curve", "refused_at_95": "unanswerable refused where 95 % of the answerable stay"}
 
 def _ci(ci): return "" if ci is None else f"{ci[0]:.3f} – {ci[1]:.3f}"
 def _documents(n): return "1 document" if n == 1 else f"{n} documents"
@@ -391,12 +401,12 @@ def head(self:Evaluation)->str:
     return (f"{self.n:,} question{'s'*(self.n != 1)} · {clean(str(s['generator']))} by {_way(s['kind'], s['n_docs'])} of {s['passages']:,} passages · "
             + (f"{pace:.2f} s a question" if pace >= .1 else f"{1000*pace:.0f} ms a question"))
 
-# %% ../../nbs/core/12_evaluate.ipynb #cell-51
+# %% ../../nbs/core/12_evaluate.ipynb #cell-53
 @patch
 def tables(self:Evaluation)->list: # of pairs: headings, rows of texts
     "Measures, ways to answer, and reliability, as texts."
     m, n = self.measures, self.settings["n_docs"]
-    measures = [(name, f"{m[k]:.3f}", _ci(m[f"{k}_ci"])) for k, name in _NAMES.items() if m[k] is not None]
+    measures = [(name, f"{m[k]:.3f}", _ci(m[f"{k}_ci"])) for k, name in _NAMES.items() if m.get(k) is not None]
     ways = [(_way(self.settings["kind"], n), f"{m['em']:.3f}", f"{m['f1']:.3f}", "")] + [
         (_way(k, n), f"{w['em']:.3f}", f"{w['f1']:.3f}", _gain(w)) for k, w in m["compare"].items()]
     bins = [(f"{b['low']:.1f} – {b['high']:.1f}", f"{b['n']:,}", f"{b['believed']:.2f}", f"{b['held']:.2f}") for b in m["reliability"]]
@@ -411,7 +421,7 @@ def _aligned(head, rows):
 @patch
 def __repr__(self:Evaluation): return "\n".join([self.head()] + [l for head, rows in self.tables() for l in ["", *_aligned(head, rows)]])
 
-# %% ../../nbs/core/12_evaluate.ipynb #cell-52
+# %% ../../nbs/core/12_evaluate.ipynb #m0545c74
 _CSS = """<style>
 .ragnb table.ragnb-measures{border-collapse:collapse;display:inline-table;vertical-align:top;width:auto;margin:.6em 2.5em .6em 0;border:0;font-size:1em}
 .ragnb table.ragnb-measures thead,.ragnb table.ragnb-measures tr:nth-child(n),.ragnb table.ragnb-measures tr:hover{background:none;border:0}

@@ -26,7 +26,7 @@ def _unicode_form(text):
     ...
 
 def exact_match(prediction: str, answers: list, normalize: str='squad') -> float:
-    """Does the prediction equal any reference, in their normal form?
+    """Does the prediction equal any reference, in their normal form? Without references only an empty prediction is right (SQuAD 2.0).
 
 Parameters:
     prediction: what was answered
@@ -37,7 +37,7 @@ Returns: 1 or 0"""
     ...
 
 def f1_score(prediction: str, answers: list, normalize: str='squad') -> float:
-    """Overlap of the words of the prediction with the best of the references, as SQuAD counts it.
+    """Overlap of the words of the prediction with the best of the references, as SQuAD counts it; without references 1 for an empty prediction.
 
 Parameters:
     prediction: what was answered
@@ -141,6 +141,10 @@ def _debiased(values, measured):
 
 def _calibration(records, draws):
     """ECE over all documents read and over the most believed, with intervals, and the reliability table."""
+    ...
+
+def _support_of(records, draws):
+    """Measures of support, where some questions are unanswerable and some are not."""
     ...
 
 def measure(records: list, samples: int=1000, seed: int=0) -> dict:

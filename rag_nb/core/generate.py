@@ -296,7 +296,7 @@ def rank_candidates(
     total = sequence_marginal(counted.transpose(1, 2).reshape(B*C, K, T), log_prior.repeat_interleave(C, 0)).reshape(B, C)
     return total.masked_fill(lengths == 0, -torch.inf)
 
-# %% ../../nbs/core/09_generate.ipynb #cell-48
+# %% ../../nbs/core/09_generate.ipynb #m0371097
 @dataclass
 class RagGenerateOutput(ModelOutput):
     "Generated sequences, B·R of them, and what each document had to do with each token."
@@ -308,6 +308,7 @@ class RagGenerateOutput(ModelOutput):
     doc_logprobs: torch.FloatTensor | None = None       # (B·R, K, T−1) log p(y_i|x,z,y_<i)
     lengths: torch.LongTensor | None = None             # (B·R,) tokens of each, without the start token
     doc_scores: torch.FloatTensor | None = None         # (B, K)
+    context_states: torch.FloatTensor | None = None     # (B, K, d) at each context's end, of a generator with a `probe_layer`
     retrieved_doc_ids: torch.LongTensor | None = None   # (B, K)
     context_tokens: torch.LongTensor | None = None      # (B, K) tokens of each context
     reused_tokens: torch.LongTensor | None = None       # (B, K) those of them that an earlier call had read
@@ -347,6 +348,9 @@ class ReferenceDecoder:
 
     def scores(self, tokens, lengths, K, known): return thorough_scores(self.reading, tokens, lengths, K)
 
+    @property
+    def states(self): return self.reading.states
+
 DECODERS = Registry("decoder") # name: a function of the arguments of `ReferenceDecoder` that gives what does the same, or None
 
 def register_decoder(
@@ -371,11 +375,12 @@ def decode_token(decoder, log_prior, gc):
     h = h.take(torch.arange(gc.num_return_sequences, device=log_prior.device).expand(len(log_prior), -1))
     return h.tokens, h.scores if gc.num_beams > 1 else None, h.doc_lp, h.lengths
 
-def decode_sequence(decoder, log_prior, gc, decoding="thorough", deduplicate=True):
+def decode_sequence(decoder, log_prior, gc, decoding="thorough", deduplicate=True, rerank=None):
     "RAG-Sequence: candidates of every document alone, then the sum over documents, and its R best."
     (B, K), one = log_prior.shape, copy.copy(gc)
     one.num_return_sequences = gc.num_beams if not gc.do_sample else max(gc.num_beams, gc.num_return_sequences)
     hyps = _returned(decoder.search(log_prior.new_zeros(B*K, 1), one, K))
+    if rerank is not None and decoder.states is not None: log_prior = rerank(log_prior, decoder.states.view(B, K, -1))
     tokens, lengths, origin = candidates_of(hyps, log_prior, deduplicate)
     _enough(origin, gc)
     each = fast_scores(hyps, origin, K, tokens.shape[1])
@@ -384,7 +389,7 @@ def decode_sequence(decoder, log_prior, gc, decoding="thorough", deduplicate=Tru
     scores = rank_candidates(each, tokens, lengths, log_prior, gc.forced_bos_token_id)
     best = scores.topk(gc.num_return_sequences).indices                                             # (B, R)
     h = Hypotheses(tokens, each.permute(0, 2, 3, 1), lengths, scores).take(best)
-    return h.tokens, h.scores, h.doc_lp, h.lengths
+    return (h.tokens, h.scores, h.doc_lp, h.lengths), log_prior
 
 def _returned(steps):
     "What a Python generator returns at its end."
@@ -397,7 +402,7 @@ def _enough(origin, gc):
     if (least := min(map(len, origin))) < gc.num_return_sequences:
         raise ValueError(f"num_return_sequences={gc.num_return_sequences}, and a question has only {least} different candidates: raise num_beams or n_docs")
 
-# %% ../../nbs/core/09_generate.ipynb #m0437599
+# %% ../../nbs/core/09_generate.ipynb #m043d5dd
 def decode_contexts(model, ctx, doc_scores, gc, kind, decoding="thorough", hits=None, prefix_fn=None, user_processors=None,
                     user_criteria=None, tokenizer=None, deduplicate=True, decoder="auto"):
     "Read contexts (B·K, S) and decode as `kind` does; yields after every step of RAG-Token, returns a `RagGenerateOutput`."
@@ -419,11 +424,13 @@ def decode_contexts(model, ctx, doc_scores, gc, kind, decoding="thorough", hits=
     decoder = select_decoder(decoder, model.generator_for(doc_scores[:, there]), ids, mask, gc, processors, criteria, trace)
     try:
         if kind == "token": found = yield from decode_token(decoder, log_prior[:, there], gc)
-        else: found = decode_sequence(decoder, log_prior[:, there], gc, decoding, deduplicate)
+        else: found, log_prior[:, there] = decode_sequence(decoder, log_prior[:, there], gc, decoding, deduplicate, getattr(model.generator, "rerank", None))
     except NotNumbers as e: raise e.with_names(len(doc_scores), there.nonzero()[:, 0].tolist(), hits) from None
+    if kind == "sequence" and getattr(model.generator, "rerank", None) is not None: doc_scores = log_prior
     out = _output(*_at_all(there, *found), log_prior, kind, doc_scores, hits)
     out.context_tokens, out.reused_tokens = _tokens_read(decoder, mask, there, len(doc_scores))
     for name, value in trace.fields().items(): out[name] = value
+    if (states := getattr(decoder, "states", None)) is not None: out.context_states = _states_of_all(there, states, len(doc_scores))
     return out
 
 def run_to_end(
@@ -438,7 +445,7 @@ def run_to_end(
     if streamer is not None: streamer.end()
     return out
 
-# %% ../../nbs/core/09_generate.ipynb #cell-56
+# %% ../../nbs/core/09_generate.ipynb #m0459faf
 def _found_only(ctx, doc_scores, gc):
     "Contexts (B·K', S) and mask of the columns that have a document for some question, and which of the K columns those are."
     ids, mask, there = ctx["context_input_ids"], ctx["context_attention_mask"], (doc_scores != -torch.inf).any(0)   # (K,)
@@ -452,6 +459,13 @@ def _tokens_read(decoder, mask, there, B):
     out[:, :, there.to(mask.device)] = torch.stack([mask.long().sum(-1), torch.as_tensor(getattr(decoder, "reused", 0), device=mask.device).expand(len(mask))]).reshape(2, B, -1)
     return out
 
+def _states_of_all(there, states, B):
+    "States (B·K', d) at their places among all K, 0 elsewhere: (B, K, d)."
+    states = states.view(B, -1, states.shape[-1])
+    if bool(there.all()): return states
+    full = states.new_zeros(B, len(there), states.shape[-1])
+    full[:, there.to(full.device)] = states
+    return full
 def _at_all(there, tokens, scores, doc_lp, lengths):
     "Log-probabilities by document (…, K') at their places among all K, −∞ elsewhere."
     if bool(there.all()): return tokens, scores, doc_lp, lengths

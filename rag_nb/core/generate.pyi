@@ -209,6 +209,7 @@ Parameters:
     doc_logprobs: (B·R, K, T−1) log p(y_i|x,z,y_<i)
     lengths: (B·R,) tokens of each, without the start token
     doc_scores: (B, K)
+    context_states: (B, K, d) at each context's end, of a generator with a `probe_layer`
     retrieved_doc_ids: (B, K)
     context_tokens: (B, K) tokens of each context
     reused_tokens: (B, K) those of them that an earlier call had read
@@ -223,6 +224,7 @@ Parameters:
     doc_logprobs: torch.FloatTensor | None = ...
     lengths: torch.LongTensor | None = ...
     doc_scores: torch.FloatTensor | None = ...
+    context_states: torch.FloatTensor | None = ...
     retrieved_doc_ids: torch.LongTensor | None = ...
     context_tokens: torch.LongTensor | None = ...
     reused_tokens: torch.LongTensor | None = ...
@@ -253,6 +255,9 @@ class ReferenceDecoder:
 
     def scores(self, tokens, lengths, K, known): ...
 
+    @property
+    def states(self): ...
+
 DECODERS: Registry
 
 def register_decoder(name: str):
@@ -274,7 +279,7 @@ def decode_token(decoder, log_prior, gc):
     """RAG-Token: the loop, yielding at each step, and its R best."""
     ...
 
-def decode_sequence(decoder, log_prior, gc, decoding='thorough', deduplicate=True):
+def decode_sequence(decoder, log_prior, gc, decoding='thorough', deduplicate=True, rerank=None):
     """RAG-Sequence: candidates of every document alone, then the sum over documents, and its R best."""
     ...
 
@@ -307,6 +312,10 @@ def _found_only(ctx, doc_scores, gc):
 
 def _tokens_read(decoder, mask, there, B):
     """Tokens (B, K) of every context, and how many of them the decoder had read before."""
+    ...
+
+def _states_of_all(there, states, B):
+    """States (B·K', d) at their places among all K, 0 elsewhere: (B, K, d)."""
     ...
 
 def _at_all(there, tokens, scores, doc_lp, lengths):

@@ -8,6 +8,7 @@ __all__ = ['WITHOUT_CACHE', 'SharedLayer', 'SharedCross', 'Prefill', 'positions'
 
 # %% ../../nbs/core/07_prefill.ipynb #cell-02
 import copy, re
+from contextlib import contextmanager
 import torch
 from torch import nn
 from fastcore.basics import patch
@@ -71,6 +72,7 @@ class Prefill:
     ):
         self.generator, self.layers, self.mask, self.first_logits = generator, layers, mask, first_logits
         self.hidden, self.beams, self.output, self.written = hidden, beams, output, 0
+        self.states = None                                                                         # (R, d) behind `probe_layer` layers at a context's end, where a generator has one
         own = [SharedLayer(*l[:2]) for l in layers]
         cross = [SharedCross(*l[2:]) for l in layers if len(l) > 2]
         for l in own + cross: l.beams = beams
@@ -122,15 +124,27 @@ def _check_turns(generator, mask, more=0):
 def _check_left(mask):
     if not bool(mask[:, -1].all()): raise ValueError("contexts of a decoder-only generator have to be padded on the left")
 
+@contextmanager
+def _probed(generator):
+    "A list that will hold the state (R, d) behind a decoder-only generator's `probe_layer`, at the last token of each context."
+    states, n = [], getattr(generator, "probe_layer", None)
+    if n is None: yield states; return
+    keep = lambda module, args, out: states.append((out if isinstance(out, torch.Tensor) else out[0])[:, -1].detach())
+    hook = plain_model(generator).get_decoder().layers[n-1].register_forward_hook(keep)
+    try: yield states
+    finally: hook.remove()
+
 def _prefill_causal(generator, ids, mask, **kw):
     "Run a decoder-only generator over R contexts, padded on the left."
     _check_left(mask)
     _check_turns(generator, mask)
     if accepts(generator, "position_ids"): kw["position_ids"] = positions(mask)
     if accepts(generator, "logits_to_keep"): kw["logits_to_keep"] = 1
-    out = generator(input_ids=ids, attention_mask=mask, use_cache=True, return_dict=True, **with_cache(generator, DynamicCache()), **kw)
+    with _probed(generator) as states: out = generator(input_ids=ids, attention_mask=mask, use_cache=True, return_dict=True, **with_cache(generator, DynamicCache()), **kw)
     layers = [(l.keys, l.values) for l in _kept(generator, out).layers]
-    return Prefill(generator, layers, mask, out.logits[:, -1], output=out if kw.get("output_attentions") or kw.get("output_hidden_states") else None)
+    reading = Prefill(generator, layers, mask, out.logits[:, -1], output=out if kw.get("output_attentions") or kw.get("output_hidden_states") else None)
+    reading.states = states[0] if states else None
+    return reading
 
 # %% ../../nbs/core/07_prefill.ipynb #cell-18
 _ONE_AT_A_TIME = {"fsmt"}

@@ -2,6 +2,7 @@
 
 # Written by tools/stubs.py: do not edit.
 
+from contextlib import contextmanager
 from torch import nn
 import torch
 from transformers.cache_utils import DynamicLayer
@@ -70,6 +71,7 @@ class Prefill:
     beams: Any
     output: Any
     written: int
+    states: Any
     cache: Any
     own: Any
 
@@ -145,6 +147,11 @@ def _check_turns(generator, mask, more=0):
     ...
 
 def _check_left(mask): ...
+
+@contextmanager
+def _probed(generator):
+    """A list that will hold the state (R, d) behind a decoder-only generator's `probe_layer`, at the last token of each context."""
+    ...
 
 def _prefill_causal(generator, ids, mask, **kw):
     """Run a decoder-only generator over R contexts, padded on the left."""

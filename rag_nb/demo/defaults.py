@@ -424,13 +424,19 @@ def cast(
         if name not in saved: setattr(model.get_submodule(name.rpartition(".")[0]), name.rpartition(".")[2], kept.to(device))
     return model
 
-# %% ../../nbs/demo/01_defaults.ipynb #cell-73
+# %% ../../nbs/demo/01_defaults.ipynb #m074f83b
 def native_dtype(
     device=None, # the CPU if None
 ) -> torch.dtype:
     "bfloat16 where the device multiplies it directly (processors with AMX, GPUs since 2020), else float32."
     if torch.device(device or "cpu").type == "cuda": return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
     return torch.bfloat16 if torch.device(device or "cpu").type == "cpu" and getattr(torch.cpu, "_is_amx_tile_supported", bool)() else torch.float32
+
+def _add_verifier(model, path):
+    "Let a generator keep the states that its verifier looks at, take RAG-Sequence's prior anew from them, and bring its model of support."
+    from rag_nb.trust.support import Rerank, load_support
+    verifier = load_support(path).verifier
+    model.probe_layer, model.rerank, model.support_file = verifier.layer, Rerank(verifier), path
 
 def default_generator(
     device=None,           # where it runs; the CPU if None
@@ -446,6 +452,7 @@ def default_generator(
     if trained: add_adapters(model, TRAINED/"generator", dtype)
     model.config.dtype = dtype
     tokenizer.eos_token = "<|im_end|>"  # some releases of Transformers read another one out of the GGUF file
+    if trained: _add_verifier(model, TRAINED/"support"/"default.json")
     model.rag_config = dict(SETTINGS, kind="sequence") if trained else dict(UNTRAINED, kind="sequence", eos_token_id=[tokenizer.eos_token_id, *_line_ends(tokenizer)])
     return cast(model, device or "cpu", dtype).eval(), tokenizer
 

@@ -248,6 +248,10 @@ Parameters:
     device: the CPU if None"""
     ...
 
+def _add_verifier(model, path):
+    """Let a generator keep the states that its verifier looks at, take RAG-Sequence's prior anew from them, and bring its model of support."""
+    ...
+
 def default_generator(device=None, dtype=None, source: str='pip', trained: bool=True) -> tuple:
     """The decoder-only generator and its tokenizer; `FetchError` if it can be had from nowhere.
 

@@ -163,6 +163,7 @@ def run(
     attend, # (layer, part, q (n, H·d), k and v (n, G·d)) -> (n, H·d)
     cross=None, # (layer, part, q) -> (n, H·d)
     times=F.linear, # how rows are multiplied with a matrix
+    tap=None, # (layer, list): the rows behind so many layers are put into the list
 ) -> torch.Tensor: # (n, D) ready for the vocabulary
     "All parts of a decoder over rows."
     y = h if net.post else net.parts[0][3](h)
@@ -170,6 +171,7 @@ def run(
         h = h + _part(kind, l, s, y, attend, cross, times)
         y = norm(h)
         if net.post: h = y
+        if tap is not None and l == tap[0] - 1: tap[1][:] = [h]
     return y
 
 def _following(net): return [n for *_, n in net.parts] if net.post else [n for *_, n in net.parts][1:] + [net.final_norm]
@@ -243,6 +245,7 @@ class KVCache:
         self.mask = torch.zeros(R, S, dtype=torch.bool, device=like.device)                         # which context tokens are real
         self.lengths = torch.zeros(R, dtype=torch.long, device=like.device)                         # how many
         self.prefill_logits = None                                                                           # (R, V) logits behind a context
+        self.probe, self.states = None, None                                                        # a layer, and the states (R, D) behind it there
         self.grow(T)
 
     @property
@@ -310,7 +313,7 @@ def shared_prefix(
     same = int((torch.stack([r[:n] for r in rows]) == rows[0][:n]).all(0).long().cumprod(0).sum())
     return same if same >= least else 0
 
-# %% ../../nbs/fast/01_decoder.ipynb #cell-38
+# %% ../../nbs/fast/01_decoder.ipynb #m038b69d
 @patch
 def _run_rows(self:KVCache, rows, known):
     "Run rows of tokens, each behind as many as are in the cache already; states of each row's last token (R, D)."
@@ -328,7 +331,10 @@ def _run_rows(self:KVCache, rows, known):
             x = F.scaled_dot_product_attention(x, K[r:r+1, :, :P+m], V[r:r+1, :, :P+m], attn_mask=masks[r], scale=s.scale)
             out[e-m:e] = x.view(G, rep, m, d).permute(2, 0, 1, 3).reshape(m, H, d)
         return out.flatten(1)
-    return run(net, embed(net, torch.cat(rows), at), attend)[torch.tensor(ends) - 1]
+    tap, last = (self.probe, []) if self.probe else None, torch.tensor(ends) - 1
+    y = run(net, embed(net, torch.cat(rows), at), attend, tap=tap)[last]
+    if tap: self.states = tap[1][0][last]
+    return y
 
 # %% ../../nbs/fast/01_decoder.ipynb #cell-40
 @patch
@@ -380,7 +386,7 @@ def _lengths(self:KVCache, n):
     self.mask.copy_(torch.arange(self.S, device=self.mask.device) < self.lengths[:, None])
 
 
-# %% ../../nbs/fast/01_decoder.ipynb #cell-43
+# %% ../../nbs/fast/01_decoder.ipynb #m043cead
 @patch
 def _run_padded(self:KVCache, keys, known, rows):
     "Run the ends of contexts behind what is known of each, at these rows of the cache; states of the last tokens (r, D)."
@@ -398,8 +404,9 @@ def _run_padded(self:KVCache, keys, known, rows):
         q, k = _rotate(q, cos, sin).view(R, n, H, d), _rotate(k, cos, sin).view(R, n, G, d)
         for kept, x in zip(self.self_kv[l], (k, v)): kept[rows[:, None], :, at] = x                     # (R, n, G, d)
         return self._attend_padded(q, k, v, l, rows, look, s.scale).reshape(R*n, H*d)
-    y = run(net, embed(net, tokens.flatten(), at.flatten()), attend).view(R, n, -1)
-    return y[torch.arange(R, device=dev), torch.tensor([len(e) - 1 for e in ends], device=dev)]
+    tap, last = (self.probe, []) if self.probe else None, (torch.arange(R, device=dev), torch.tensor([len(e) - 1 for e in ends], device=dev))
+    y = run(net, embed(net, tokens.flatten(), at.flatten()), attend, tap=tap).view(R, n, -1)[last]
+    return y, tap and tap[1][0].view(R, n, -1)[last]
 
 @patch
 def _look_back(self:KVCache, at):
@@ -416,7 +423,7 @@ def _attend_padded(self:KVCache, q, k, v, l, rows, look, scale):
     x = F.scaled_dot_product_attention(q.unflatten(1, (G, -1)).flatten(2, 3), K, V, attn_mask=look.repeat(1, 1, H//G, 1), scale=scale)
     return x.unflatten(2, (H//G, -1)).flatten(1, 2).transpose(1, 2)
 
-# %% ../../nbs/fast/01_decoder.ipynb #cell-44
+# %% ../../nbs/fast/01_decoder.ipynb #m0444257
 @patch
 def prefill_padded(self:KVCache,
     ids:torch.Tensor, # (R, S)
@@ -429,9 +436,12 @@ def prefill_padded(self:KVCache,
     lengths, known = [len(k) for k in keys], [n if 2*n >= len(k) else 0 for (n, _), k in zip(found, keys)]
     for x in (x for pair in self.self_kv for x in pair): x[:, :, min(lengths):self.S] = 0
     self._recall([f if n else (0, []) for f, n in zip(found, known)])
-    states = torch.empty(R, self.net.embed.shape[1], **self.like)
+    states, self.states = (torch.empty(R, self.net.embed.shape[1], **self.like) for _ in range(2))
     for rows in ([r for r in range(R) if not known[r]], [r for r in range(R) if known[r]]):
-        if rows: states[torch.tensor(rows, device=ids.device)] = self._run_padded([keys[r] for r in rows], [known[r] for r in rows], rows)
+        if not rows: continue
+        at = torch.tensor(rows, device=ids.device)
+        states[at], probed = self._run_padded([keys[r] for r in rows], [known[r] for r in rows], rows)
+        if self.probe: self.states[at] = probed
     if cache: self._store(keys, cache)
     self._lengths(lengths)
     self.prefill_logits = logits_of(self.net, states)
@@ -943,7 +953,7 @@ def state_for(g):
     if state is None or state.where != _where(g): state = _STATES[g] = DecoderState(g)
     return state.refresh_if_changed()
 
-# %% ../../nbs/fast/01_decoder.ipynb #m085c2d8
+# %% ../../nbs/fast/01_decoder.ipynb #m085e85f
 class FastDecoder:
     "Reads contexts and takes the steps, as `ReferenceDecoder` does, for generators and settings that it knows."
     fused_on = "cuda"                                                                               # where the kernels run
@@ -963,6 +973,9 @@ class FastDecoder:
         check_numbers(steps.search.spoiled())
         return steps.search.hypotheses()
 
+    @property
+    def states(self): return self.cache.states
+
     @torch.no_grad()
     def scores(self, tokens, lengths, K, known):
         "As `thorough_scores`, but for what is known: what a document's own beams said (B, K, C, L−1), −∞ elsewhere."
@@ -973,7 +986,7 @@ class FastDecoder:
         each = score(self.net, self.cache, targets, self.gc.decoder_start_token_id, self.fused, 2**29 if tokens.is_cuda else 2**27)
         return F.pad(each, (0, L - 1 - T)).view(B, K, C, L-1).where(~own, known)
 
-# %% ../../nbs/fast/01_decoder.ipynb #m086bbd5
+# %% ../../nbs/fast/01_decoder.ipynb #m0865030
 @patch
 def _steps(self:FastDecoder, log_prior, gc, rules, least=32):
     "Contexts read, and a search before its first step."
@@ -1005,10 +1018,10 @@ def _new(self:FastDecoder, B, K, M, gc, rules, S, T):
 
 @patch
 def _read(self:FastDecoder, cache):
+    cache.probe = getattr(self.g, "probe_layer", None) if self.net.causal else None
     if not self.net.causal: return cache.prefill_seq2seq(self.g, self.ids, self.attention)
     read = cache.prefill_padded if self.fused or self.ids.is_cuda else cache.prefill_causal
     self.reused = read(self.ids, self.attention, self.decoder_state.passages(getattr(self.gc, "passage_cache_bytes", None)))
-
 
 # %% ../../nbs/fast/01_decoder.ipynb #cell-88
 def _shut(rules, limit, V):

@@ -107,7 +107,7 @@ def _feed(y, f, times=...): ...
 
 def _part(kind, l, s, y, attend, cross, times): ...
 
-def run(net: DecoderSpec, h: torch.Tensor, attend, cross=None, times=...) -> torch.Tensor:
+def run(net: DecoderSpec, h: torch.Tensor, attend, cross=None, times=..., tap=None) -> torch.Tensor:
     """All parts of a decoder over rows.
 
 Parameters:
@@ -115,6 +115,7 @@ Parameters:
     attend: (layer, part, q (n, H·d), k and v (n, G·d)) -> (n, H·d)
     cross: (layer, part, q) -> (n, H·d)
     times: how rows are multiplied with a matrix
+    tap: (layer, list): the rows behind so many layers are put into the list
 
 Returns: (n, D) ready for the vocabulary"""
     ...
@@ -169,6 +170,8 @@ class KVCache:
     mask: Any
     lengths: Any
     prefill_logits: Any
+    probe: Any
+    states: Any
     cos: Any
     sin: Any
     bias: Any
@@ -541,6 +544,9 @@ class FastDecoder:
     def search(self, log_prior, gc, docs):
         """As `ReferenceDecoder.search`."""
         ...
+
+    @property
+    def states(self): ...
 
     def scores(self, tokens, lengths, K, known):
         """As `thorough_scores`, but for what is known: what a document's own beams said (B, K, C, L−1), −∞ elsewhere."""

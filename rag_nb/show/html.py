@@ -117,15 +117,21 @@ def _cited(text, c):
     title = f"[{c.doc+1}] {_short(c.title, 80)} · {_percent(c.probability)}"
     return _tag("span", text, _tag("sup", f"[{c.doc+1}]"), cls=f"c d{c.doc}", style=style, title=title)
 
+def _supported(answer):
+    "Support, where its model was fitted for this generator or an answer was refused for want of it."
+    return [f"support {_percent(answer.support)}"]*(answer.support is not None and (answer.support_fitted or answer.refused))
+
+def _unsaid(answer): return f"not in these documents (best guess: {_short(answer.guess, 200)})" if answer.refused else "(the answer is empty)"
+
 def _facts(answer):
     kind = {"token": "RAG-Token", "sequence": "RAG-Sequence"}.get(answer.kind, answer.kind)
     cut = [f"{_plural(answer.n_cut, 'context')} cut to fit"]*bool(answer.n_cut)
     cut += ["… ended in the middle of a thought"]*answer.thinking + ["… cut at the limit of tokens"]*(answer.cut and not answer.thinking)
     return [kind, _plural(len(_documents(answer)), "document"), *cut, _plural(len(answer.tokens), "token"),
-            f"log-probability {_log(answer.logprob)} ({_likelihood(answer.logprob)})"]
+            f"log-probability {_log(answer.logprob)} ({_likelihood(answer.logprob)})", *_supported(answer)]
 
 def _head(answer):
-    text = [_cited(*p) for p in _pieces(answer)] or [_tag("em", "(the answer is empty)")]
+    text = [_cited(*p) for p in _pieces(answer)] or [_tag("em", _unsaid(answer))]
     facts = " · ".join(_facts(answer))
     return _join([_tag("div", answer.question, cls="q"), _tag("div", *text, cls="a"), _tag("div", facts, cls="f")])
 
@@ -494,7 +500,7 @@ def _before(screen, answer):
     return ["", *_paragraph(screen, f"Left out: {names}. Before, the answer was:", code=2),
             *(_paragraph(screen, answer.previous.text, "  ") or ["  (empty)"]), *_paragraph(screen, change, code=2)]
 
-# %% ../../nbs/show/01_html.ipynb #cell-106
+# %% ../../nbs/show/01_html.ipynb #m10727c9
 def answer_terminal(
     answer: Answer,
     width: int | None = None,  # cells in a line; None: the terminal's own, 80 where there is none
@@ -503,14 +509,14 @@ def answer_terminal(
 ) -> str:
     "The answer, its documents with prior and posterior, and which of them each word leans on, for a terminal."
     answer, s = _check(answer), _screen(width, color, sys.stdout if file is None else file)
-    text = _paragraph(s, answer.text, "  ", 1) or ["  (the answer is empty)"]
+    text = _paragraph(s, answer.text, "  ", 1) or _paragraph(s, _unsaid(answer), "  ")
     facts = _paragraph(s, ", ".join(_facts(answer)).replace("−", "-"), code=2)
     lines = [*_paragraph(s, answer.question, code=2), "", *text, "", *facts, *_before(s, answer), "", *_table(s, answer)]
     leaning = ["  " + l for l in _leaning(s, answer)]
     if leaning: lines += ["", *_paragraph(s, "The document that each word leans on most:", code=2), *leaning]
     return "\n".join(l.rstrip() for l in lines)
 
-# %% ../../nbs/show/01_html.ipynb #cell-111
+# %% ../../nbs/show/01_html.ipynb #m11286e2
 def _json(x):
     "A finite float with the digits that a float32 has, else None; or a text without halves of characters."
     if isinstance(x, str): return x.encode("utf-8", "replace").decode("utf-8")
@@ -524,6 +530,7 @@ def answer_json(
     found = [d["doc"] for d in documents]
     tokens = zip(answer.tokens, answer.token_logprobs.tolist(), answer.doc_posterior[:, found].tolist())
     return {"question": _json(answer.question), "answer": _json(answer.text),
+            **({} if answer.support is None else {"support": _json(answer.support), "refused": answer.refused, "guess": _json(answer.guess)}),
             "documents": [{k: _json(d[k]) for k in ("id", "title", "text", "score", "prior", "posterior")} for d in documents],
             "tokens": [{"token": _json(t), "logprob": _json(l), "posterior": list(map(_json, p))} for t, l, p in tokens]}
 

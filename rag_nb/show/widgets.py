@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PassageBrowser', 'AnswerExplorer']
 
-# %% ../../nbs/show/07_widgets.ipynb #cell-02
+# %% ../../nbs/show/07_widgets.ipynb #m002e125
 import sys, zlib
 from collections import Counter
 from contextlib import nullcontext
@@ -17,7 +17,7 @@ from IPython.display import display
 from ipywidgets import HTML, Button, Checkbox, FloatSlider, HBox, IntSlider, Layout, Text, Textarea, ToggleButtons, VBox
 from ..core.answer import Rag
 from .candidates import Alternatives
-from .html import (_bar, _box, _colour, _difference, _documents, _facts, _fold, _heatmap, _join, _likelihood, _log,
+from .html import (_bar, _box, _colour, _difference, _documents, _facts, _fold, _heatmap, _join, _likelihood, _log, _unsaid,
                             _main_posterior, _name, _number, _percent, _plural, _short, _style, _tag, answer_html, clean, hits_html,
                             posterior_label, visible)
 from ..core.passages import Hits, Passages
@@ -583,7 +583,7 @@ def _side(label, answer, text, which):
     bars = lambda d: _tag("div", _tag("div", _number(d["doc"]), " ", _short(_name(d), 60)), _bar("prior", d["prior"], "#808080c0"), _bar("posterior", d["posterior"], _colour(d["doc"])), cls="mini")
     documents = _fold(_documents(answer), bars, lambda rest: "")
     note = _tag("div", f"posterior: {posterior_label(answer)}", cls="f")
-    text = _tag("div", text or _tag("em", "(the answer is empty)"), cls="a")
+    text = _tag("div", text or _tag("em", _unsaid(answer)), cls="a")
     return _tag("div", _tag("div", label, cls="h"), text, _tag("div", " · ".join(_facts(answer)), cls="f"), documents, note, _map(answer, which))
 
 def _map(answer, which):

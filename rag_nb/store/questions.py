@@ -214,6 +214,7 @@ def read_questions(
     skip_unanswered:bool=False, # leave out questions without an answer, instead of naming the first
     columns:dict|None=None,     # renames columns, as in {"frage": "question"}
     errors:str="raise",         # or "skip": leave out what is no question, and list it in `skipped`
+    unanswerable:bool=False,    # keep questions without an answer, as SQuAD 2.0 has them: their answers are an empty list
 )->Questions:
     "Questions with their answers, each checked; ValueError names the first that is none, an id for the second time, or what cannot be read."
     if isinstance(source, Questions): return source if limit is None else source[:limit]
@@ -221,7 +222,7 @@ def read_questions(
     rows, seen, skipped, form = {c: [] for c in _COLUMNS}, set(), [], question_form(columns)
     for number, (where, raw) in enumerate(tqdm(_pairs(source, form), desc="reading", unit=" questions", delay=2, leave=False, disable=bool(os.environ.get("TQDM_DISABLE")))):
         if limit is not None and len(seen) >= limit: break
-        try: q = _new_question(raw, number, where, form, seen, skip_unanswered)
+        try: q = _new_question(raw, number, where, form, seen, skip_unanswered, unanswerable)
         except (ValueError, TypeError, OSError) as e:
             if errors == "raise": raise
             skipped.append(dict(question=where, reason=str(e)[:300])); continue
@@ -231,11 +232,11 @@ def read_questions(
     return _finished(rows, skipped, form, limit)
 
 # %% ../../nbs/store/02_questions.ipynb #cell-32
-def _new_question(raw, number, where, form, seen, skip_unanswered):
+def _new_question(raw, number, where, form, seen, skip_unanswered, unanswerable=False):
     "A question that was not there yet, or None where it has no answer and may be passed over."
     q = _question(raw, number, where, form)
     if not q["answers"] and skip_unanswered: return None
-    if not q["answers"]: raise ValueError(f"{where}: {q['question'][:60]!r} has no answer; skip_unanswered=True leaves such questions out")
+    if not q["answers"] and not unanswerable: raise ValueError(f"{where}: {q['question'][:60]!r} has no answer; skip_unanswered=True leaves such questions out, unanswerable=True keeps them")
     if q["id"] in seen: raise ValueError(f"{where}: the id {q['id']!r} was used before; ids must differ")
     return q
 

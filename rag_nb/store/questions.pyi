@@ -134,7 +134,8 @@ def _short(text, n):
     ...
 
 def read_questions(
-    source, limit: int | None=None, skip_unanswered: bool=False, columns: dict | None=None, errors: str='raise'
+    source, limit: int | None=None, skip_unanswered: bool=False, columns: dict | None=None, errors: str='raise',
+    unanswerable: bool=False
 ) -> Questions:
     """Questions with their answers, each checked; ValueError names the first that is none, an id for the second time, or what cannot be read.
 
@@ -143,10 +144,11 @@ Parameters:
     limit: the first so many only
     skip_unanswered: leave out questions without an answer, instead of naming the first
     columns: renames columns, as in {"frage": "question"}
-    errors: or "skip": leave out what is no question, and list it in `skipped`"""
+    errors: or "skip": leave out what is no question, and list it in `skipped`
+    unanswerable: keep questions without an answer, as SQuAD 2.0 has them: their answers are an empty list"""
     ...
 
-def _new_question(raw, number, where, form, seen, skip_unanswered):
+def _new_question(raw, number, where, form, seen, skip_unanswered, unanswerable=False):
     """A question that was not there yet, or None where it has no answer and may be passed over."""
     ...
 

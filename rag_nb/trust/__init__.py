@@ -1,0 +1,1 @@
+"How far an answer can be trusted: support, refusing, and what both are worth."
