@@ -31,7 +31,7 @@ def _show(answer, as_json, page):
         print(f"wrote {page}", file=sys.stderr)
     print(json_text(answer_json(answer), indent=1) if as_json else answer_terminal(answer))
 
-# %% ../nbs/cli.ipynb #m0091a6c
+# %% ../nbs/cli.ipynb #cell-09
 _Kind = Annotated[str, {"choices": ["token", "sequence"]}]
 _Folder, _File, _Name = (Annotated[str, {"metavar": m}] for m in ("FOLDER", "FILE", "NAME"))
 _Bits, _Dtype = Annotated[int, {"choices": [4, 8]}], Annotated[str, {"choices": ["auto", "float32", "bfloat16", "float16"]}]
@@ -52,7 +52,7 @@ def _plain(text):
     "The text without anything that a terminal would obey: names and errors may quote what stands in somebody else's file."
     return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
-# %% ../nbs/cli.ipynb #fd0e5f85
+# %% ../nbs/cli.ipynb #cell-11
 _CALLED = dict(question_encoder="encoder", index_kind="kind", generator="model", path="out")
 _OPTIONS = ("n_docs num_beams max_new_tokens batch_size n_words overlap columns kind device dtype limit overwrite encoder model index output "
             "predictions parts adapters contrast include_gold epochs max_steps learning_rate seed record resume").split()
@@ -75,7 +75,7 @@ def _explained(error):
     if isinstance(error, RuntimeError): return None
     return str(error) or type(error).__name__
 
-# %% ../nbs/cli.ipynb #cell-11
+# %% ../nbs/cli.ipynb #cell-14
 @call_parse
 def demo(
     question: str = None,       # What to ask; an example question if left out
@@ -99,7 +99,7 @@ def demo(
     answer = rag.ask(QUESTIONS[0] if question is None else question, **_settings(kind=kind, n_docs=n_docs, num_beams=num_beams, max_new_tokens=max_new_tokens, where=_filter(where)))
     _show(answer, json, page)
 
-# %% ../nbs/cli.ipynb #cell-18
+# %% ../nbs/cli.ipynb #cell-21
 @call_parse
 def index(
     documents: str = None,    # File or folder of documents: .md .rst .txt .html .pdf .docx .ipynb .csv .tsv .json .jsonl .parquet, text kinds also as .gz
@@ -151,7 +151,7 @@ def _with_ray(out, documents, embed, address, how):
     from rag_nb.scale.ray import build_folder_with_ray
     with contextlib.redirect_stdout(sys.stderr): return build_folder_with_ray(out, documents, embed, address or None, **how)
 
-# %% ../nbs/cli.ipynb #cell-20
+# %% ../nbs/cli.ipynb #cell-23
 def _summary(folder, name):
     "What there is to say about an index folder, called by the name that was given for it."
     m = folder.manifest
@@ -171,7 +171,7 @@ def _report(found, as_json):
     print(_plain(f"{found['index']}: {found['passages']:,} passages of {found['documents']:,} documents, {found['kind']} index, "
                  f"{found['dim']} dimensions by {found['encoder']}, {size}{verified}"))
 
-# %% ../nbs/cli.ipynb #m02922d0
+# %% ../nbs/cli.ipynb #cell-29
 @call_parse
 def ask(
     question: str = None,       # What to ask; or several, with --file
@@ -208,7 +208,7 @@ def ask(
     if file is not None: return _ask_file(rag, file, output, overwrite=overwrite, batch_size=batch_size, columns=_columns(columns), **settings)
     _show(rag.ask(question, **settings), json, page)
 
-# %% ../nbs/cli.ipynb #cell-28
+# %% ../nbs/cli.ipynb #cell-31
 def _loading(model, device, bits=None, **given):
     "How the generator is to be loaded: keyword arguments for `from_parts` or `from_pretrained`."
     found = _settings(**given)
@@ -227,7 +227,7 @@ def _quantised(bits, device, dtype):
     four = dict(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=compute)
     return dict(quantization_config=BitsAndBytesConfig(**(four if bits == 4 else dict(load_in_8bit=True))), device_map=where)
 
-# %% ../nbs/cli.ipynb #m032bf4f
+# %% ../nbs/cli.ipynb #cell-32
 def _open(index, model, encoder, device=None, loading=None):
     "A `Rag` over the index folder `index`: a checkpoint, a generator by name, or the built-in one; on a device."
     from rag_nb.demo.defaults import Rag, RagRetriever
@@ -241,7 +241,7 @@ def _open(index, model, encoder, device=None, loading=None):
     if where is not None: (rag.model.question_encoder if "device_map" in loading else rag.model).to(where)
     return rag
 
-# %% ../nbs/cli.ipynb #m03403be
+# %% ../nbs/cli.ipynb #cell-34
 def _check_asked(question, file, output, html, overwrite, batch_size, columns=None):
     "Either one question, or a file of them that can be read and a place for the answers."
     if (question is None) == (file is None): raise ValueError("rag-nb ask takes one question, or --file FILE with several (- for standard input)")
@@ -263,7 +263,7 @@ def _ask_file(rag, file, output, **settings):
     print(f"{done['questions']:,} questions: {', '.join(parts)}" + ("" if to_stream else f"; {output}"), file=sys.stderr)
     return 1 if done["errors"] else 0
 
-# %% ../nbs/cli.ipynb #m039199a
+# %% ../nbs/cli.ipynb #cell-39
 @call_parse
 def evaluate(
     questions: str,             # .jsonl, .json, .csv, .tsv or .parquet file with the columns question and answers, perhaps document_id, or in the form of a published set
@@ -305,7 +305,7 @@ def _compact(found):
     from rag_nb.show.html import json_text
     return json_text(found, indent=1)
 
-# %% ../nbs/cli.ipynb #m0436a90
+# %% ../nbs/cli.ipynb #cell-43
 @call_parse
 def train(
     questions: str,             # .jsonl, .json, .csv, .tsv or .parquet file with the columns question and answers, perhaps document_id, or in the form of a published set
@@ -349,7 +349,7 @@ def train(
     steps = dict(num_train_epochs=epochs, max_steps=max_steps or -1, per_device_train_batch_size=batch_size, learning_rate=learning_rate, seed=seed)
     _report_training(_trained(_open(index, model, encoder, None, loading), asked, run, device, resume, **plan, **steps), out, len(asked), json)
 
-# %% ../nbs/cli.ipynb #cell-39
+# %% ../nbs/cli.ipynb #cell-45
 def _room(out, resume):
     "Where the run keeps its checkpoints; refuses to write over something, or to resume what is not there."
     out = Path(out)
@@ -377,7 +377,7 @@ def _report_training(done, out, n, as_json):
     if as_json: return print(_compact(found))
     print(f"{out}: {n:,} questions, {found['steps']:,} steps, loss {losses[0]:.3f} → {losses[-1]:.3f}")
 
-# %% ../nbs/cli.ipynb #cell-43
+# %% ../nbs/cli.ipynb #cell-49
 COMMANDS = {"demo": (demo, ["question"]), "index": (index, ["documents"]), "ask": (ask, ["question"]), "eval": (evaluate, None), "train": (train, None)}  # and what is positional though it has a default
 
 def _help():
@@ -400,7 +400,7 @@ def _run(words):
         return COMMANDS[name][0](**{k: v for k, v in options.items() if k not in ("pdb", "xtra")}) or 0
     return 0
 
-# %% ../nbs/cli.ipynb #915b4d1a
+# %% ../nbs/cli.ipynb #cell-51
 EXAMPLES = dict(
     demo="""examples:
   rag-nb demo
@@ -440,7 +440,7 @@ def _near(name):
     from rag_nb.core.checks import did_you_mean
     return did_you_mean(name, COMMANDS)
 
-# %% ../nbs/cli.ipynb #cell-45
+# %% ../nbs/cli.ipynb #cell-54
 def _parser(name):
     "The parser of a command, its options spelt with dashes."
     function, positional = COMMANDS[name]
@@ -451,7 +451,7 @@ def _parser(name):
     parser._option_string_actions = {dashed(o): action for o, action in parser._option_string_actions.items()}
     return parser
 
-# %% ../nbs/cli.ipynb #cell-47
+# %% ../nbs/cli.ipynb #cell-56
 def main(
     argv: list = None,  # the words after `rag-nb`; those of the command line if None
 ) -> int:               # exit code: 0 done, 1 some of many questions have an error, 2 an error that is explained, 130 Ctrl-C, 141 nobody is reading

@@ -360,7 +360,7 @@ PAIR = lambda: (toy_generator("bart"), toy_tokenizer("bart"))
     (lambda r: RagRetriever.from_documents(toy_documents(), "/nonexistent/encoder"), FileNotFoundError, "/nonexistent/encoder"),
     (lambda r: RagRetriever.from_pretrained("/nonexistent/index"), FileNotFoundError, "/nonexistent/index"),
     (lambda r: RagRetriever().add(["x"]), ValueError, "no index"), (lambda r: RagRetriever().delete("x"), ValueError, "no index"), (lambda r: len(RagRetriever()), ValueError, "no index"),
-    (lambda r: Rag(None, r.tokenizer, r.retriever), TypeError, "NoneType"), (lambda r: Rag(toy_generator("bart"), r.tokenizer, r.retriever), TypeError, "from_parts"),
+    (lambda r: Rag(None, r.tokenizer, r.retriever), TypeError, "neither was given"), (lambda r: Rag(toy_generator("bart"), r.tokenizer, r.retriever), TypeError, "BartForConditionalGeneration. Rag.from_documents"),
     (lambda r: Rag(r.model, toy_tokenizer("bart"), r.retriever), TypeError, "RagTokenizer"),
     (lambda r: Rag.from_parts(r.retriever, toy_encoder().model, PAIR()), TypeError, "TextEncoder\\(model, tokenizer"),
     (lambda r: Rag.from_parts(r.retriever, toy_encoder(), 3), TypeError, "generator.*int"), (lambda r: Rag.from_parts(r.retriever, toy_encoder(), PAIR()[:1]), TypeError, "pair"),

@@ -277,9 +277,9 @@ def rag(real):
 def test_default_question_is_answered_right(rag):
     "What `rag-nb demo` and `make demo` show."
     a = rag.ask(demo.QUESTIONS[0])
-    assert a.text == "Belgrade" and a.hits.shape == (1, 5) and a.kind == "sequence"
+    assert a.text == "Manhattan Storage and Warehouse Company" and a.hits.shape == (1, 5) and a.kind == "sequence"
     assert np.allclose(a.doc_prior.sum(), 1, atol=1e-5) and np.allclose(a.doc_posterior.sum(-1), 1, atol=1e-5)
-    assert "Belgrade" in a.hits.passages[0][a.citations[0].doc]["text"]
+    assert "Manhattan Storage and Warehouse Company" in a.hits.passages[0][a.citations[0].doc]["text"]
 
 
 def test_twenty_questions_are_answered_at_the_rate_that_is_stated(rag):
@@ -413,4 +413,4 @@ def test_the_numbers_that_a_device_is_quick_with():
     assert demo.native_dtype("meta") == torch.float32 and demo.native_dtype() in (torch.float32, torch.bfloat16)
     quick = demo.Rag.demo(dtype="auto")
     assert quick.model.generator.dtype == demo.native_dtype("cpu") and quick.model.question_encoder.dtype == torch.float32
-    assert quick.ask(demo.QUESTIONS[0]).text == "Belgrade"
+    assert quick.ask(demo.QUESTIONS[0]).text == "Manhattan Storage and Warehouse Company"

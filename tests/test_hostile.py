@@ -90,7 +90,8 @@ print(done)
 from rag_nb.cli import main
 for words in (["ask", "q", "--index", d], ["ask", "q", "--index", good + "/index", "--model", d],
               ["ask", "q", "--index", good + "/index", "--encoder", d],
-              ["index", good + "/bart/config.json", "--out", good + "/never", "--encoder", d]): assert main(words) in (0, 2)
+              ["index", good + "/bart/config.json", "--out", good + "/never", "--encoder", d]):
+    assert (code := main(words)) in (0, 2), (words, code)
 """
 
 

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Citation', 'Answer', 'Rag', 'evaluating', 'token_texts', 'Stream']
 
-# %% ../../nbs/core/10_answer.ipynb #m002f733
+# %% ../../nbs/core/10_answer.ipynb #cell-02
 import copy, json, os, warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -30,7 +30,7 @@ from .prefill import check_generator
 from .model import RagTokenForGeneration, RagSequenceForGeneration, generator_class, usable_attention, _remove_parts, _WHERE, _HOW
 from .generate import decode_contexts, run_to_end, check_ways
 
-# %% ../../nbs/core/10_answer.ipynb #m005ca6a
+# %% ../../nbs/core/10_answer.ipynb #cell-05
 def _ending(answer):
     "What a display says of an answer that was cut; empty for one that ended."
     if answer.refused: return f", not in these documents (best guess {answer.guess!r}, support {answer.support:.3g})"
@@ -153,7 +153,7 @@ def _citation(self:Answer, doc, start, end, rows):
     source = self.hits.passages[0][doc] or {}
     return Citation(words.strip(), first, first + len(words.strip()), doc, source.get("id", ""), source.get("title", ""), sum(probs)/len(probs))
 
-# %% ../../nbs/core/10_answer.ipynb #m014805c
+# %% ../../nbs/core/10_answer.ipynb #cell-14
 _WAYS_IN = ("Rag.from_documents(docs) makes a Rag from texts, dicts, a file or a folder; Rag.from_pretrained(folder) opens a saved one, "
             "and with index= puts a generator over an index; Rag.demo() has models and knowledge of its own")
 
@@ -241,7 +241,7 @@ def evaluating(
     finally:
         for m in training: m.training = True
 
-# %% ../../nbs/core/10_answer.ipynb #afa85d86
+# %% ../../nbs/core/10_answer.ipynb #cell-20
 @patch
 def __len__(self:Rag): return len(self.retriever)
 
@@ -271,7 +271,7 @@ def sync(self:Rag,
     "Make the index hold just these documents, and embed only what is new."
     return self.retriever.sync(documents, **kwargs)
 
-# %% ../../nbs/core/10_answer.ipynb #cell-21
+# %% ../../nbs/core/10_answer.ipynb #cell-23
 _LOADING = {*_WHERE, *_HOW, "adapter"} - {"generation_config"}
 _SOURCE = {*_WHERE, "gguf_file"}  # what finds the files: for configuration and tokenizer, too
 
@@ -290,7 +290,7 @@ def _dtype(named):
     if found == "auto" or isinstance(found, torch.dtype) and found.is_floating_point: return found
     raise ValueError(f"dtype is 'auto', 'float32', 'float16', 'bfloat16' or one of PyTorch's floating dtypes, not {named!r}")
 
-# %% ../../nbs/core/10_answer.ipynb #cell-23
+# %% ../../nbs/core/10_answer.ipynb #cell-25
 def _load_generator(name, tokenizer, loading):
     "A generator and its tokenizer from a name or folder, loaded as `loading` says."
     from rag_nb.hf.checkpoints import open_config, open_model, open_tokenizer
@@ -319,7 +319,7 @@ def _with_adapter(model, loading):
     try: return open_adapter(model, os.fspath(loading["adapter"]), **where)
     except ModuleNotFoundError as e: raise ImportError("adapter= needs the package peft: pip install peft") from e
 
-# %% ../../nbs/core/10_answer.ipynb #cell-24
+# %% ../../nbs/core/10_answer.ipynb #cell-26
 def _generator(generator, tokenizer, **kwargs):
     "A generator and its tokenizer, from objects, a name or a folder, or the embedded default."
     if generator is None: return _loaded_already(*Rag.default_generator(), kwargs)
@@ -346,7 +346,7 @@ def _say_size(name, revision=None):
     weights = [n for n in sizes if n.endswith(".safetensors")] or [n for n in sizes if n.endswith(".bin")]
     announce(files, {n: sizes[n] for n in weights})
 
-# %% ../../nbs/core/10_answer.ipynb #m027479a
+# %% ../../nbs/core/10_answer.ipynb #cell-27
 _HEADS = dict(token=RagTokenForGeneration, sequence=RagSequenceForGeneration)
 
 @patch(cls_method=True)
@@ -413,7 +413,7 @@ def _check_fields(where, kind, given):
     unknown = [k for k in given if k not in known]
     if unknown: raise unknown_argument(where, unknown, known, later=vars(GenerationConfig()))
 
-# %% ../../nbs/core/10_answer.ipynb #m0349203
+# %% ../../nbs/core/10_answer.ipynb #cell-34
 @patch
 @torch.no_grad()
 def retrieve(self:Rag,
@@ -434,7 +434,7 @@ def lending(self:Rag):
     return self.retriever.lent(config=self.model.config, question_encoder_tokenizer=self.tokenizer.question_encoder, generator_tokenizer=self.tokenizer.generator)
 
 
-# %% ../../nbs/core/10_answer.ipynb #cell-35
+# %% ../../nbs/core/10_answer.ipynb #cell-39
 class _Text:
     "A text that grows by tokens, each of which is decoded beside the piece before it."
     def __init__(self, tokenizer, end=()):
@@ -461,7 +461,7 @@ def token_texts(
     added = [(i, piece) for i, t in enumerate(ids) if (piece := text.add(t)) is not None]
     return [i for i, _ in added], [piece for _, piece in added]
 
-# %% ../../nbs/core/10_answer.ipynb #cell-38
+# %% ../../nbs/core/10_answer.ipynb #cell-42
 _MARKS = ("<think>", "</think>")
 
 class _Thinking:
@@ -490,7 +490,7 @@ class _Thinking:
         for c, i in going: self.shown[i] += c
         return text
 
-# %% ../../nbs/core/10_answer.ipynb #cell-40
+# %% ../../nbs/core/10_answer.ipynb #cell-44
 def _opens_thought(config):
     "Whether contexts end inside a thought."
     template = context_template(config)
@@ -517,7 +517,7 @@ class _Shown:
         kept = [(i, t) for (i, piece, inside), t in zip(self.added, self.thinking.shown) if t or not piece and not inside]
         return [i for i, _ in kept], [t for _, t in kept]
 
-# %% ../../nbs/core/10_answer.ipynb #cell-43
+# %% ../../nbs/core/10_answer.ipynb #cell-47
 def _note_cut(answer, gc):
     "Say whether the limit ended an answer, and warn where it came before the answer began."
     written, end = answer.written, gc.eos_token_id if isinstance(gc.eos_token_id, (list, tuple)) else [gc.eos_token_id]
@@ -527,7 +527,7 @@ def _note_cut(answer, gc):
         warnings.warn(f"the answer to {answer.question[:60]!r} ended in the middle of a thought after {len(written)} tokens: raise max_new_tokens=, "
                       "or use a template that asks for no thoughts")
 
-# %% ../../nbs/core/10_answer.ipynb #support-code
+# %% ../../nbs/core/10_answer.ipynb #cell-49
 @patch
 def _attach(self:Rag, answer, states, min_support): return _trust().attach(self.support, answer, states, min_support)
 
@@ -550,7 +550,7 @@ def _share(p):
     if p is None or isinstance(p, (int, float)) and 0 <= p <= 1: return p
     raise ValueError(f"min_support is a probability between 0 and 1, not {p!r}")
 
-# %% ../../nbs/core/10_answer.ipynb #m050bfe7
+# %% ../../nbs/core/10_answer.ipynb #cell-50
 @patch
 def _answers(self:Rag, questions, hits, out, kind, gc, min_support=None, **how):
     "One `Answer` for each question, from the output of a decoding, able to be asked again over other hits."
@@ -576,7 +576,7 @@ def _answer(self:Rag, question, hits, kind, prior, out, end):
     return Answer(question, "".join(texts).strip(), texts, out["sequences"][1:][keep], pick("token_logprobs"), float(out["token_logprobs"].sum()),
                   prior, pick("doc_posteriors"), pick("running_posteriors"), hits, kind, written=out["sequences"][1:1+n].clone(), reading=reading, **thought)
 
-# %% ../../nbs/core/10_answer.ipynb #m0523986
+# %% ../../nbs/core/10_answer.ipynb #cell-52
 @patch
 def ask(self:Rag,
     questions:str|list, # one question, or a list of them
@@ -610,7 +610,7 @@ def _filter(where, min_score, hits):
     if where is not None and hits is not None: raise ValueError("hits= are documents that were found already: where= and min_score= belong to the search that finds them, as in rag.retrieve(questions, where=...)")
     return where
 
-# %% ../../nbs/core/10_answer.ipynb #m0540441
+# %% ../../nbs/core/10_answer.ipynb #cell-54
 @patch
 def ask_each(self:Rag,
     questions, # any number of strings, from a list or anything else that can be iterated over
@@ -645,7 +645,7 @@ def _each(self:Rag, questions, total, size, progress, hits, how, kind, n_docs, g
             yield from self._ask(batch, kind, n_docs, gc, _part(hits, i, i+len(batch)), **how)
             i += len(batch); bar.update(len(batch))
 
-# %% ../../nbs/core/10_answer.ipynb #cell-49
+# %% ../../nbs/core/10_answer.ipynb #cell-55
 def _hits_for(hits, n):
     "The hits that were given for `n` questions (None: nobody knows how many), or a plain error."
     if hits is None: return None
@@ -659,7 +659,7 @@ def _part(hits, i, j):
     if hits is not None and j > len(hits): raise ValueError(f"{j} questions or more, and hits for {len(hits)}: there has to be one row for each")
     return None if hits is None else hits[i:j]
 
-# %% ../../nbs/core/10_answer.ipynb #m056d0fa
+# %% ../../nbs/core/10_answer.ipynb #cell-56
 @patch
 def _ways(self:Rag, kind, n_docs, hits, stream, said, decoding, decoder):
     "What was asked for, checked: head, number of documents and generation settings."
@@ -726,7 +726,7 @@ def _ask(self:Rag, questions, kind, n_docs, gc, hits, decoding="thorough", decod
         out = run_to_end(decode_contexts(self.model, contexts, scores, gc, kind, decoding, hits, tokenizer=self.tokenizer.generator, decoder=decoder))
     return self._answers(questions, hits, out, kind, gc, min_support, decoding=decoding, decoder=decoder)
 
-# %% ../../nbs/core/10_answer.ipynb #5da04ed0
+# %% ../../nbs/core/10_answer.ipynb #cell-58
 @patch
 def _some_without(self:Rag, questions, kind, gc, hits, scores, where, **how):
     "Answers to a batch in which no document was found for some of the questions."
@@ -743,7 +743,7 @@ def _empty_answer(question, hits, kind):
     K, nothing, none = hits.shape[1], torch.zeros(0), torch.zeros(0, dtype=torch.long)
     return Answer(question, "", [], none, nothing, float("nan"), torch.zeros(K), torch.zeros(0, K), torch.zeros(0, K), hits, kind, written=none, positions=none)
 
-# %% ../../nbs/core/10_answer.ipynb #m0687aba
+# %% ../../nbs/core/10_answer.ipynb #cell-72
 class Stream:
     "Pieces of text as they are decided; afterwards `answer` holds the whole `Answer`."
     def __init__(self, rag, questions, n_docs, gc, hits=None, decoder="auto", where=None):
@@ -769,7 +769,7 @@ class Stream:
         if piece := shown.thinking.end(): yield piece if started else piece.lstrip()
         self.answer = rag._answers(self.questions, hits, out, "token", self.gc, decoder=self.decoder)[0]
 
-# %% ../../nbs/core/10_answer.ipynb #cell-67
+# %% ../../nbs/core/10_answer.ipynb #cell-75
 @patch
 def column(self:Answer,
     doc:int|str, # place, passage id or title
@@ -796,7 +796,7 @@ def without(self:Answer,
     after.previous = self
     return after
 
-# %% ../../nbs/core/10_answer.ipynb #5387c87d
+# %% ../../nbs/core/10_answer.ipynb #cell-81
 _NOTE = "rag.json"
 _NOTED = ("n_docs", "score_scale", "lexical_weight", "context_template", "answer_prefix", "prefix", "title_sep", "doc_sep", "max_combined_length")
 
@@ -819,7 +819,7 @@ def _note_of(path):
     if not isinstance(note, dict) or not isinstance(note.get("config"), dict): return {}
     return {**note, "config": {k: v for k, v in note["config"].items() if k in _NOTED and isinstance(v, (str, int, float))}}
 
-# %% ../../nbs/core/10_answer.ipynb #66b6bf3e
+# %% ../../nbs/core/10_answer.ipynb #cell-82
 @patch
 def _save_index(self:Rag, path):
     "The index folder alone, with the note."
@@ -840,7 +840,7 @@ def _over_index(cls:Rag, path, kwargs):
     kind = note.get("kind") if note.get("kind") in _HEADS else None
     return cls.from_parts(retriever, kwargs.pop("encoder", None) or retriever.encoder, generator, **{**note.get("config", {}), **loads, "kind": kind, **kwargs})
 
-# %% ../../nbs/core/10_answer.ipynb #m081fade
+# %% ../../nbs/core/10_answer.ipynb #cell-83
 @contextmanager
 def _merged(rag):
     "For a while, a `RagModel` with its networks' adapters merged into copies of them."
@@ -932,7 +932,7 @@ def _head_of(name, where):
     "Which head a RAG checkpoint was saved from."
     return "sequence" if "RagSequenceForGeneration" in (RagConfig.from_pretrained(name, **where).architectures or []) else "token"
 
-# %% ../../nbs/core/10_answer.ipynb #cell-74
+# %% ../../nbs/core/10_answer.ipynb #cell-85
 def _tell(config, tokenizer, chat, template=None):
     "Put another instruction, system message or keyword for the chat template into a configuration, beside those that it has."
     if not chat: return
@@ -941,7 +941,7 @@ def _tell(config, tokenizer, chat, template=None):
     told = {**known, **chat, **({"chat_template_kwargs": words} if words else {})}
     for name, value in prompt_for(tokenizer, config.generator, told, template).items(): setattr(config, name, value)
 
-# %% ../../nbs/core/10_answer.ipynb #m084a69b
+# %% ../../nbs/core/10_answer.ipynb #cell-90
 @patch
 def evaluate(self:Rag,
     questions, # whatever `read_questions` takes
@@ -964,7 +964,7 @@ def evaluate(self:Rag,
     from rag_nb.core.evaluate import evaluate
     return evaluate(self, questions, n_docs, kind, compare, limit, batch_size, predictions, samples, seed, progress, normalize, where, min_score, columns, **generation)
 
-# %% ../../nbs/core/10_answer.ipynb #m08538c3
+# %% ../../nbs/core/10_answer.ipynb #cell-91
 @patch
 def ask_file(self:Rag,
     questions, # a .txt, .jsonl, .csv, .tsv, .parquet or .json file, a binary file that is open, or an iterable of strings or dicts with `question` and perhaps `id`
@@ -985,7 +985,7 @@ def ask_file(self:Rag,
     from rag_nb.scale.batch import ask_file
     return ask_file(self, questions, output, overwrite, kind, n_docs, decoding, batch_size, progress, decoder, where, min_score, columns, **generation)
 
-# %% ../../nbs/core/10_answer.ipynb #cell-80
+# %% ../../nbs/core/10_answer.ipynb #cell-93
 @patch
 def alternatives(self:Rag,
     answer:Answer, # one that a `Rag` gave
@@ -1008,7 +1008,7 @@ def trace_beams(self:Rag,
     from rag_nb.show.candidates import trace_beams
     return trace_beams(self, question, num_beams, n_docs, max_new_tokens, hits, **generation)
 
-# %% ../../nbs/core/10_answer.ipynb #cell-82
+# %% ../../nbs/core/10_answer.ipynb #cell-95
 @patch(cls_method=True)
 def demo(cls:Rag,
     kind:str="sequence", # "token" or "sequence": where the sum over documents is taken

@@ -70,7 +70,7 @@ def _check_template(name, value, allowed, needed):
 
 def _braced(names): return ", ".join("{" + n + "}" for n in sorted(names))
 
-# %% ../../nbs/core/01_config.ipynb #m014e619
+# %% ../../nbs/core/01_config.ipynb #cell-14
 def _check_passage_template(name, value): _check_template(name, value, {"title", "text"}, {"text"})
 def _check_context_template(name, value): _check_template(name, value, {"title", "text", "question"}, {"text", "question"})
 
@@ -143,7 +143,7 @@ class _PublishedConfig(PreTrainedConfig):
     output_retrieved: bool = False
     use_cache: bool = True
 
-# %% ../../nbs/core/01_config.ipynb #m020edc7
+# %% ../../nbs/core/01_config.ipynb #cell-20
 class RagConfig(_PublishedConfig):
     "The configuration of a RAG model: the published fields, and how passages, questions and contexts are written."
     # the document scores: p(z|x) = softmax(score_scale * (<q, d> + lexical_weight * BM25(x, z)))
@@ -271,7 +271,7 @@ def generator_is_decoder_only(self: RagConfig) -> bool:
     "True where the generator has no encoder of its own (GPT-2, Llama, SmolLM …)."
     return not self.generator.is_encoder_decoder
 
-# %% ../../nbs/core/01_config.ipynb #cell-45
+# %% ../../nbs/core/01_config.ipynb #cell-42
 @dataclass
 class EncoderSpec:
     "How questions and passages become vectors; the defaults are DPR's."
@@ -295,7 +295,7 @@ class EncoderSpec:
 
 _LATER = ("truncate_dim", "lower_case", "question_prompt_length", "passage_prompt_length", "head_layers")  # unknown to the first version
 
-# %% ../../nbs/core/01_config.ipynb #cell-47
+# %% ../../nbs/core/01_config.ipynb #cell-44
 class StaticEncoderConfig(PreTrainedConfig):
     "The configuration of a table of token vectors: how many tokens, how many numbers each."
     model_type = "static_encoder"
@@ -304,7 +304,7 @@ class StaticEncoderConfig(PreTrainedConfig):
 
 AutoConfig.register(StaticEncoderConfig.model_type, StaticEncoderConfig, exist_ok=True)
 
-# %% ../../nbs/core/01_config.ipynb #cell-50
+# %% ../../nbs/core/01_config.ipynb #cell-47
 @patch(cls_method=True)
 def from_dict(
     cls: EncoderSpec,

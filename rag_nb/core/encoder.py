@@ -361,7 +361,7 @@ class StaticEncoder(PreTrainedModel):
 
 AutoModel.register(StaticEncoderConfig, StaticEncoder, exist_ok=True)
 
-# %% ../../nbs/core/03_encoder.ipynb #cell-60
+# %% ../../nbs/core/03_encoder.ipynb #cell-59
 _SPEC_FILE, _HEAD_FILE = "encoder_spec.json", "sentence_head.safetensors"
 _DPR = ("DPRContextEncoder", "DPRQuestionEncoder")
 
@@ -383,7 +383,7 @@ def _describe(source, architecture, spec=None, **kwargs):
 
 def _find_spec(source, architecture, **kwargs): return _describe(source, architecture, **kwargs).spec
 
-# %% ../../nbs/core/03_encoder.ipynb #cell-61
+# %% ../../nbs/core/03_encoder.ipynb #cell-60
 def _door():
     "What opens configurations, networks and tokenizers of others."
     from rag_nb.hf import checkpoints
@@ -410,7 +410,7 @@ def _network(source, layout, architecture, dtype, **kwargs):
     model = _door().open_model(model_class, source, config=config, dtype=dtype or torch.float32, **where).eval()
     return model, _door().open_tokenizer(source, **{**where, **layout.tokenizer_kwargs})
 
-# %% ../../nbs/core/03_encoder.ipynb #cell-63
+# %% ../../nbs/core/03_encoder.ipynb #cell-62
 def _load_head(source, model, layout, **kwargs):
     "Give a model the layers of its description, with their weights."
     if not layout.spec.head_layers: return model
@@ -432,7 +432,7 @@ def _prompt_length(tokenizer, prompt):
     ids = tokenizer(prompt, truncation=True)["input_ids"]
     return len(ids) - (bool(ids) and ids[-1] in tokenizer.all_special_ids)
 
-# %% ../../nbs/core/03_encoder.ipynb #cell-64
+# %% ../../nbs/core/03_encoder.ipynb #cell-63
 @patch(cls_method=True)
 def from_pretrained(
     cls: TextEncoder,
@@ -455,7 +455,7 @@ def from_pretrained(
         layout.spec = replace(layout.spec, question_prompt_length=q, passage_prompt_length=p)
     return cls(model.to(device or "cpu"), tokenizer, layout.spec, source)
 
-# %% ../../nbs/core/03_encoder.ipynb #cell-66
+# %% ../../nbs/core/03_encoder.ipynb #cell-65
 @patch
 def save_pretrained(
     self: TextEncoder,

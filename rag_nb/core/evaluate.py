@@ -120,7 +120,7 @@ def _mean(values, draws):
     sums, counts = draws @ np.where(known, values, 0.), draws @ known.astype(np.float64)
     return float(values[known].mean()), _interval(sums / np.where(counts > 0, counts, np.nan))
 
-# %% ../../nbs/core/12_evaluate.ipynb #m0271bbd
+# %% ../../nbs/core/12_evaluate.ipynb #cell-27
 WAYS = {"token": "RAG-Token", "sequence": "RAG-Sequence", "best_document": "the best document alone", "no_documents": "no documents"}
 DEPTH = 20  # how many documents are searched for, so that recall@20 is known
 
@@ -155,7 +155,7 @@ def _ask_halving(rag, questions, hits, size, **settings):
     half = max(1, size // 2)
     return [a for i in range(0, len(questions), half) for a in _ask_halving(rag, questions[i:i+half], hits[i:i+half], half, **settings)]
 
-# %% ../../nbs/core/12_evaluate.ipynb #m0314bf6
+# %% ../../nbs/core/12_evaluate.ipynb #cell-31
 def _scored(answer, references, normalize="squad"):
     "What is right about an answer."
     return dict(prediction=answer.text, em=exact_match(answer.text, references, normalize), f1=f1_score(answer.text, references, normalize), logprob=round(float(answer.logprob), 4) if answer.logprob == answer.logprob else None)
@@ -251,7 +251,7 @@ def measure(
                                for k, v in zip((name, f"{name}_ci"), _mean(values, draws))}
     return out
 
-# %% ../../nbs/core/12_evaluate.ipynb #m040c9af
+# %% ../../nbs/core/12_evaluate.ipynb #cell-40
 @dataclass(eq=False)
 class Evaluation:
     "What came out: measures by name (`e.em`, `e.recall_at_5_ci`, `e.compare`), the records they are made of, and the settings."
@@ -265,7 +265,7 @@ class Evaluation:
 
     def to_json(self): return {**self.measures, "settings": self.settings}
 
-# %% ../../nbs/core/12_evaluate.ipynb #cell-40
+# %% ../../nbs/core/12_evaluate.ipynb #cell-42
 def _resumed(path, settings):
     "Records that an earlier run left in the file, and the file, open for more."
     path, records = Path(path), []
@@ -288,7 +288,7 @@ def _write(out, rows):
     for r in rows: out.write(json.dumps(r, ensure_ascii=False) + "\n")
     out.flush()
 
-# %% ../../nbs/core/12_evaluate.ipynb #cell-41
+# %% ../../nbs/core/12_evaluate.ipynb #cell-43
 def _settings_of(rag, n_docs, ways, generation):
     "What a run depends on, in words and numbers."
     name = lambda m: getattr(m.config, "name_or_path", "") or getattr(m.config, "_name_or_path", "") or type(m).__name__
@@ -310,7 +310,7 @@ def _groups(rag, questions, depth, where=None):
         order = sorted(range(len(part)), key=lambda b: -_length(hits.passages[b], part[b]["question"]))
         yield [part[b] for b in order], hits[order], took
 
-# %% ../../nbs/core/12_evaluate.ipynb #m044fe05
+# %% ../../nbs/core/12_evaluate.ipynb #cell-44
 def evaluate(
     rag:Rag,
     questions,                # whatever `read_questions` takes
@@ -421,7 +421,7 @@ def _aligned(head, rows):
 @patch
 def __repr__(self:Evaluation): return "\n".join([self.head()] + [l for head, rows in self.tables() for l in ["", *_aligned(head, rows)]])
 
-# %% ../../nbs/core/12_evaluate.ipynb #m0545c74
+# %% ../../nbs/core/12_evaluate.ipynb #cell-54
 _CSS = """<style>
 .ragnb table.ragnb-measures{border-collapse:collapse;display:inline-table;vertical-align:top;width:auto;margin:.6em 2.5em .6em 0;border:0;font-size:1em}
 .ragnb table.ragnb-measures thead,.ragnb table.ragnb-measures tr:nth-child(n),.ragnb table.ragnb-measures tr:hover{background:none;border:0}
@@ -436,7 +436,7 @@ def _repr_html_(self:Evaluation):
     tables = [_tag("table", _tag("thead", row(head, "col")), _tag("tbody", *[row(r, "row") for r in rows]), cls="measures") for head, rows in self.tables()]
     return str(_box(_Html(_CSS), _tag("div", self.head()), *tables))
 
-# %% ../../nbs/core/12_evaluate.ipynb #cell-58
+# %% ../../nbs/core/12_evaluate.ipynb #cell-60
 @patch
 def beliefs(self:Evaluation)->tuple: # posteriors and whether the document holds an answer, two arrays of the same length
     "All (question, document) pairs that were read, as `plot_calibration` wants them."

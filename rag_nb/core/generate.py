@@ -8,7 +8,7 @@ __all__ = ['NEVER', 'DECODERS', 'Hypotheses', 'GreedySearch', 'BeamSearch', 'Tra
            'ReferenceDecoder', 'register_decoder', 'select_decoder', 'decode_token', 'decode_sequence',
            'decode_contexts', 'run_to_end', 'check_ways']
 
-# %% ../../nbs/core/09_generate.ipynb #m002a228
+# %% ../../nbs/core/09_generate.ipynb #cell-02
 import copy
 from dataclasses import dataclass
 import torch
@@ -22,7 +22,7 @@ from .index import Registry
 from .prefill import prefill, check_length, Prefill
 from .model import check_contexts
 
-# %% ../../nbs/core/09_generate.ipynb #cell-22
+# %% ../../nbs/core/09_generate.ipynb #cell-10
 @dataclass
 class Hypotheses:
     "N sequences a question, with what is known of each."
@@ -50,7 +50,7 @@ class Hypotheses:
         return cls(tokens, torch.zeros(B, N, gc.max_length-1, K, device=device), torch.zeros(B, N, dtype=torch.long, device=device),
                    torch.zeros(B, N, device=device))
 
-# %% ../../nbs/core/09_generate.ipynb #cell-24
+# %% ../../nbs/core/09_generate.ipynb #cell-12
 class GreedySearch:
     "Greedy search (one chain) or sampling (M independent ones)."
     def __init__(self, B, K, gc, criteria, device):
@@ -73,7 +73,7 @@ class GreedySearch:
 
     def result(self): return self.hyps
 
-# %% ../../nbs/core/09_generate.ipynb #cell-26
+# %% ../../nbs/core/09_generate.ipynb #cell-14
 NEVER = -1.0e9  # the score of what must not be chosen; finite, as in Transformers
 
 class BeamSearch:
@@ -101,7 +101,7 @@ class BeamSearch:
 
     def result(self): return self.finished
 
-# %% ../../nbs/core/09_generate.ipynb #cell-27
+# %% ../../nbs/core/09_generate.ipynb #cell-15
 @patch
 def _candidates(self:BeamSearch, scores, doc_lp):
     "The best continuations over all beams of a question, with what each document says of them."
@@ -127,7 +127,7 @@ def _finish(self:BeamSearch, candidates, ended):
     best = merged.scores.topk(self.beams).indices
     self.finished, self.is_finished = merged.take(best), flags.gather(1, best)
 
-# %% ../../nbs/core/09_generate.ipynb #cell-29
+# %% ../../nbs/core/09_generate.ipynb #cell-17
 @patch
 def _look_ahead(self:BeamSearch, ended):
     "Whether any question can still get a better answer."
@@ -138,7 +138,7 @@ def _look_ahead(self:BeamSearch, ended):
     enough = self.is_finished.all() & (self.gc.early_stopping is True)
     self.done = bool(~self.can_improve.any() | enough | ended.all())
 
-# %% ../../nbs/core/09_generate.ipynb #cell-31
+# %% ../../nbs/core/09_generate.ipynb #cell-20
 class Trace:
     "Scores and logits (B·M, V), attentions and hidden states of every step, as far as the settings ask for them."
     def __init__(self, gc=None):
@@ -159,7 +159,7 @@ class Trace:
         encoder = {f"encoder_{n}": self.first.get(f"encoder_{n}") for n in ("attentions", "hidden_states") if f"output_{n}" in self.looked}
         return {**encoder, **{n: tuple(k) for n, k in {**self.kept, **self.tables}.items()}}
 
-# %% ../../nbs/core/09_generate.ipynb #cell-34
+# %% ../../nbs/core/09_generate.ipynb #cell-23
 class NotNumbers(ValueError):
     "A document's scores are NaN; `rows` counts through the documents of all questions."
     def __init__(self, rows, named="a document"):
@@ -184,7 +184,7 @@ def check_numbers(
     "An error where any is."
     if bool(bad.any()): raise NotNumbers(bad.flatten().nonzero()[:, 0].tolist())
 
-# %% ../../nbs/core/09_generate.ipynb #cell-36
+# %% ../../nbs/core/09_generate.ipynb #cell-25
 def _check_open(scores, strategy, processors):
     "ValueError where no token is left to go on with: scores (B, M, V) are −∞ throughout."
     best = scores.amax(-1)                                                                          # (B, M)
@@ -195,7 +195,7 @@ def _check_open(scores, strategy, processors):
     raise ValueError(f"after {strategy.at - 1} tokens every token is forbidden, and there is no answer: the settings behind "
                      f"{names} leave none; allow at least one at each step")
 
-# %% ../../nbs/core/09_generate.ipynb #cell-37
+# %% ../../nbs/core/09_generate.ipynb #cell-26
 def decoding_steps(
     reading:Prefill, # B·K contexts, read
     log_prior:torch.Tensor, # (B, K)
@@ -227,7 +227,7 @@ def _rows(reading, strategy, B, K):
     if reading.beams == 1: return first.expand(B, K, strategy.beams).reshape(-1)
     return (first + strategy.parents[:, None]).reshape(-1)
 
-# %% ../../nbs/core/09_generate.ipynb #cell-42
+# %% ../../nbs/core/09_generate.ipynb #cell-31
 def candidates_of(
     hyps:Hypotheses, # of B·K single documents
     log_prior:torch.Tensor, # (B, K)
@@ -251,7 +251,7 @@ def candidates_of(
     lengths = pick(hyps.lengths).gather(1, first).masked_fill(torch.arange(C, device=first.device) >= first.new_tensor([len(g) for g in groups])[:, None], 0)
     return tokens, lengths, [[[divmod(i, M) for i in g] for g in gs] for gs in groups]
 
-# %% ../../nbs/core/09_generate.ipynb #cell-44
+# %% ../../nbs/core/09_generate.ipynb #cell-33
 def thorough_scores(
     reading:Prefill, # B·K contexts
     tokens:torch.Tensor, # (B, C, L) candidates, start token first
@@ -281,7 +281,7 @@ def fast_scores(hyps, origin, K, C):
             for k, m in places: out[b, k, c] = own[b, k, m]
     return out
 
-# %% ../../nbs/core/09_generate.ipynb #cell-46
+# %% ../../nbs/core/09_generate.ipynb #cell-35
 def rank_candidates(
     each:torch.Tensor, # (B, K, C, T) log-probabilities by document
     tokens:torch.Tensor, # (B, C, T+1)
@@ -296,7 +296,7 @@ def rank_candidates(
     total = sequence_marginal(counted.transpose(1, 2).reshape(B*C, K, T), log_prior.repeat_interleave(C, 0)).reshape(B, C)
     return total.masked_fill(lengths == 0, -torch.inf)
 
-# %% ../../nbs/core/09_generate.ipynb #m0371097
+# %% ../../nbs/core/09_generate.ipynb #cell-37
 @dataclass
 class RagGenerateOutput(ModelOutput):
     "Generated sequences, B·R of them, and what each document had to do with each token."
@@ -333,7 +333,7 @@ def _output(tokens, scores, doc_lp, lengths, log_prior, kind, doc_scores, hits):
     return RagGenerateOutput(tokens[:, :, :T+1].flatten(0, 1), zero(logprobs).sum(-1) if scores is None else scores.flatten(), zero(logprobs), zero(token_posterior(each, prior)), zero(running),
                              each.masked_fill(past[:, None], 0.), lengths, doc_scores, None if hits is None else hits.ids)
 
-# %% ../../nbs/core/09_generate.ipynb #cell-50
+# %% ../../nbs/core/09_generate.ipynb #cell-39
 class ReferenceDecoder:
     "The way that is always open: contexts read by `read`, one call of the generator a step."
     def __init__(self, generator, ids, mask, gc, processors, criteria, trace):
@@ -368,7 +368,7 @@ def select_decoder(
     made = (DECODERS[name](*args) for name in (DECODERS.names() if decoder == "auto" else []))
     return next((m for m in made if m is not None), None) or ReferenceDecoder(*args)
 
-# %% ../../nbs/core/09_generate.ipynb #cell-52
+# %% ../../nbs/core/09_generate.ipynb #cell-41
 def decode_token(decoder, log_prior, gc):
     "RAG-Token: the loop, yielding at each step, and its R best."
     h = yield from decoder.search(log_prior, gc, 1)
@@ -402,7 +402,7 @@ def _enough(origin, gc):
     if (least := min(map(len, origin))) < gc.num_return_sequences:
         raise ValueError(f"num_return_sequences={gc.num_return_sequences}, and a question has only {least} different candidates: raise num_beams or n_docs")
 
-# %% ../../nbs/core/09_generate.ipynb #m043d5dd
+# %% ../../nbs/core/09_generate.ipynb #cell-43
 def decode_contexts(model, ctx, doc_scores, gc, kind, decoding="thorough", hits=None, prefix_fn=None, user_processors=None,
                     user_criteria=None, tokenizer=None, deduplicate=True, decoder="auto"):
     "Read contexts (B·K, S) and decode as `kind` does; yields after every step of RAG-Token, returns a `RagGenerateOutput`."
@@ -445,7 +445,7 @@ def run_to_end(
     if streamer is not None: streamer.end()
     return out
 
-# %% ../../nbs/core/09_generate.ipynb #m0459faf
+# %% ../../nbs/core/09_generate.ipynb #cell-45
 def _found_only(ctx, doc_scores, gc):
     "Contexts (B·K', S) and mask of the columns that have a document for some question, and which of the K columns those are."
     ids, mask, there = ctx["context_input_ids"], ctx["context_attention_mask"], (doc_scores != -torch.inf).any(0)   # (K,)
@@ -473,7 +473,7 @@ def _at_all(there, tokens, scores, doc_lp, lengths):
     full[..., there.to(full.device)] = doc_lp
     return tokens, scores, full, lengths
 
-# %% ../../nbs/core/09_generate.ipynb #m047e4c0
+# %% ../../nbs/core/09_generate.ipynb #cell-47
 @torch.no_grad()
 def _generate(model, input_ids=None, attention_mask=None, context_input_ids=None, context_attention_mask=None, doc_scores=None,
              n_docs=None, generation_config=None, prefix_allowed_tokens_fn=None, logits_processor=None, stopping_criteria=None,

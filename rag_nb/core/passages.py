@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['COLUMNS', 'GROUP', 'MAX_GROUP', 'Passages', 'Hits']
 
-# %% ../../nbs/core/02_passages.ipynb #m002ef82
+# %% ../../nbs/core/02_passages.ipynb #cell-02
 import json, re
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -181,7 +181,7 @@ def kept(self:Passages,
     return Passages(parts=parts)
 
 
-# %% ../../nbs/core/02_passages.ipynb #cell-24
+# %% ../../nbs/core/02_passages.ipynb #cell-25
 def _arrow():
     "pyarrow, imported when a file asks for it and not before."
     import pyarrow, pyarrow.parquet
@@ -196,7 +196,7 @@ def _open_parquet(path):
     except FileNotFoundError: raise
     except (pa.ArrowException, OSError, UnicodeDecodeError) as e: raise ValueError(f"{path}: not a readable Parquet file ({e})") from None
 
-# %% ../../nbs/core/02_passages.ipynb #cell-26
+# %% ../../nbs/core/02_passages.ipynb #cell-27
 @patch
 def save(self:Passages,
     path,       # The file to write
@@ -210,7 +210,7 @@ def save(self:Passages,
         for i in range(0, len(rows), GROUP):
             w.write_table(pa.Table.from_pylist(self._rows(rows[i:i+GROUP]), schema), row_group_size=GROUP)
 
-# %% ../../nbs/core/02_passages.ipynb #m0296c1b
+# %% ../../nbs/core/02_passages.ipynb #cell-29
 MAX_GROUP = 2**29
 
 class _File:
@@ -231,7 +231,7 @@ class _File:
     def __reduce__(self): return _File, (self.path, self.keep)
     def __deepcopy__(self, memo): return self     # it never changes, and its file may be gone from the disk by now
 
-# %% ../../nbs/core/02_passages.ipynb #cell-29
+# %% ../../nbs/core/02_passages.ipynb #cell-30
 @patch
 def _batches(self:_File, group, names):
     "The decoded pieces of one group, refused as soon as they are too large."
@@ -257,7 +257,7 @@ def _table(self:_File, group):
         self.cache.move_to_end(group)
         return self.cache[group]
 
-# %% ../../nbs/core/02_passages.ipynb #cell-31
+# %% ../../nbs/core/02_passages.ipynb #cell-32
 def _picked(table, rows):
     "Some rows of a table as lists by column name, in the order of `rows`."
     first, n = min(rows), max(rows) - min(rows) + 1
@@ -275,7 +275,7 @@ def rows(self:_File, group, rows):
     columns.setdefault("id", [str(first+i) for i in rows])
     return [dict(zip(COLUMNS, values)) for values in zip(*_complete(columns).values())]
 
-# %% ../../nbs/core/02_passages.ipynb #m0347727
+# %% ../../nbs/core/02_passages.ipynb #cell-34
 @patch
 def column(self:_File, name):
     "All values of one column, read group by group past the cache; other threads read between two groups."
@@ -287,7 +287,7 @@ def column(self:_File, name):
             yield from _complete({"text": [""]*b.num_rows, **b.to_pydict()}, first)[name]
             first += b.num_rows
 
-# %% ../../nbs/core/02_passages.ipynb #cell-34
+# %% ../../nbs/core/02_passages.ipynb #cell-35
 @patch(cls_method=True)
 def open(cls:Passages,
     *paths,  # Parquet files; their rows are numbered through
@@ -295,7 +295,7 @@ def open(cls:Passages,
     "Passages in files, opened without reading them; columns other than `text` may be missing."
     return cls(parts=[_File(p) for p in paths])
 
-# %% ../../nbs/core/02_passages.ipynb #cell-39
+# %% ../../nbs/core/02_passages.ipynb #cell-40
 @dataclass(repr=False, eq=False)
 class Hits:
     "What a search found for B questions, K places each; places where nothing was found are masked."
@@ -321,7 +321,7 @@ class Hits:
     def shape(self): return tuple(self.ids.shape)
     def __len__(self): return len(self.ids)
 
-# %% ../../nbs/core/02_passages.ipynb #cell-41
+# %% ../../nbs/core/02_passages.ipynb #cell-42
 @patch
 def _repr_html_(self:Hits): return self.to_html()
 
@@ -337,7 +337,7 @@ def to_pandas(self:Hits):
     import pandas as pd
     return pd.DataFrame([{"question": b, **d} for b in range(len(self)) for d in self.documents(b)])
 
-# %% ../../nbs/core/02_passages.ipynb #cell-43
+# %% ../../nbs/core/02_passages.ipynb #cell-44
 @patch
 def _check(self:Hits):
     "Everything must have the shape of `ids`."
@@ -350,7 +350,7 @@ def _check(self:Hits):
     if self.passages is not None and [len(p) for p in self.passages] != [shape[1]]*shape[0]:
         raise ValueError(f"passages must be {shape[0]} lists of {shape[1]}, not lists of {[len(p) for p in self.passages]}")
 
-# %% ../../nbs/core/02_passages.ipynb #cell-46
+# %% ../../nbs/core/02_passages.ipynb #cell-47
 @patch
 def with_passages(self:Hits,
     passages,  # A `Passages`, or anything that gives dicts for a list of row numbers
@@ -370,7 +370,7 @@ def documents(self:Hits,
     return [dict(rank=k+1, doc=k, row=i, id=str((p or {}).get("id", i)), title=(p or {}).get("title") or "", text=(p or {}).get("text", ""), score=s)
             for k, (i, s, m, p) in enumerate(zip(ids, scores, mask, texts)) if m]
 
-# %% ../../nbs/core/02_passages.ipynb #cell-49
+# %% ../../nbs/core/02_passages.ipynb #cell-50
 @patch(cls_method=True)
 def of(cls:Hits,
     documents:list,  # For each question a list of passages: dicts with `text` (`title`, `id`), or strings
@@ -387,7 +387,7 @@ def of(cls:Hits,
     ids = [[b*K + k if d is not None else -1 for k, d in enumerate(row)] for b, row in enumerate(full)]
     return cls(ids, [s + [0.]*(K-len(s)) for s in scores], vectors=vectors, passages=full)
 
-# %% ../../nbs/core/02_passages.ipynb #cell-51
+# %% ../../nbs/core/02_passages.ipynb #cell-52
 @patch
 def __getitem__(self:Hits, b):
     "The hits of one question (B = 1), or of a slice or list of questions."
@@ -410,7 +410,7 @@ def keep(self:Hits,
     passages = None if self.passages is None else [[row[k] for k in which] for row in self.passages]
     return Hits(pick(self.ids), pick(self.scores), pick(self.mask), pick(self.vectors), passages, pick(self.lexical), pick(self.doc_scores))
 
-# %% ../../nbs/core/02_passages.ipynb #cell-52
+# %% ../../nbs/core/02_passages.ipynb #cell-53
 @patch
 def head(self:Hits, k:int)->Hits:
     "The first `k` documents of each question."
@@ -435,7 +435,7 @@ def to(self:Hits, device)->Hits:
     "The same hits with their tensors on another device."
     return replace(self, **{k: x.to(device) for k in ("ids", "scores", "mask", "vectors", "lexical", "doc_scores") if (x := getattr(self, k)) is not None})
 
-# %% ../../nbs/core/02_passages.ipynb #cell-55
+# %% ../../nbs/core/02_passages.ipynb #cell-56
 @patch
 def __repr__(self:Hits):
     lines = [f"Hits(B={self.shape[0]}, K={self.shape[1]}{', vectors' if self.vectors is not None else ''})"]

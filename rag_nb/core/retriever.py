@@ -7,7 +7,7 @@ __all__ = ['RagRetriever', 'index_named', 'encoder_of', 'encoder_record', 'confi
            'question_list', 'check_question', 'CalledRetriever', 'as_retriever', 'AutoTokenizer', 'check_name',
            'nothing_there']
 
-# %% ../../nbs/core/06_retriever.ipynb #m0023a60
+# %% ../../nbs/core/06_retriever.ipynb #cell-02
 import copy, os, sys, warnings
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -42,7 +42,7 @@ class _Lendable:
         own, lent = vars(retriever).get(self.name), _LENT.get() or {}
         return lent[self.name] if self.name in lent and (lent["retriever"] is retriever or own is None) else own
 
-# %% ../../nbs/core/06_retriever.ipynb #m0077b84
+# %% ../../nbs/core/06_retriever.ipynb #cell-07
 class RagRetriever(Searched):
     "Finds the passages closest to a question's vector, and lays them out as contexts for a generator."
     config, question_encoder_tokenizer, generator_tokenizer = _Lendable(), _Lendable(), _Lendable()
@@ -313,7 +313,7 @@ def check_count(
     if value < 1: raise ValueError(f"{name} is {value}: {least}")
     return int(check_limit("n_docs", value, name) if name == "n_docs" else value)
 
-# %% ../../nbs/core/06_retriever.ipynb #m028f720
+# %% ../../nbs/core/06_retriever.ipynb #cell-28
 @patch
 @reads
 def search(self:RagRetriever,
@@ -397,7 +397,7 @@ def _by_batch(self:RagRetriever, vectors, n_docs, questions, weight, exclude=Non
     cat = lambda name: None if getattr(parts[0], name) is None else torch.cat([getattr(p, name) for p in parts])
     return Hits(*(cat(n) for n in ("ids", "scores", "mask", "vectors")), None, cat("lexical"))
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-34
+# %% ../../nbs/core/06_retriever.ipynb #cell-36
 @patch(as_prop=True)
 def lexical(self:RagRetriever) -> BM25Index:
     "The passages by their words, counted at first use and again after documents came or went."
@@ -420,7 +420,7 @@ def rescore(self:RagRetriever,
     scores = torch.einsum("bd,bkd->bk", vectors.float(), docs) + words
     return Hits(ids.to(vectors.device), scores, vectors=docs, lexical=words)
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-36
+# %% ../../nbs/core/06_retriever.ipynb #cell-38
 @patch
 def _hybrid(self:RagRetriever, vectors, n_docs, questions, weight, exclude=None):
     "The K passages with the highest sum of inner product and weighted BM25, by Fagin's threshold algorithm; without passages."
@@ -443,7 +443,7 @@ def _union(a, b):
     again[:, 1:] = ids[:, 1:] == ids[:, :-1]
     return ids.masked_fill(again, -1)
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-42
+# %% ../../nbs/core/06_retriever.ipynb #cell-44
 _GIVES = ("context_input_ids", "context_attention_mask", "retrieved_doc_embeds", "doc_ids")
 
 def _ready(questions, hits, config):
@@ -467,7 +467,7 @@ def _pad_of(config):
     "The id that fills gaps."
     return config.pad_token_id if config.pad_token_id is not None else 0
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-43
+# %% ../../nbs/core/06_retriever.ipynb #cell-45
 @patch
 def contexts(self:RagRetriever,
     questions:list, # B strings
@@ -508,7 +508,7 @@ def _prefix(prefix, config):
     "What stands before each context: what was said, the configuration's, or the generator's own."
     return next((p for p in (prefix, config.prefix, getattr(config.generator, "prefix", None)) if p is not None), None)
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-45
+# %% ../../nbs/core/06_retriever.ipynb #cell-47
 @patch
 def cut_contexts(self:RagRetriever,
     questions:list, # B strings
@@ -524,7 +524,7 @@ def cut_contexts(self:RagRetriever,
         full[b, k] = len(layout._coded([(layout.pieces, hits.passages[b][k] or {}, questions[b])])[0]) > layout.room
     return full
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-48
+# %% ../../nbs/core/06_retriever.ipynb #cell-50
 @patch
 @writes
 def tokenise(self:RagRetriever,
@@ -542,7 +542,7 @@ def tokenise(self:RagRetriever,
     self._open(copy.copy(self.folder).store_tokens(layout.key, layout.heads, progress), self.device)
     return self
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-51
+# %% ../../nbs/core/06_retriever.ipynb #cell-53
 def _with_gaps(index, row):
     "The columns of one question's documents, with empty texts where nothing was found."
     if isinstance(index, RowsIndex) and not _own_search(index): return index.get_doc_dicts(row[None])[0]
@@ -561,7 +561,7 @@ def _doc_dicts(self:RagRetriever, ids, vectors=None):
     docs = [{c: [(p or {}).get(c, "") for p in ps] for c in names(ps)} for ps in rows]
     return docs if vectors is None else [dict(d, embeddings=v) for d, v in zip(docs, vectors)]
 
-# %% ../../nbs/core/06_retriever.ipynb #m054e600
+# %% ../../nbs/core/06_retriever.ipynb #cell-54
 @patch
 @reads
 def retrieve(self:RagRetriever,
@@ -625,7 +625,7 @@ def _numbers(x, kind):
     if kind not in (None, "np", "pt"): raise ValueError(f"return_tensors is 'pt', 'np' or None, not {kind!r}")
     return x.cpu() if kind == "pt" else x.cpu().numpy() if kind == "np" else x.tolist()
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-54
+# %% ../../nbs/core/06_retriever.ipynb #cell-56
 @patch
 def set_ctx_encoder_tokenizer(self:RagRetriever,
     ctx_encoder_tokenizer, # of a passage encoder that is trained
@@ -641,7 +641,7 @@ def _tokenized_docs(self:RagRetriever, docs, n_docs):
     out = called(self.ctx_encoder_tokenizer, *map(list, texts), truncation=True, padding="longest", return_tensors="pt")
     return dict(tokenized_doc_ids=out["input_ids"], tokenized_doc_attention_mask=out["attention_mask"])
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-56
+# %% ../../nbs/core/06_retriever.ipynb #cell-58
 def _by_row(docs, k):
     "The k-th document of one question, of a dict of columns or a list of dicts, as a dict; None where there is none."
     if not isinstance(docs, dict) and not hasattr(docs, "keys"): return dict(docs[k]) if k < len(docs) else None
@@ -650,7 +650,7 @@ def _by_row(docs, k):
 def _array(vectors): return vectors.detach().float().cpu().numpy() if isinstance(vectors, torch.Tensor) else np.asarray(vectors, np.float32)
 def _lists(x): return x.tolist() if hasattr(x, "tolist") else [r.tolist() if hasattr(r, "tolist") else list(r) for r in x]
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-57
+# %% ../../nbs/core/06_retriever.ipynb #cell-59
 @patch
 def _texts(self:RagRetriever, question_input_ids):
     "The questions: as written where a model lends them, otherwise decoded."
@@ -663,7 +663,7 @@ def _noted(ids, docs):
     notes = (_LENT.get() or {}).get("notes")
     if notes is not None: notes.update((int(i), d) for row, ds in zip(_lists(ids), docs) for k, i in enumerate(row) if i >= 0 and (d := _by_row(ds, k)) is not None)
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-58
+# %% ../../nbs/core/06_retriever.ipynb #cell-60
 @patch
 @reads
 def __call__(self:RagRetriever,
@@ -684,10 +684,10 @@ def __call__(self:RagRetriever,
     if self.return_tokenized_docs: out.update({k: _numbers(v, return_tensors) for k, v in self._tokenized_docs(docs, n_docs).items()})
     return BatchEncoding(out)
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-61
+# %% ../../nbs/core/06_retriever.ipynb #cell-63
 _PUBLISHED_METHODS.update({n: vars(RagRetriever)[n] for n in ("__call__", "retrieve", "postprocess_docs", "_main_retrieve", "_chunk_tensor")})
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-63
+# %% ../../nbs/core/06_retriever.ipynb #cell-65
 class _Document(dict):
     "A passage as an override gave it; `columns` has what cannot be shown as well, `context` the question and the tokens it was laid out with."
     def __init__(self, columns, row):
@@ -704,7 +704,7 @@ def _document_again(plain, columns, context):
     d.update(plain); d.context = context
     return d
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-64
+# %% ../../nbs/core/06_retriever.ipynb #cell-66
 @patch
 def _as_hits(self:RagRetriever, vectors, ids, embeds, document, n_docs, words, weight):
     "`Hits` of what an override gave for questions (B, D), places without a document last; `document(b, k)` gives a `_Document`."
@@ -730,7 +730,7 @@ def _words_of(self:RagRetriever, ids, questions, weight):
     if not weight or not questions or not isinstance(self.passages, Passages) or ids.max() >= len(self.passages): return None
     return weight*self.lexical.scores_at(questions, torch.as_tensor(ids))
 
-# %% ../../nbs/core/06_retriever.ipynb #m067fe4d
+# %% ../../nbs/core/06_retriever.ipynb #cell-67
 @patch
 def _found_published(self:RagRetriever, vectors, n_docs, questions, weight, where=None):
     "What the overrides find for questions (B, D), as `Hits`; a filter holds where they search by the library's own methods."
@@ -760,7 +760,7 @@ def _called(self:RagRetriever, vectors, h, n_docs, questions, weight):
     if all(len(r) == hits.shape[1] for r in rows) and bool(hits.mask.all()): hits.called = dict(out, questions=questions)   # as they came
     return hits
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-66
+# %% ../../nbs/core/06_retriever.ipynb #cell-68
 def _checked_call(retriever, out):
     "What a call gave, complete, with token ids and mask as tensors (B·K, S); TypeError or ValueError names what is wrong."
     who = type(getattr(retriever, "called", retriever)).__name__
@@ -783,7 +783,7 @@ def _decoded(self:RagRetriever, row):
     "The text of a context whose document is not to be had otherwise."
     return "" if self.generator_tokenizer is None else self.generator_tokenizer.decode(row, skip_special_tokens=True)
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-67
+# %% ../../nbs/core/06_retriever.ipynb #cell-69
 @patch
 def _document_of(self:RagRetriever, row, notes):
     "The document behind an id that a call gave: as it was read, or as the index has it; None where nobody knows it."
@@ -791,7 +791,7 @@ def _document_of(self:RagRetriever, row, notes):
     try: return _by_row(self._doc_dicts(np.array([[row]]))[0], 0) if self.index is not None else None
     except (IndexError, KeyError, ValueError, TypeError): return None
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-68
+# %% ../../nbs/core/06_retriever.ipynb #cell-70
 @patch
 def _laid_out(self:RagRetriever, questions, hits, prefix, config, tokenizer):
     "Contexts (B·K, S) that an overridden `postprocess_docs` lays out."
@@ -805,7 +805,7 @@ def _laid_out(self:RagRetriever, questions, hits, prefix, config, tokenizer):
     if len(ids) != B*K or ids.shape != mask.shape: raise ValueError(f"{type(self).__name__}.postprocess_docs gave ids {tuple(ids.shape)} and a mask {tuple(mask.shape)}: {B*K} rows are expected, in both")
     return BatchEncoding(dict(zip(_GIVES, _to_the_left(ids, mask) if config.generator_is_decoder_only else (ids, mask))))
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-69
+# %% ../../nbs/core/06_retriever.ipynb #cell-71
 @patch
 def _without_deleted(self:RagRetriever, ids, vectors):
     "What an index of one's own found, with deleted rows as not found."
@@ -813,7 +813,7 @@ def _without_deleted(self:RagRetriever, ids, vectors):
     if self.deleted is not None: ids[(ids >= 0) & np.asarray(self.deleted)[ids.clip(0)]] = -1
     return ids, vectors
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-71
+# %% ../../nbs/core/06_retriever.ipynb #cell-73
 class CalledRetriever(RagRetriever):
     "Anything that is called as a published retriever is, as a `RagRetriever`."
     def __init__(self, called):
@@ -845,7 +845,7 @@ def as_retriever(
     raise TypeError(f"{named} is no retriever: it is not a RagRetriever, and not called as one, retriever(question_input_ids, question_hidden_states, prefix=None, n_docs=None, return_tensors=None), "
                     f"which gives a dict with {', '.join(_GIVES)}")
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-75
+# %% ../../nbs/core/06_retriever.ipynb #cell-77
 class AutoTokenizer(transformers.AutoTokenizer):
     "Transformers' `AutoTokenizer`, with the `RagTokenizer` of this library for RAG checkpoints."
     @classmethod
@@ -854,7 +854,7 @@ class AutoTokenizer(transformers.AutoTokenizer):
         made = open_tokenizer(pretrained_model_name_or_path, *args, **kwargs)
         return RagTokenizer(made.question_encoder, made.generator) if isinstance(made, transformers.RagTokenizer) else made
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-77
+# %% ../../nbs/core/06_retriever.ipynb #cell-79
 @patch
 def save_pretrained(self:RagRetriever,
     save_directory:str|os.PathLike, # made where it does not exist
@@ -934,7 +934,7 @@ def nothing_there(
     if any(ending(f) in READERS for f in islice(_files_in(path), 1000)): return f"{path} is a folder of documents, not of an index: from_documents({str(name)!r}, path='my_index') makes one of them"
     return f"{path} is neither an index folder, which has a {MANIFEST}, nor a checkpoint, which has a config.json"
 
-# %% ../../nbs/core/06_retriever.ipynb #m0835081
+# %% ../../nbs/core/06_retriever.ipynb #cell-83
 @patch(cls_method=True)
 def from_pretrained(cls:RagRetriever,
     retriever_name_or_path:str|os.PathLike, # an index folder, or one in which a Rag was saved; or the name or folder of a published checkpoint
@@ -976,7 +976,7 @@ def _check_names(given):
     wrong = [k for k in given if k not in known and meant(k, known, .8)]
     if wrong: raise unknown_argument("RagRetriever.from_pretrained()", wrong, known)
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-80
+# %% ../../nbs/core/06_retriever.ipynb #cell-84
 @patch(cls_method=True)
 def _over(cls:RagRetriever, folder, config, encoder=None, device="cpu", tokenizer=None):
     "A retriever over an open folder."
@@ -1003,7 +1003,7 @@ def _config_in(path, folder, **kwargs):
     spec = EncoderSpec.from_dict(folder.manifest["encoder"]["spec"])
     return RagConfig(**{**spec.to_dict(), "retrieval_vector_size": folder.manifest["dim"], "score_scale": 20.0 if spec.normalize else 1.0, **kwargs})
 
-# %% ../../nbs/core/06_retriever.ipynb #m086a0a6
+# %% ../../nbs/core/06_retriever.ipynb #cell-86
 @patch(cls_method=True)
 def _published(cls:RagRetriever, name, config=None, indexed_dataset=None, **kwargs):
     "The retriever of a checkpoint: its configuration with `kwargs` put in, its tokenizers, and the index that it names."
@@ -1028,7 +1028,7 @@ def _has_tokenizers(name):
     from transformers.utils import cached_file
     return cached_file(name, "question_encoder_tokenizer/tokenizer_config.json", _raise_exceptions_for_missing_entries=False) is not None
 
-# %% ../../nbs/core/06_retriever.ipynb #m0963611
+# %% ../../nbs/core/06_retriever.ipynb #cell-96
 @patch
 @writes
 def add(self:RagRetriever,
@@ -1085,7 +1085,7 @@ def _documents(self:RagRetriever):
     ids = np.asarray(self.passages.column("document"), dtype=object)
     return set(ids if self.deleted is None else ids[~self.deleted])
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-93
+# %% ../../nbs/core/06_retriever.ipynb #cell-97
 @patch
 @writes
 def delete(self:RagRetriever,
@@ -1109,7 +1109,7 @@ def _ids(ids):
     if wrong != "": raise TypeError(f"documents are deleted by their ids, which are strings; this is a {type(wrong).__name__}")
     return [str(i) for i in ids]
 
-# %% ../../nbs/core/06_retriever.ipynb #a6889e78
+# %% ../../nbs/core/06_retriever.ipynb #cell-99
 @patch
 @writes
 def sync(self:RagRetriever,
@@ -1124,7 +1124,7 @@ def sync(self:RagRetriever,
     from rag_nb.store.sync import sync
     return sync(self, documents, n_words, overlap, columns, errors, progress)
 
-# %% ../../nbs/core/06_retriever.ipynb #m101ad90
+# %% ../../nbs/core/06_retriever.ipynb #cell-101
 @patch
 @writes
 def compact(self:RagRetriever):
@@ -1137,7 +1137,7 @@ def compact(self:RagRetriever):
     own.reading = self.reading
     replaced(self, index=index, own=own, deleted=None)
 
-# %% ../../nbs/core/06_retriever.ipynb #cell-97
+# %% ../../nbs/core/06_retriever.ipynb #cell-103
 @patch
 def __setstate__(self:RagRetriever, state):
     vars(self).update(state)

@@ -23,7 +23,7 @@ class RowByRow(Prefill):
         self.hidden, self.output, self.own, self.caches = None, None, [], [None]*len(contexts)
         self.tokens = mask.new_zeros(len(contexts)*beams, 0)                                         # (R·M, written)
 
-    def fresh(self, beams): return RowByRow(self.generator, self.contexts, self.kept, self.mask, self.first_logits, beams)
+    def with_beams(self, beams): return RowByRow(self.generator, self.contexts, self.kept, self.mask, self.first_logits, beams)
 
     def reorder(self, rows):
         "Let every beam continue another one of its document; M may change."

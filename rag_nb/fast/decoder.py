@@ -7,7 +7,7 @@ __all__ = ['FAMILIES', 'Norm', 'Attention', 'MLP', 'DecoderSpec', 'unfit', 'run'
            'FewRows', 'KVCache', 'shared_prefix', 'Rules', 'BeamState', 'EagerDecoder', 'GraphDecoder', 'StepResult',
            'deduplicate_prefixes', 'score', 'DecoderState', 'state_for', 'FastDecoder', 'fast_decoder']
 
-# %% ../../nbs/fast/01_decoder.ipynb #m002552f
+# %% ../../nbs/fast/01_decoder.ipynb #cell-02
 import weakref
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -313,7 +313,7 @@ def shared_prefix(
     same = int((torch.stack([r[:n] for r in rows]) == rows[0][:n]).all(0).long().cumprod(0).sum())
     return same if same >= least else 0
 
-# %% ../../nbs/fast/01_decoder.ipynb #m038b69d
+# %% ../../nbs/fast/01_decoder.ipynb #cell-38
 @patch
 def _run_rows(self:KVCache, rows, known):
     "Run rows of tokens, each behind as many as are in the cache already; states of each row's last token (R, D)."
@@ -386,7 +386,7 @@ def _lengths(self:KVCache, n):
     self.mask.copy_(torch.arange(self.S, device=self.mask.device) < self.lengths[:, None])
 
 
-# %% ../../nbs/fast/01_decoder.ipynb #m043cead
+# %% ../../nbs/fast/01_decoder.ipynb #cell-43
 @patch
 def _run_padded(self:KVCache, keys, known, rows):
     "Run the ends of contexts behind what is known of each, at these rows of the cache; states of the last tokens (r, D)."
@@ -423,7 +423,7 @@ def _attend_padded(self:KVCache, q, k, v, l, rows, look, scale):
     x = F.scaled_dot_product_attention(q.unflatten(1, (G, -1)).flatten(2, 3), K, V, attn_mask=look.repeat(1, 1, H//G, 1), scale=scale)
     return x.unflatten(2, (H//G, -1)).flatten(1, 2).transpose(1, 2)
 
-# %% ../../nbs/fast/01_decoder.ipynb #m0444257
+# %% ../../nbs/fast/01_decoder.ipynb #cell-44
 @patch
 def prefill_padded(self:KVCache,
     ids:torch.Tensor, # (R, S)
@@ -477,7 +477,7 @@ class Rules:
             elif isinstance(p, self.known[5]) and n == p.begin_index: ban |= set(p.begin_suppress_tokens.tolist())
         return force, tuple(sorted(ban))
 
-# %% ../../nbs/fast/01_decoder.ipynb #m0492ed8
+# %% ../../nbs/fast/01_decoder.ipynb #cell-49
 class BeamState:
     "M beams (or one greedy chain) of each of B questions, kept on the device."
     def __init__(self, B, K, M, gc, rules, V, device, T, top=marginal_top):
@@ -696,7 +696,7 @@ def logits(self:EagerDecoder, t):
     y = run(net, embed(net, tokens, torch.full_like(tokens, t)), attend, cross, self.times)
     return logits_of(net, y, self.times).view(s.B, s.K, M, -1).expand(-1, -1, s.M, -1)
 
-# %% ../../nbs/fast/01_decoder.ipynb #m067dbec
+# %% ../../nbs/fast/01_decoder.ipynb #cell-67
 @patch
 def prefill_logits(self:EagerDecoder):
     "Logits of the first token of a decoder-only generator, the same for all beams."
@@ -716,7 +716,7 @@ def decode(self:EagerDecoder):
         yield s
         if bool(s.done): return
 
-# %% ../../nbs/fast/01_decoder.ipynb #m0691c2b
+# %% ../../nbs/fast/01_decoder.ipynb #cell-69
 _ACTS = {"GELUActivation": "gelu", "ReLU": "relu", "SiLUActivation": "silu", "SiLU": "silu", "NewGELUActivation": "gelu_new"}
 
 def _skinny_gemm(x, mods, name=None, gated=False, split=False):
@@ -746,7 +746,7 @@ class GraphDecoder(EagerDecoder):
         s.choose(logits)
         self.reorder()
 
-# %% ../../nbs/fast/01_decoder.ipynb #m0704dd9
+# %% ../../nbs/fast/01_decoder.ipynb #cell-70
 @patch
 def logits(self:GraphDecoder):
     "Logits (B, K, M, V) of what follows the beams' last tokens."
@@ -880,7 +880,7 @@ def _states(net, cache, tokens, real):
         return back(F.scaled_dot_product_attention(q, *cache.cross_kv[l], attn_mask=context, scale=p.scale).transpose(1, 2).reshape(n, -1))
     return run(net, embed(net, tokens.flatten()[where], at.repeat(R*C)[where]), attend, cross), which[real.flatten()]
 
-# %% ../../nbs/fast/01_decoder.ipynb #m082e2f8
+# %% ../../nbs/fast/01_decoder.ipynb #cell-82
 def _look_up(net, y, rows, targets, fused=False, budget=2**27):
     "log p of targets (p,) from rows (p,) of y (n, D), a slice of the logits at a time."
     if fused: from rag_nb.fast.kernels_marginal import fused_chosen as look
@@ -953,7 +953,7 @@ def state_for(g):
     if state is None or state.where != _where(g): state = _STATES[g] = DecoderState(g)
     return state.refresh_if_changed()
 
-# %% ../../nbs/fast/01_decoder.ipynb #m085e85f
+# %% ../../nbs/fast/01_decoder.ipynb #cell-85
 class FastDecoder:
     "Reads contexts and takes the steps, as `ReferenceDecoder` does, for generators and settings that it knows."
     fused_on = "cuda"                                                                               # where the kernels run
@@ -986,7 +986,7 @@ class FastDecoder:
         each = score(self.net, self.cache, targets, self.gc.decoder_start_token_id, self.fused, 2**29 if tokens.is_cuda else 2**27)
         return F.pad(each, (0, L - 1 - T)).view(B, K, C, L-1).where(~own, known)
 
-# %% ../../nbs/fast/01_decoder.ipynb #m0865030
+# %% ../../nbs/fast/01_decoder.ipynb #cell-86
 @patch
 def _steps(self:FastDecoder, log_prior, gc, rules, least=32):
     "Contexts read, and a search before its first step."
