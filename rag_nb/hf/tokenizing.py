@@ -48,7 +48,7 @@ def _over(tokenizer, backend):
     vars(new).update(vars(tokenizer), _tokenizer=backend)
     return new
 
-# %% ../../nbs/hf/00_tokenizing.ipynb #cell-way-code
+# %% ../../nbs/hf/00_tokenizing.ipynb #cell-14
 def _own(tokenizer, given):
     "The tokenizer over the backend that is kept for calls with these settings, where they are set already."
     way = tuple((k, str(given[k])) for k in _SET if given.get(k) is not None) + tuple(str(getattr(tokenizer, k, None)) for k in _FROM)
@@ -61,7 +61,7 @@ def _own(tokenizer, given):
             kept.update({"state": state, way: backend})
         return _over(tokenizer, kept[way])
 
-# %% ../../nbs/hf/00_tokenizing.ipynb #cell-14
+# %% ../../nbs/hf/00_tokenizing.ipynb #cell-16
 def called(
     tokenizer,  # of Transformers, or anything that is called like one
     *texts,

@@ -119,7 +119,8 @@ def _cited(text, c):
 
 def _supported(answer):
     "Support, where its model was fitted for this generator or an answer was refused for want of it."
-    return [f"support {_percent(answer.support)}"]*(answer.support is not None and (answer.support_fitted or answer.refused))
+    shown = answer.support is not None and (answer.support_fitted or answer.refused)
+    return [f"support {_percent(answer.support)}"] if shown else []
 
 def _unsaid(answer): return f"not in these documents (best guess: {_short(answer.guess, 200)})" if answer.refused else "(the answer is empty)"
 

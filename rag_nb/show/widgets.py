@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PassageBrowser', 'AnswerExplorer']
 
-# %% ../../nbs/show/07_widgets.ipynb #m002e125
+# %% ../../nbs/show/07_widgets.ipynb #cell-02
 import sys, zlib
 from collections import Counter
 from contextlib import nullcontext
@@ -29,7 +29,7 @@ from .excerpts import one_line, telling_words, word_marker
 def _words(text): return telling_words(clean(text))
 def _excerpt(text, marker, n=160): return one_line(clean(text), marker, n)
 
-# %% ../../nbs/show/07_widgets.ipynb #cell-10
+# %% ../../nbs/show/07_widgets.ipynb #cell-08
 def _marked(text, marker):
     "The text as HTML, with the words that `marker` finds marked by their kind."
     text, out, at = normalize("NFC", clean(text)), [], 0
@@ -37,7 +37,7 @@ def _marked(text, marker):
         out, at = [*out, text[at:m.start()], _tag("mark", m[0], cls=m.lastgroup)], m.end()
     return _join([*out, text[at:]])
 
-# %% ../../nbs/show/07_widgets.ipynb #cell-14
+# %% ../../nbs/show/07_widgets.ipynb #cell-10
 def _found(d, marker=None, *beside, cls="", style=None):
     "A passage: number, title, score, the text to unfold with its words marked, and what stands beside it."
     head = _tag("div", _number(d["doc"]), " ", _tag("b", _marked(_short(_name(d), 200), marker), dir="auto"), _tag("span", f" score {_log(d['score'])}", cls="f"))
@@ -45,7 +45,7 @@ def _found(d, marker=None, *beside, cls="", style=None):
     text = _tag("details", start, _tag("div", _marked(d["text"], marker), cls="text")) if d["text"].strip() else ""
     return _tag("div", _tag("div", head, text, cls="what"), *beside, cls=f"p d{d['doc']} {cls}", style=style)
 
-# %% ../../nbs/show/07_widgets.ipynb #cell-16
+# %% ../../nbs/show/07_widgets.ipynb #cell-12
 class _Panel:
     "A box of controls that does one thing at a time, and says in place what went wrong."
     def _open(self, controls, *results):
@@ -61,7 +61,7 @@ def _controls(widget):
     for child in getattr(widget, "children", ()): yield from _controls(child)
     if widget.has_trait("disabled"): yield widget
 
-# %% ../../nbs/show/07_widgets.ipynb #cell-18
+# %% ../../nbs/show/07_widgets.ipynb #cell-14
 @patch
 def _on(self:_Panel, control, act, name="value"):
     "Call `act` when the user changes a control."
@@ -76,7 +76,7 @@ def _set(self:_Panel, control, **values):
             for name, value in values.items(): setattr(control, name, value)
     finally: self._quiet = before
 
-# %% ../../nbs/show/07_widgets.ipynb #cell-20
+# %% ../../nbs/show/07_widgets.ipynb #cell-16
 @patch
 def _run(self:_Panel, doing, work, lock=True):
     "Do `work` with all controls disabled, then draw; what goes wrong is shown and kept in `error`."
@@ -98,7 +98,7 @@ def _message(e):
     if isinstance(e, KeyboardInterrupt): return "Interrupted."
     return str(e) if isinstance(e, (ValueError, TypeError)) and str(e) else f"{type(e).__name__}: {e}".removesuffix(": ")
 
-# %% ../../nbs/show/07_widgets.ipynb #cell-22
+# %% ../../nbs/show/07_widgets.ipynb #cell-18
 _VIEW = "application/vnd.jupyter.widget-view+json"
 
 @patch
@@ -108,7 +108,7 @@ def _ipython_display_(self:_Panel):
     still = {} if "google.colab" in sys.modules else {"text/html": self._still()}
     display({**view, **still, "text/plain": repr(self)}, raw=True)
 
-# %% ../../nbs/show/07_widgets.ipynb #cell-24
+# %% ../../nbs/show/07_widgets.ipynb #cell-20
 _CSS = """
 .ragnb-widget{max-width:72em;min-width:0}
 .ragnb-widget .widget-html{min-width:0;height:auto;margin:0 2px}
@@ -126,7 +126,7 @@ _CSS = """
 @media (prefers-reduced-motion:reduce){.ragnb-widget .ragnb-spin{animation:none}}
 """
 
-# %% ../../nbs/show/07_widgets.ipynb #cell-26
+# %% ../../nbs/show/07_widgets.ipynb #cell-22
 class _Pages:
     "Previous, next, and where one is among n things, of which `size` are in sight."
     def __init__(self, turn, size=10):
@@ -146,7 +146,7 @@ class _Pages:
         self.where.value = str(_box(f"{min(n, self.span.start + 1)}–{min(n, self.span.stop)} of {n}"))
         self.widget.layout.display = "flex" if last else "none"
 
-# %% ../../nbs/show/07_widgets.ipynb #cfb4f8c7
+# %% ../../nbs/show/07_widgets.ipynb #cell-25
 def _where_box(where):
     "A box to type a filter in, unless there is one already."
     return Text(description="Where", placeholder="field=value, such as year=2024", continuous_update=False,
@@ -158,7 +158,7 @@ def _typed_where(panel):
     from rag_nb.store.filters import parse_where
     return parse_where(panel.where_box.value)
 
-# %% ../../nbs/show/07_widgets.ipynb #cell-28
+# %% ../../nbs/show/07_widgets.ipynb #cell-26
 _WRAP = dict(flex_flow="row wrap", align_items="center")
 
 class PassageBrowser(_Panel):
@@ -192,7 +192,7 @@ class PassageBrowser(_Panel):
     page = property(lambda self: self.pages.page)
     def __repr__(self): return f"PassageBrowser({self.question!r}, {_plural(len(self.matches), 'passage')})"
 
-# %% ../../nbs/show/07_widgets.ipynb #cell-30
+# %% ../../nbs/show/07_widgets.ipynb #cell-28
 @patch
 def search(self:PassageBrowser,
     question:str|None=None, # what to search for; what is in the question box where None
@@ -207,7 +207,7 @@ def _search(self:PassageBrowser):
     self.question, self.hits = self.box.value, search([self.box.value], self.n_docs, self.where, self.min_score)
     self.pages.page = 0
 
-# %% ../../nbs/show/07_widgets.ipynb #cell-32
+# %% ../../nbs/show/07_widgets.ipynb #cell-30
 @patch(as_prop=True)
 def matches(self:PassageBrowser) -> list: # of dicts, as `Hits.documents` gives them
     "The passages found that pass the filter, best first."
@@ -229,7 +229,7 @@ def turn(self:PassageBrowser,
     self._draw()
     return self
 
-# %% ../../nbs/show/07_widgets.ipynb #cell-34
+# %% ../../nbs/show/07_widgets.ipynb #cell-32
 @patch
 def _draw(self:PassageBrowser):
     "Put the state on the screen."
@@ -244,7 +244,7 @@ def _still(self:PassageBrowser):
     "The passages found, for places without widgets."
     return hits_html(self.hits) if self.hits is not None else str(_box("A browser for passages: run the notebook to use it."))
 
-# %% ../../nbs/show/07_widgets.ipynb #cell-42
+# %% ../../nbs/show/07_widgets.ipynb #cell-40
 class AnswerExplorer(_Panel):
     "Ask, click a token, leave out a document; `question`, `answer`, `before`, `hits`, `kept`, `selected`, `alternatives`, `which`, `busy` and `error` say what is on the screen."
     def __init__(self,
@@ -269,7 +269,7 @@ class AnswerExplorer(_Panel):
     where = property(lambda self: _typed_where(self))
     def __repr__(self): return f"AnswerExplorer({self.question!r}, {self.answer!r})"
 
-# %% ../../nbs/show/07_widgets.ipynb #cell-44
+# %% ../../nbs/show/07_widgets.ipynb #cell-42
 @patch
 def _make_settings(self:AnswerExplorer, question, kind, n_docs, num_beams, temperature):
     "The controls above the answer."
@@ -285,7 +285,7 @@ def _make_settings(self:AnswerExplorer, question, kind, n_docs, num_beams, tempe
     self.where_box = _where_box(self._only)
     self.kind_buttons.add_class("ragnb-switch")
 
-# %% ../../nbs/show/07_widgets.ipynb #cell-45
+# %% ../../nbs/show/07_widgets.ipynb #cell-43
 @patch(as_prop=True)
 def settings(self:AnswerExplorer) -> dict: # arguments for `Rag.ask`, all but `n_docs`
     "What the controls say."
@@ -298,7 +298,7 @@ def _now(self:AnswerExplorer):
     "All that an answer depends on."
     return self.box.value, self.docs_slider.value, self.settings, self.where_box.value
 
-# %% ../../nbs/show/07_widgets.ipynb #m0454f58
+# %% ../../nbs/show/07_widgets.ipynb #cell-45
 @patch
 def ask(self:AnswerExplorer,
     question:str|None=None, # what to ask; what is in the question box where None
@@ -320,7 +320,7 @@ def _ask(self:AnswerExplorer):
     self.selected, self._choices, self._answers = None, {}, {_columns(kept): answer}
     self._set(self.which_buttons, value=_main_posterior(answer))
 
-# %% ../../nbs/show/07_widgets.ipynb #cell-49
+# %% ../../nbs/show/07_widgets.ipynb #cell-47
 @patch
 def _decode(self:AnswerExplorer, question, hits, settings, seed):
     "The answer from these hits."
@@ -338,7 +338,7 @@ def _decode(self:AnswerExplorer, question, hits, settings, seed):
 
 def _columns(kept): return tuple(k for k, keep in enumerate(kept) if keep)
 
-# %% ../../nbs/show/07_widgets.ipynb #cell-51
+# %% ../../nbs/show/07_widgets.ipynb #cell-49
 @patch
 def _pressed(self:AnswerExplorer):
     "Ask, unless that would only repeat what is on the screen."
@@ -362,7 +362,7 @@ def _changed(self:AnswerExplorer):
     "Say so where the controls have moved on from the answer."
     self._tell(*["Press Ask, and this will take effect."] if self.answer is not None and self._now != self._asked else [])
 
-# %% ../../nbs/show/07_widgets.ipynb #cell-53
+# %% ../../nbs/show/07_widgets.ipynb #cell-51
 def _labels(tokens):
     "What stands on the tokens' buttons: all different, if only invisibly."
     seen, labels = Counter(), [_short(visible(t).removeprefix("·") or "·", 24).replace("\u200b", "") or "∅" for t in tokens]
@@ -373,7 +373,7 @@ def _labels(tokens):
 
 def _posterior(answer, which): return answer.running_posterior if which == "running" else answer.doc_posterior  # (T, K)
 
-# %% ../../nbs/show/07_widgets.ipynb #cell-54
+# %% ../../nbs/show/07_widgets.ipynb #cell-52
 def _coloured(answer, which):
     "A class name, and rules that give its buttons the colours of the documents that the tokens lean on."
     rules = []
@@ -384,7 +384,7 @@ def _coloured(answer, which):
     name = f"ragnb-t{zlib.crc32(''.join(rules).encode()):08x}"
     return name, "\n".join(f".ragnb-tokens.{name} .widget-toggle-button{r}" for r in rules)
 
-# %% ../../nbs/show/07_widgets.ipynb #cell-56
+# %% ../../nbs/show/07_widgets.ipynb #cell-54
 _CSS += """
 .ragnb-tokens{height:auto;width:100%;margin:.6em 2px .3em}
 .ragnb-tokens>div{display:flex;flex-wrap:wrap;row-gap:.35em}
@@ -396,7 +396,7 @@ _CSS += """
 .ragnb-switch .widget-toggle-button.mod-active{box-shadow:inset 0 -3px 0 #2f74e0}
 """
 
-# %% ../../nbs/show/07_widgets.ipynb #cell-58
+# %% ../../nbs/show/07_widgets.ipynb #cell-56
 @patch
 def select(self:AnswerExplorer,
     token:int|None, # its place in the answer, from 0; None: no token
@@ -420,7 +420,7 @@ def alternatives(self:AnswerExplorer) -> Alternatives: # None before a token of 
     "What could have stood in the place of each token of the answer."
     return self._choices.get(id(self.answer))
 
-# %% ../../nbs/show/07_widgets.ipynb #cell-60
+# %% ../../nbs/show/07_widgets.ipynb #cell-58
 def _overall(found, i):
     "The candidates at place i, as bars."
     bars = [_bar(visible(t), p, "#2f74e0" if n == 0 else "#808080c0") for n, (t, p) in enumerate(zip(found.tokens[i], found.probs[i].tolist()))]
@@ -432,7 +432,7 @@ def _opinion(found, i, d):
     own = " · ".join(f"{visible(t)} {_percent(p)}" for t, p in zip(found.doc_tokens[i][k][:3], found.doc_probs[i, k].tolist()))
     return _tag("tr", _number(k, "th", scope="row", title=_short(_name(d), 80)), _tag("td", _percent(float(found.by_doc[i, k, 0]))), _tag("td", own))
 
-# %% ../../nbs/show/07_widgets.ipynb #cell-61
+# %% ../../nbs/show/07_widgets.ipynb #cell-59
 def _opinions(found, i):
     "What each document would have said at place i."
     head = _tag("tr", _tag("th"), _tag("th", "this token", scope="col"), _tag("th", "its own favourites", scope="col"))
@@ -446,7 +446,7 @@ def _at(answer, i, found):
     head = _tag("div", _tag("b", visible(answer.tokens[i])), f" · token {i+1} of {len(answer.tokens)} · log-probability {_log(logprob)} ({_likelihood(logprob)})", cls="f")
     return _box(head, _tag("div", _overall(found, i), _opinions(found, i), cls="two") if found else "")
 
-# %% ../../nbs/show/07_widgets.ipynb #cell-62
+# %% ../../nbs/show/07_widgets.ipynb #cell-60
 _CSS += """
 .ragnb-widget .ragnb-two{display:flex;flex-wrap:wrap;gap:0 2.5em;max-width:72em}
 .ragnb-widget .ragnb-two>*{flex:1 1 16em;min-width:0}
@@ -461,7 +461,7 @@ _CSS += """
 .ragnb-widget .ragnb-opinions .ragnb-scroll{max-height:20em}
 """
 
-# %% ../../nbs/show/07_widgets.ipynb #cell-64
+# %% ../../nbs/show/07_widgets.ipynb #cell-62
 class _Row:
     "A document with a box to tick."
     def __init__(self, ticked):
@@ -476,7 +476,7 @@ def _word_at(tokens, i):
     words = [text[s:e] for s, e in word_spans(text) if s < start + len(tokens[i]) and e > start]
     return max(words, key=len, default="")
 
-# %% ../../nbs/show/07_widgets.ipynb #cell-66
+# %% ../../nbs/show/07_widgets.ipynb #cell-64
 @patch
 def _beside(self:AnswerExplorer, d):
     "The bars beside a passage: prior, and the posteriors of the selected token or of the whole answer."
@@ -494,7 +494,7 @@ def _view(self:AnswerExplorer, d, marker, read):
     p = float(_posterior(self.answer, self.which)[self.selected, k]) if self.selected is not None else 0.
     return _box(_found(d, marker, self._beside(read[k]), style=f"border-left:6px solid {_colour(k, p)}"))
 
-# %% ../../nbs/show/07_widgets.ipynb #cell-68
+# %% ../../nbs/show/07_widgets.ipynb #cell-66
 @patch
 def _take(self:AnswerExplorer, hits, kept):
     "Answer the same question from those of the hits that are kept."
@@ -506,7 +506,7 @@ def _take(self:AnswerExplorer, hits, kept):
         self._answers[key] = self._decode(self.question, only, self._asked[2], self.seed)
     self.hits, self.kept, self.answer, self.selected = hits, kept, self._answers[key], None
 
-# %% ../../nbs/show/07_widgets.ipynb #cell-69
+# %% ../../nbs/show/07_widgets.ipynb #cell-67
 @patch
 def _keep(self:AnswerExplorer, doc, keep):
     "Keep a document, or leave it out, and answer."
@@ -527,7 +527,7 @@ def _column(self:AnswerExplorer, doc):
         if doc == d["doc"] or doc in (d["id"], d["title"]): return d["doc"]
     raise ValueError(f"there is no document {doc!r}: give its number from 0, its id or its title" if self.hits is not None else "ask something first: there are no documents yet")
 
-# %% ../../nbs/show/07_widgets.ipynb #cell-70
+# %% ../../nbs/show/07_widgets.ipynb #cell-68
 @patch
 def drop(self:AnswerExplorer,
     doc:int|str, # place from 0, passage id or title
@@ -542,7 +542,7 @@ def restore(self:AnswerExplorer,
     "Take a document back in and answer again."
     return self._keep(doc, True)
 
-# %% ../../nbs/show/07_widgets.ipynb #cell-72
+# %% ../../nbs/show/07_widgets.ipynb #cell-70
 @patch
 def paste(self:AnswerExplorer,
     text:str, # the passage
@@ -560,7 +560,7 @@ def _paste(self:AnswerExplorer, text, title):
     self._take(_with(self.hits, doc, self._score(dict(doc, title=title.strip()))), [*self.kept, True])
     self._set(self.paste_text, value=""); self._set(self.paste_title, value="")
 
-# %% ../../nbs/show/07_widgets.ipynb #cell-73
+# %% ../../nbs/show/07_widgets.ipynb #cell-71
 @patch
 @torch.no_grad()
 def _score(self:AnswerExplorer, doc):
@@ -577,7 +577,7 @@ def _with(hits, doc, score):
     more = lambda x, value: torch.cat([x, torch.tensor([[value]], dtype=x.dtype)], 1)               # (1, K+1)
     return Hits(more(hits.ids, -1), more(hits.scores, score), more(hits.mask, True), passages=[[*hits.passages[0], doc]])
 
-# %% ../../nbs/show/07_widgets.ipynb #cell-75
+# %% ../../nbs/show/07_widgets.ipynb #cell-73
 def _side(label, answer, text, which):
     "One of the two answers."
     bars = lambda d: _tag("div", _tag("div", _number(d["doc"]), " ", _short(_name(d), 60)), _bar("prior", d["prior"], "#808080c0"), _bar("posterior", d["posterior"], _colour(d["doc"])), cls="mini")
@@ -596,7 +596,7 @@ def _versus(before, answer, which):
     old, new = _difference(before.text, answer.text)
     return _box(_tag("div", _side("All documents found", before, old, which), _side("The documents you chose", answer, new, which), cls="two"))
 
-# %% ../../nbs/show/07_widgets.ipynb #cell-77
+# %% ../../nbs/show/07_widgets.ipynb #cell-75
 @patch
 def _make_results(self:AnswerExplorer):
     "Everything below the settings."
@@ -613,7 +613,7 @@ def _make_results(self:AnswerExplorer):
     self._place()
     self._listen()
 
-# %% ../../nbs/show/07_widgets.ipynb #cell-78
+# %% ../../nbs/show/07_widgets.ipynb #cell-76
 @patch
 def _place(self:AnswerExplorer):
     "Lay the parts out."
@@ -636,7 +636,7 @@ def _listen(self:AnswerExplorer):
     self._on(self.which_buttons, self._draw)
     self.paste_button.on_click(lambda _: self.paste(self.paste_text.value, self.paste_title.value))
 
-# %% ../../nbs/show/07_widgets.ipynb #cell-80
+# %% ../../nbs/show/07_widgets.ipynb #cell-78
 @patch
 def _draw(self:AnswerExplorer):
     "Put the state on the screen."
@@ -658,7 +658,7 @@ def _draw_tokens(self:AnswerExplorer):
         self._set(self.tokens, index=None, tooltips=[f"token {i+1}: {visible(t)}" for i, t in enumerate(self.answer.tokens)], options=labels)
     self._set(self.tokens, index=self.selected)
 
-# %% ../../nbs/show/07_widgets.ipynb #cell-81
+# %% ../../nbs/show/07_widgets.ipynb #cell-79
 @patch
 def _draw_documents(self:AnswerExplorer):
     "The rows of this page."
@@ -680,7 +680,7 @@ def _turn(self:AnswerExplorer, page):
     self.pages.page = page
     self._draw()
 
-# %% ../../nbs/show/07_widgets.ipynb #cell-82
+# %% ../../nbs/show/07_widgets.ipynb #cell-80
 @patch(as_prop=True)
 def which(self:AnswerExplorer) -> str: # "token" or "running"
     "Which posterior colours the tokens and fills the heat-maps."
