@@ -14,7 +14,7 @@ import numpy as np, torch
 from fastcore.basics import patch
 from tqdm.auto import tqdm
 from ..core.passages import Hits, Passages
-from ..store.readers import read_documents
+from ..store.readers import folder_of, read_documents
 from ..core.index import Index, Vectors, index_class
 from ..store.folder import MANIFEST, IndexFolder, IndexFolderError, build_folder, same_encoder, _encoded, _finish, _finished, _plain_record, _shard_key, _workshop
 
@@ -343,11 +343,12 @@ def _lumps(docs, size=2**27):
 def _split(docs, folder, n_words, overlap, columns=None, errors="raise"):
     "The passages of the documents in files, read and written in one pass."
     shutil.rmtree(folder, ignore_errors=True); folder.mkdir()
+    reading = docs.reading if isinstance(docs, Passages) else dict(n_words=n_words, overlap=overlap, columns=columns, folder=folder_of(docs))
     docs = docs if isinstance(docs, Passages) else read_documents(docs, columns=columns, errors=errors)
     lumps = [docs] if isinstance(docs, Passages) else (Passages.from_documents(lump, n_words, overlap) for lump in _lumps(docs))
     for i, lump in enumerate(lumps): lump.save(folder/f"{i:06d}.parquet")
     passages = Passages.open(*sorted(folder.glob("*.parquet")))
-    passages.skipped = docs.skipped
+    passages.skipped, passages.reading = docs.skipped, reading
     return passages
 
 # %% ../../nbs/scale/01_ray.ipynb #cell-48

@@ -67,7 +67,7 @@ def _short(text, n):
     text = " ".join(clean(text).split())
     return text if len(text) <= n else text[:n-1].rstrip() + "…"
 
-# %% ../../nbs/show/01_html.ipynb #cell-22
+# %% ../../nbs/show/01_html.ipynb #cell-23
 class _Html(str): "Text that is HTML already."
 
 def _join(children): return _Html("".join(c if isinstance(c, _Html) else escape(clean(c)) for c in children))
@@ -78,7 +78,7 @@ def _tag(name, *children, cls=None, **attributes):
     attributes = "".join(f' {k}="{escape(clean(v))}"' for k, v in attributes.items() if v is not None)
     return _Html(f"<{name}{attributes}>{_join(children)}</{name}>")
 
-# %% ../../nbs/show/01_html.ipynb #cell-25
+# %% ../../nbs/show/01_html.ipynb #cell-26
 def _percent(p):
     if not math.isfinite(p): return "–"
     if 0 < p < .001: return "<0.1%"
@@ -89,7 +89,7 @@ def _log(x, digits=2): return f"{x:.{digits}f}".replace("-", "−") if math.isfi
 def _likelihood(logprob): return _percent(math.exp(min(logprob, 0.)))
 def _sum(documents): return " and ".join(f"{_percent(sum(d[p] for d in documents))} of the {p}" for p in ("prior", "posterior"))
 
-# %% ../../nbs/show/01_html.ipynb #cell-28
+# %% ../../nbs/show/01_html.ipynb #cell-29
 _COLOURS = "0072b2 e69f00 009e73 cc79a7 56b4e9 d55e00 f0e442".split()
 
 def _colour(doc, alpha=1.): return f"#{_COLOURS[doc % len(_COLOURS)]}{round(255*min(alpha, 1.)):02x}"
@@ -99,7 +99,7 @@ def _number(doc, tag="span", **attributes):
     "The document's number in brackets on its colour."
     return _tag(tag, f"[{doc+1}]", cls="n", style=f"background-color:{_colour(doc)};color:{_ink(doc)}", **attributes)
 
-# %% ../../nbs/show/01_html.ipynb #cell-30
+# %% ../../nbs/show/01_html.ipynb #cell-31
 def _pieces(answer):
     "The answer's text cut at its citations: (text, citation or None)."
     out, at, text = [], 0, answer.text
@@ -108,7 +108,7 @@ def _pieces(answer):
         out, at = [*out, (text[at:c.start], None), (text[c.start:c.end], c)], c.end
     return [p for p in [*out, (text[at:], None)] if p[0]]
 
-# %% ../../nbs/show/01_html.ipynb #cell-33
+# %% ../../nbs/show/01_html.ipynb #cell-34
 def _cited(text, c):
     "A piece of the answer: plain, or in its document's colour, the paler the less sure, and with its number."
     if c is None: return _join([text])
@@ -136,7 +136,7 @@ def _head(answer):
     facts = " · ".join(_facts(answer))
     return _join([_tag("div", answer.question, cls="q"), _tag("div", *text, cls="a"), _tag("div", facts, cls="f")])
 
-# %% ../../nbs/show/01_html.ipynb #cell-35
+# %% ../../nbs/show/01_html.ipynb #cell-36
 _CSS_TEXT = """
 .ragnb{font:14px/1.5 var(--jp-content-font-family,system-ui,-apple-system,"Segoe UI",sans-serif);color:inherit;text-align:left;overflow-wrap:anywhere}
 .ragnb *{box-sizing:border-box;-webkit-print-color-adjust:exact;print-color-adjust:exact}
@@ -150,11 +150,11 @@ _CSS_TEXT = """
 .ragnb .ragnb-n{display:inline-block;min-width:2.2em;padding:0 .3em;border-radius:3px;font:600 .8em/1.6 var(--jp-code-font-family,ui-monospace,monospace);text-align:center}
 """
 
-# %% ../../nbs/show/01_html.ipynb #cell-37
+# %% ../../nbs/show/01_html.ipynb #cell-38
 def _letters(text): return _tag("samp", text, **{"aria-hidden": "true"}) if text else ""  # seen only where there is no style
 def _upward(p): return "▁▂▃▄▅▆▇█"[min(7, int(p*8))] if p >= .02 else ""
 
-# %% ../../nbs/show/01_html.ipynb #cell-40
+# %% ../../nbs/show/01_html.ipynb #cell-41
 def _bar(label, p, colour):
     width = 100*min(max(p, 0.), 1.) if math.isfinite(p) else 0
     fill = _tag("span", cls="fill", style=f"width:{width:.4g}%;background-color:{colour}")
@@ -163,7 +163,7 @@ def _bar(label, p, colour):
 def _bars(d):
     return _tag("div", _bar("prior", d["prior"], "#808080c0"), _bar("posterior", d["posterior"], _colour(d["doc"])), cls="bars")
 
-# %% ../../nbs/show/01_html.ipynb #cell-41
+# %% ../../nbs/show/01_html.ipynb #cell-42
 def _passage(d, *beside):
     "A found document: number, title, score, the passage to unfold, and what stands beside it."
     name, title = _name(d), _short(_name(d), 120)
@@ -173,7 +173,7 @@ def _passage(d, *beside):
     body = _tag("details", start, _tag("div", full, cls="text")) if full.strip() else ""
     return _tag("div", _tag("div", head, body, cls="what"), *beside, cls=f"p d{d['doc']}")
 
-# %% ../../nbs/show/01_html.ipynb #cell-43
+# %% ../../nbs/show/01_html.ipynb #cell-44
 _SHOWN = 10  # documents in sight; the rest is folded
 
 def _fold(documents, each, summary):
@@ -183,14 +183,14 @@ def _fold(documents, each, summary):
     more = _tag("summary", _plural(len(rest), "more document") + summary(rest))
     return _join([*map(each, first), _tag("details", more, *map(each, rest))])
 
-# %% ../../nbs/show/01_html.ipynb #cell-44
+# %% ../../nbs/show/01_html.ipynb #cell-45
 def _passages(answer):
     documents = _documents(answer)
     if not documents: return _tag("div", "No document was found.", cls="f")
     head = _tag("div", "Documents found ", _tag("span", f"posterior: {posterior_label(answer)}", cls="f"), cls="h")
     return _join([head, _fold(documents, lambda d: _passage(d, _bars(d)), lambda rest: f": {_sum(rest)}")])
 
-# %% ../../nbs/show/01_html.ipynb #cell-45
+# %% ../../nbs/show/01_html.ipynb #cell-46
 _CSS_PASSAGES = """
 .ragnb .ragnb-p{display:flex;flex-wrap:wrap;gap:.2em 1.5em;padding:.45em .3em;border-top:1px solid #8080804d;max-width:72em}
 .ragnb .ragnb-what{flex:3 1 18em;min-width:0;max-width:100%}
@@ -207,7 +207,7 @@ _CSS_PASSAGES = """
 .ragnb .ragnb-text{white-space:pre-wrap;unicode-bidi:plaintext;margin:.3em 0 .5em;padding-left:.8em;border-left:3px solid #80808059;max-height:24em;overflow:auto}
 """
 
-# %% ../../nbs/show/01_html.ipynb #cell-47
+# %% ../../nbs/show/01_html.ipynb #cell-48
 def _cell(p, doc, title, token):
     "One cell: the probability as a tint, as a number without its zero, and in full on pointing."
     p = p if math.isfinite(p) else 0.
@@ -223,7 +223,7 @@ def _row(d, tokens, posterior):
     name = _tag("th", title, cls="t", scope="row", dir="auto")
     return _tag("tr", _number(d["doc"], "th", scope="row"), name, *cells, cls=f"d{d['doc']}")
 
-# %% ../../nbs/show/01_html.ipynb #cell-49
+# %% ../../nbs/show/01_html.ipynb #cell-50
 def _heads(tokens, tall):
     "The first row: the tokens."
     turned = lambda t: "v" if tall and len(t) > 3 else None
@@ -235,7 +235,7 @@ def _feet(tokens, tall, logprobs):
     feet = [_tag("td", _log(l, 1 if tall else 2), title=f"{t} · log-probability {_log(l)} ({_likelihood(l)})") for t, l in zip(tokens, logprobs)]
     return _tag("tr", _tag("th"), _tag("th", "log-probability", cls="t", scope="row"), *feet)
 
-# %% ../../nbs/show/01_html.ipynb #cell-51
+# %% ../../nbs/show/01_html.ipynb #cell-52
 _HEADINGS = {"token": "Which document each token leans on (token posterior)",
              "running": "What the answer so far says about the documents (running posterior)"}
 
@@ -248,10 +248,10 @@ def _heatmap(answer, which):
     table = _tag("table", _tag("thead", head), _tag("tbody", *rows), _tag("tfoot", foot), cls="heat", **{"aria-label": _HEADINGS[which]})
     return _tag("div", table, cls="scroll", tabindex=0, role="region", **{"aria-label": f"{which} posterior, {len(rows)} documents by {len(tokens)} tokens"})
 
-# %% ../../nbs/show/01_html.ipynb #cell-53
+# %% ../../nbs/show/01_html.ipynb #cell-54
 def _main_posterior(answer): return "running" if answer.kind == "sequence" else "token"
 
-# %% ../../nbs/show/01_html.ipynb #cell-54
+# %% ../../nbs/show/01_html.ipynb #cell-55
 def _heatmaps(answer):
     "The posterior that belongs to the answer's kind, and the other one folded."
     if not answer.tokens or not _documents(answer): return ""
@@ -261,7 +261,7 @@ def _heatmaps(answer):
     second = "token" if first == "running" else "running"
     return _join([*out, _tag("details", _tag("summary", _HEADINGS[second]), _heatmap(answer, second))])
 
-# %% ../../nbs/show/01_html.ipynb #cell-55
+# %% ../../nbs/show/01_html.ipynb #cell-56
 _CSS_HEAT = """
 .ragnb .ragnb-scroll:focus-visible{outline:2px solid currentColor}
 .ragnb .ragnb-scroll{overflow:auto;max-width:100%;max-height:38em;padding-bottom:.3em}
@@ -279,7 +279,7 @@ _CSS_HEAT = """
 .ragnb table.ragnb-heat tfoot td{font-size:.85em;opacity:.85;padding:0 .1em}
 """
 
-# %% ../../nbs/show/01_html.ipynb #cell-57
+# %% ../../nbs/show/01_html.ipynb #cell-58
 def left_out(
     answer: Answer,
 ) -> list:  # of dicts as `hits.documents()` gives them, numbered as in `answer.previous`
@@ -289,7 +289,7 @@ def left_out(
     key = "id" if len({d["id"] for d in before}) == len(before) else "row"
     return [d for d in before if d[key] not in {d[key] for d in after}]
 
-# %% ../../nbs/show/01_html.ipynb #cell-59
+# %% ../../nbs/show/01_html.ipynb #cell-60
 def _difference(old, new):
     "Two texts as HTML, with the words marked that only one of them has."
     old, new = re.findall(r"\s*\S+", old), re.findall(r"\s*\S+", new)
@@ -298,7 +298,7 @@ def _difference(old, new):
     before = _join(mark("del", op, old[a:b]) for op, a, b, _, _ in steps)
     return before, _join(mark("ins", op, new[c:d]) for op, _, _, c, d in steps)
 
-# %% ../../nbs/show/01_html.ipynb #cell-61
+# %% ../../nbs/show/01_html.ipynb #cell-62
 def _compared(name, answer, text):
     return _tag("tr", _tag("th", name, scope="row"), _tag("td", text or _tag("em", "(empty)")), _tag("td", _log(answer.logprob)))
 
@@ -312,7 +312,7 @@ def _changes(answer):
     table = _tag("table", _tag("thead", head), _tag("tbody", *rows), cls="diff")
     return _tag("div", _tag("div", "Left out:", *names), table, cls="changed")
 
-# %% ../../nbs/show/01_html.ipynb #cell-62
+# %% ../../nbs/show/01_html.ipynb #cell-63
 _CSS_CHANGES = """
 .ragnb .ragnb-changed{border:1px solid #80808066;border-radius:4px;padding:.4em .8em;margin:.8em 0;max-width:72em}
 .ragnb table.ragnb-diff{border-collapse:collapse;width:100%;margin:.3em 0 0;border:0;font-size:1em;display:table;table-layout:auto}
@@ -325,14 +325,14 @@ _CSS_CHANGES = """
 .ragnb ins{background-color:#009e7340;text-decoration:none;border-bottom:2px solid #009e73}
 """
 
-# %% ../../nbs/show/01_html.ipynb #cell-64
+# %% ../../nbs/show/01_html.ipynb #cell-65
 def _style(documents=()):
     "All rules, with a pair for each document that links its citations and its rows."
     numbers = [f".ragnb:has(.ragnb-d{d['doc']}:hover) .ragnb-d{d['doc']}" for d in documents]
     links = ",".join(x for n in numbers for x in (f"{n}.ragnb-c", f"{n} .ragnb-n"))
     return _Html(f"<style>{_CSS_TEXT}{_CSS_PASSAGES}{_CSS_HEAT}{_CSS_CHANGES}" + (f"{links}{{outline:2px solid}}\n" if links else "") + "</style>")
 
-# %% ../../nbs/show/01_html.ipynb #cell-65
+# %% ../../nbs/show/01_html.ipynb #cell-66
 def _box(*parts): return _tag("div", *parts, **{"class": "ragnb"})
 
 def answer_html(
@@ -342,7 +342,7 @@ def answer_html(
     style = _style(_documents(answer))
     return str(_box(style, _head(answer), _changes(answer), _passages(answer), _heatmaps(answer)))
 
-# %% ../../nbs/show/01_html.ipynb #cell-74
+# %% ../../nbs/show/01_html.ipynb #cell-75
 def hits_html(
     hits: Hits,
 ) -> str:
@@ -354,7 +354,7 @@ def hits_html(
     if more > 0: parts.append(_tag("div", f"and {_plural(more, 'more question')}", cls="h"))
     return str(_box(_style(), *parts))
 
-# %% ../../nbs/show/01_html.ipynb #cell-77
+# %% ../../nbs/show/01_html.ipynb #cell-78
 _CSS_PAGE = """:root{color-scheme:light dark}
 body{margin:0 auto;padding:1.5em;max-width:80em;background:#fff;color:#1f2328}
 .ragnb+.ragnb{margin-top:2.5em;padding-top:1.5em;border-top:2px solid #80808066}
@@ -363,7 +363,7 @@ body{margin:0 auto;padding:1.5em;max-width:80em;background:#fff;color:#1f2328}
 _META = """<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">"""
 
-# %% ../../nbs/show/01_html.ipynb #cell-78
+# %% ../../nbs/show/01_html.ipynb #cell-79
 def page_html(
     answers,  # an `Answer` or a list of them
 ) -> str:
@@ -374,7 +374,7 @@ def page_html(
     body = _tag("body", *(_Html(answer_html(a)) for a in answers))
     return f"<!DOCTYPE html>\n{_tag('html', head, body, lang='en')}\n"
 
-# %% ../../nbs/show/01_html.ipynb #cell-82
+# %% ../../nbs/show/01_html.ipynb #cell-83
 def _cells(text):
     "How many cells of a terminal the text takes."
     wide = lambda c: unicodedata.east_asian_width(c) in ("W", "F")
@@ -387,7 +387,7 @@ def _fit(text, n, dots="…"):
         text += dots
     return text + " "*(n - _cells(text))
 
-# %% ../../nbs/show/01_html.ipynb #cell-85
+# %% ../../nbs/show/01_html.ipynb #cell-86
 def _blocks(p, n, fine=True):
     "A bar of n cells."
     if not n: return ""
@@ -396,7 +396,7 @@ def _blocks(p, n, fine=True):
     full, rest = divmod(max(round(p*n*8), int(p > 0)), 8)
     return ("█"*full + " ▏▎▍▌▋▊▉"[rest]*(rest > 0)).ljust(n)
 
-# %% ../../nbs/show/01_html.ipynb #cell-88
+# %% ../../nbs/show/01_html.ipynb #cell-89
 @dataclass
 class _Screen:
     "What a place of output can show."
@@ -407,7 +407,7 @@ class _Screen:
     def paint(self, text, code): return f"\x1b[{code}m{text}\x1b[0m" if self.color and text else text
     def doc(self, text, doc): return self.paint(text, (36, 33, 32, 35, 34, 31)[doc % 6])
 
-# %% ../../nbs/show/01_html.ipynb #cell-89
+# %% ../../nbs/show/01_html.ipynb #cell-90
 def _screen(width, color, file):
     "The screen behind a file: what is not given is asked of it."
     tty = bool(getattr(file, "isatty", lambda: False)())
@@ -415,7 +415,7 @@ def _screen(width, color, file):
     if width is None: width = min(shutil.get_terminal_size((80, 24)).columns, 120) if tty else 80
     return _Screen(max(int(width), 32), bool(color), getattr(file, "encoding", None) or "utf-8")
 
-# %% ../../nbs/show/01_html.ipynb #cell-91
+# %% ../../nbs/show/01_html.ipynb #cell-92
 _WIDE = "\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\U00020000-\U0003fffd"
 
 def _flow(words, width):
@@ -427,7 +427,7 @@ def _flow(words, width):
         line, used = line + " "*gap + printed, used + gap + _cells(text)
     return [*lines, line] if used else lines
 
-# %% ../../nbs/show/01_html.ipynb #cell-92
+# %% ../../nbs/show/01_html.ipynb #cell-93
 def _paragraph(screen, text, indent="", code=None):
     "A text in lines, each in colour `code`."
     lines = []
@@ -436,7 +436,7 @@ def _paragraph(screen, text, indent="", code=None):
         lines += _flow([(s, w, w) for s, w in words], screen.width - len(indent)) or [""]
     return [indent + screen.paint(l, code) if code else indent + l for l in lines]
 
-# %% ../../nbs/show/01_html.ipynb #cell-95
+# %% ../../nbs/show/01_html.ipynb #cell-96
 def _words(answer):
     "The answer's words and for each the column of the document it leans on most."
     words, posterior = [], answer.doc_posterior
@@ -446,14 +446,14 @@ def _words(answer):
         else: words[-1] = words[-1][0] + token, words[-1][1] + p
     return [(w, int(p.argmax())) for w, p in words if w.strip()]
 
-# %% ../../nbs/show/01_html.ipynb #cell-96
+# %% ../../nbs/show/01_html.ipynb #cell-97
 def _leaning(screen, answer):
     "Lines with the answer's words, coloured by document, and the document's number after the last of a run."
     words = [(" "*w[:1].isspace(), " ".join(screen.say(w).split()), doc) for w, doc in _words(answer)]
     ends = [f"[{doc+1}]" if i + 1 == len(words) or words[i+1][2] != doc else "" for i, (_, _, doc) in enumerate(words)]
     return _flow([(s, w + end, screen.doc(w + end, doc)) for (s, w, doc), end in zip(words, ends)], screen.width - 2)
 
-# %% ../../nbs/show/01_html.ipynb #cell-99
+# %% ../../nbs/show/01_html.ipynb #cell-100
 def _columns(screen, documents):
     "The widths of number, title and bars that fit."
     number = max(len(f"[{d['doc']+1}]") for d in documents)
@@ -469,7 +469,7 @@ def _line(screen, d, number, title, bar):
     prior, posterior = bars[0] + _percent(d["prior"]).rjust(6), screen.doc(bars[1], doc) + _percent(d["posterior"]).rjust(6)
     return f"{screen.doc(f'[{doc+1}]'.rjust(number), doc)} {name}  {prior}  {posterior}"
 
-# %% ../../nbs/show/01_html.ipynb #cell-101
+# %% ../../nbs/show/01_html.ipynb #cell-102
 def _text_line(screen, d, number, marker):
     "The line of a document that shows the words that matter; none where it has no text."
     room, dots = screen.width - number - 3, "…" if screen.can("…") else "..."
@@ -479,7 +479,7 @@ def _text_line(screen, d, number, marker):
     for m in marker.finditer(line) if marker else (): out, at = [*out, line[at:m.start()], screen.paint(m[0], 1)], m.end()
     return [" "*(number + 1) + "".join([*out, line[at:]])]
 
-# %% ../../nbs/show/01_html.ipynb #cell-103
+# %% ../../nbs/show/01_html.ipynb #cell-104
 def _table(screen, answer):
     "The documents with their bars, the first ten of them."
     documents = _documents(answer)
@@ -492,7 +492,7 @@ def _table(screen, answer):
     rows = ["  " + head] + ["  " + l for d in first for l in (_line(screen, d, number, title, bar), *_text_line(screen, d, number, marker))]
     return [*rows, *(l for n in notes for l in _paragraph(screen, n, "  "))]
 
-# %% ../../nbs/show/01_html.ipynb #cell-104
+# %% ../../nbs/show/01_html.ipynb #cell-105
 def _before(screen, answer):
     "What a terminal says about a document left out."
     if answer.previous is None: return []
@@ -501,7 +501,7 @@ def _before(screen, answer):
     return ["", *_paragraph(screen, f"Left out: {names}. Before, the answer was:", code=2),
             *(_paragraph(screen, answer.previous.text, "  ") or ["  (empty)"]), *_paragraph(screen, change, code=2)]
 
-# %% ../../nbs/show/01_html.ipynb #m10727c9
+# %% ../../nbs/show/01_html.ipynb #cell-107
 def answer_terminal(
     answer: Answer,
     width: int | None = None,  # cells in a line; None: the terminal's own, 80 where there is none
@@ -517,7 +517,7 @@ def answer_terminal(
     if leaning: lines += ["", *_paragraph(s, "The document that each word leans on most:", code=2), *leaning]
     return "\n".join(l.rstrip() for l in lines)
 
-# %% ../../nbs/show/01_html.ipynb #m11286e2
+# %% ../../nbs/show/01_html.ipynb #cell-112
 def _json(x):
     "A finite float with the digits that a float32 has, else None; or a text without halves of characters."
     if isinstance(x, str): return x.encode("utf-8", "replace").decode("utf-8")
@@ -535,7 +535,7 @@ def answer_json(
             "documents": [{k: _json(d[k]) for k in ("id", "title", "text", "score", "prior", "posterior")} for d in documents],
             "tokens": [{"token": _json(t), "logprob": _json(l), "posterior": list(map(_json, p))} for t, l, p in tokens]}
 
-# %% ../../nbs/show/01_html.ipynb #cell-114
+# %% ../../nbs/show/01_html.ipynb #cell-115
 _UNPRINTED = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
 def json_text(

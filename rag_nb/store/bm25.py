@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 from ..core.passages import Passages, Hits
 from ..core.words import tokenize_words
 
-# %% ../../nbs/store/06_bm25.ipynb #cell-09
+# %% ../../nbs/store/06_bm25.ipynb #cell-10
 class BM25Index:
     "Scores of passages by the words they share with a question: BM25 (Robertson and Zaragoza 2009) over titles and texts, in memory."
     def __init__(self,
@@ -34,7 +34,7 @@ class BM25Index:
     def __len__(self): return len(self.lengths)
     def __repr__(self): return f"BM25Index({len(self):,} passages, {len(self.vocabulary):,} words, {len(self.rows):,} postings)"
 
-# %% ../../nbs/store/06_bm25.ipynb #cell-10
+# %% ../../nbs/store/06_bm25.ipynb #cell-11
 @patch
 def _weigh(self: BM25Index, words, lengths):
     "Postings from the words of all passages, one after the other, and the number of words that each has."
@@ -47,7 +47,7 @@ def _weigh(self: BM25Index, words, lengths):
     self.starts, self.rows = np.concatenate([[0], have.cumsum()]), rows.astype(np.int32)
     self.weights = (idf[word]*f/(f + held[rows])).astype(np.float32)
 
-# %% ../../nbs/store/06_bm25.ipynb #cell-13
+# %% ../../nbs/store/06_bm25.ipynb #cell-14
 @patch
 def scores(self: BM25Index,
     question: str, # as written
@@ -79,7 +79,7 @@ def scores_at(self: BM25Index,
     rows = ids.cpu().numpy()
     return torch.from_numpy(np.stack([np.where(r >= 0, self.scores(q)[r], 0) for q, r in zip(questions, rows)]) if len(rows) else np.zeros(rows.shape, np.float32)).float()
 
-# %% ../../nbs/store/06_bm25.ipynb #cell-16
+# %% ../../nbs/store/06_bm25.ipynb #cell-17
 def _best(scores, n):
     "Rows (≤ n,) of the highest scores above 0, best first, of equals the lowest row first."
     rows = np.flatnonzero(scores > 0)

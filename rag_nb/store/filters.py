@@ -109,7 +109,7 @@ class Where:
         least = "" if self.min_score is None else f"min_score={self.min_score}"
         return " and ".join(x for x in (_said(self.condition), least) if x) or "anything"
 
-# %% ../../nbs/store/03_filters.ipynb #m0148dc6
+# %% ../../nbs/store/03_filters.ipynb #cell-14
 def _said_value(v):
     "A wanted value; of a set always in the same order."
     return _said(v) if callable(v) else repr(sorted(v, key=str)) if isinstance(v, (set, frozenset)) else str(v)

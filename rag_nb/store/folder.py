@@ -157,7 +157,7 @@ def _check_files(path, files, verify):
     for name, facts in tqdm(files.items(), desc="checking files", delay=2, leave=False, disable=not verify):
         if verify: _need(_digest(path/name) == facts["sha256"], path/name, "damaged or tampered with (its checksum does not fit); copy the folder again, or build the index again")
 
-# %% ../../nbs/store/05_folder.ipynb #e973ad69
+# %% ../../nbs/store/05_folder.ipynb #cell-23
 def reading_beside(passages, path):
     "How passages were read, as a manifest of the folder at `path` says it; None where nobody knows."
     how = getattr(passages, "reading", None)
@@ -175,7 +175,7 @@ def reading_of(manifest, path):
     folder = os.path.abspath(Path(path)/folder) if isinstance(folder, str) else None
     return dict(n_words=words, overlap=overlap, columns=columns if plain else None, folder=folder)
 
-# %% ../../nbs/store/05_folder.ipynb #cell-23
+# %% ../../nbs/store/05_folder.ipynb #cell-25
 WHOLE = 2**28     # bytes up to which a folder is verified whole
 BESIDE = 10_000   # passages that may always lie beside the structure of an index
 
@@ -202,7 +202,7 @@ class IndexFolder:
         gone = f", {int(self.deleted.sum()):,} deleted" if self.deleted is not None else ""
         return f"IndexFolder({self.path.name!r}: {len(self):,} passages{gone}, {self.manifest['index']['kind']} index, {self.manifest['dim']} dimensions)"
 
-# %% ../../nbs/store/05_folder.ipynb #cell-24
+# %% ../../nbs/store/05_folder.ipynb #cell-26
 @patch(cls_method=True)
 def open(cls:IndexFolder,
     path,              # The folder
@@ -218,7 +218,7 @@ def open(cls:IndexFolder,
             if read_manifest(path)["checksum"] == manifest["checksum"]:
                 raise e if isinstance(e, IndexFolderError) else IndexFolderError(f"{e.filename}: missing") from None
 
-# %% ../../nbs/store/05_folder.ipynb #cell-26
+# %% ../../nbs/store/05_folder.ipynb #cell-28
 @patch
 def _tombstones(self:IndexFolder):
     "The deleted rows as a bool array (N,), or None."
@@ -230,7 +230,7 @@ def _tombstones(self:IndexFolder):
     _need(not bits[n:].any(), self.path/name, "deletes passages that are not there")
     return np.concatenate([bits[:n], np.zeros(max(0, n-len(bits)), bool)])
 
-# %% ../../nbs/store/05_folder.ipynb #cell-28
+# %% ../../nbs/store/05_folder.ipynb #cell-30
 @patch
 def _place(self:IndexFolder):
     "Where the index's files are read, and their names there: those that are held open, where the system shows them as files."
@@ -245,7 +245,7 @@ def _said(self:IndexFolder, error):
     for n, real in zip(names, self.manifest["index"]["files"]): error = str(error).replace(f"{place/n}", f"{self.path/real}")
     return error
 
-# %% ../../nbs/store/05_folder.ipynb #cell-29
+# %% ../../nbs/store/05_folder.ipynb #cell-31
 @patch
 def index(self:IndexFolder,
     device="cpu",  # Where an exact index searches
@@ -260,7 +260,7 @@ def index(self:IndexFolder,
     index.deleted, index.held = None if self.deleted is None else torch.from_numpy(self.deleted), self.held
     return index
 
-# %% ../../nbs/store/05_folder.ipynb #cell-31
+# %% ../../nbs/store/05_folder.ipynb #cell-33
 def same_encoder(
     one:dict,    # `name` and `probe` of an encoder
     other:dict,  # and of another
@@ -281,7 +281,7 @@ def check_encoder(self:IndexFolder,
         how = "of that name, but with other weights or another pooling" if name == mine["name"] else repr(name)
         raise IndexFolderError(f"{self.path} was built by the encoder {mine['name']!r}, and this one is {how}: take that encoder, or build the index again")
 
-# %% ../../nbs/store/05_folder.ipynb #cell-33
+# %% ../../nbs/store/05_folder.ipynb #cell-35
 @contextmanager
 def _locked(folder):
     "Hold the folder's lock; IndexFolderError at once if somebody else does."
@@ -294,7 +294,7 @@ def _locked(folder):
         yield
     finally: fcntl and fcntl.flock(fd, fcntl.LOCK_UN); os.close(fd)    # a process forked meanwhile has it open, too
 
-# %% ../../nbs/store/05_folder.ipynb #cell-35
+# %% ../../nbs/store/05_folder.ipynb #cell-37
 def _write_segment(folder, tail, passages, vectors, dtype, keep=None):
     "Write passages and vectors; the segment for the manifest."
     names = {"passages": f"passages{tail}.parquet", "embeddings": f"embeddings{tail}.npy"}
@@ -317,7 +317,7 @@ def _listed(manifest, folder):
     known = manifest.get("files", {})
     return {**manifest, "files": {n: known.get(n) or _facts(folder/n) for n in used}}
 
-# %% ../../nbs/store/05_folder.ipynb #cell-37
+# %% ../../nbs/store/05_folder.ipynb #cell-39
 SAVING, SAVED = ".saving", ".saved"
 
 def recover(
@@ -329,7 +329,7 @@ def recover(
     if (above/path.name).is_dir() and path.is_dir() and above.lstat().st_uid == path.stat().st_uid: _recover(path.parent)
     if os.path.lexists(path/SAVED): _recover(path)
 
-# %% ../../nbs/store/05_folder.ipynb #cell-39
+# %% ../../nbs/store/05_folder.ipynb #cell-41
 def _recover(place):
     "Move the files of the complete save in `place` to where they belong, and tidy up indexes that were replaced."
     saved = place/SAVED
@@ -358,7 +358,7 @@ def _remove_empty(folder):
     except OSError as e:
         if e.errno not in (errno.ENOTEMPTY, errno.EEXIST): raise
 
-# %% ../../nbs/store/05_folder.ipynb #cell-41
+# %% ../../nbs/store/05_folder.ipynb #cell-43
 def _move(file, place, name):
     "Move a plain file to `place/name`, unless somebody else has just done so."
     for folder in reversed([*name.parents][:-1]):
@@ -379,7 +379,7 @@ def _recovered(folder):
         with _locked(folder): _tidy(folder, read_manifest(folder))
     except IndexFolderError: pass
 
-# %% ../../nbs/store/05_folder.ipynb #cell-43
+# %% ../../nbs/store/05_folder.ipynb #cell-45
 @contextmanager
 def atomic_save(
     path,  # The folder to be
@@ -417,7 +417,7 @@ def _clear(work):
         elif left.name != ".lock": left.unlink(missing_ok=True)
     shutil.rmtree(work)
 
-# %% ../../nbs/store/05_folder.ipynb #cell-44
+# %% ../../nbs/store/05_folder.ipynb #cell-46
 def _put(new, path):
     "Bring what was written in `new` to `path`, when all of it is on the disk."
     for f in _below(new): _sync(f)
@@ -432,7 +432,7 @@ def _put(new, path):
         recover(path)
         for place in over: _tidy(place, read_manifest(place))
 
-# %% ../../nbs/store/05_folder.ipynb #cell-49
+# %% ../../nbs/store/05_folder.ipynb #cell-51
 def consistent_read(
     path,  # A folder that several files are read from
     read,  # Reads them
@@ -460,7 +460,7 @@ def _version(file):
     except OSError: return ()
     return s.st_ino, s.st_mtime_ns
 
-# %% ../../nbs/store/05_folder.ipynb #cell-52
+# %% ../../nbs/store/05_folder.ipynb #cell-54
 def _assemble(folder, passages, vectors, encoder, kind, params, dtype, generation, keep=None):
     "Write a complete folder's files; returns its manifest, which is not committed yet."
     tail = "" if generation == 1 else f".g{generation}"
@@ -471,7 +471,7 @@ def _assemble(folder, passages, vectors, encoder, kind, params, dtype, generatio
                 "count": segment["count"], "segments": [segment], "deleted": None, "index": _write_index(folder, tail, index)}
     return _listed(manifest, folder)
 
-# %% ../../nbs/store/05_folder.ipynb #cell-54
+# %% ../../nbs/store/05_folder.ipynb #cell-56
 @contextmanager
 def _workshop(path, overwrite):
     "A locked place beside `path` to build in, and the generation to build; removed when all has gone well."
@@ -504,7 +504,7 @@ def _last_manifest(path):
     try: return read_manifest(path)
     except IndexFolderError: return {}
 
-# %% ../../nbs/store/05_folder.ipynb #cell-55
+# %% ../../nbs/store/05_folder.ipynb #cell-57
 def _publish(path, built, manifest, over=None):
     "Bring a complete folder, built beside, into its place; what it says of stale files is about `over`."
     if not path.exists() or not any(path.iterdir()):
@@ -525,7 +525,7 @@ def _tidy(path, manifest):
         m = _OURS.fullmatch(name)
         if m and name not in manifest["files"] and (m[2] or name in manifest["stale"]): (path/name).unlink(missing_ok=True)
 
-# %% ../../nbs/store/05_folder.ipynb #cell-56
+# %% ../../nbs/store/05_folder.ipynb #cell-58
 @patch(cls_method=True)
 def create(cls:IndexFolder,
     path,                    # Where the folder shall be
@@ -556,7 +556,7 @@ def _plain_record(encoder):
     if not isinstance(encoder, dict) or not isinstance(encoder.get("name"), str): raise ValueError("an index folder names its encoder: encoder={'name': ..., 'spec': {...}, 'probe': [...]}")
     return json.loads(json.dumps({"spec": {}, "probe": None, **encoder}, default=lambda x: x.tolist() if hasattr(x, "tolist") else str(x), allow_nan=False))
 
-# %% ../../nbs/store/05_folder.ipynb #cell-59
+# %% ../../nbs/store/05_folder.ipynb #cell-61
 @patch
 @contextmanager
 def _changing(self:IndexFolder):
@@ -576,7 +576,7 @@ def _changing(self:IndexFolder):
             _tidy(self.path, now)
         self.__dict__.update(type(self)(self.path, now, verify=False).__dict__)
 
-# %% ../../nbs/store/05_folder.ipynb #cell-60
+# %% ../../nbs/store/05_folder.ipynb #cell-62
 @patch
 def append(self:IndexFolder,
     passages:Passages,  # n new passages
@@ -621,7 +621,7 @@ def _grown(self:IndexFolder, m, tail):
     vectors = Vectors([_open_vectors(self.path/s["embeddings"], s["count"], m["dim"]) for s in m["segments"]], check=False)
     return _write_index(self.path, tail, index_class(about["kind"]).load(self.path, about["files"], vectors, **about["params"]).absorb())
 
-# %% ../../nbs/store/05_folder.ipynb #cell-61
+# %% ../../nbs/store/05_folder.ipynb #cell-63
 @patch
 def delete(self:IndexFolder,
     rows,  # Row numbers, or a mask `(N,)`
@@ -643,7 +643,7 @@ def _write_deleted(self:IndexFolder, m, tail, rows):
     (self.path/m["deleted"]).write_bytes(np.packbits(gone, bitorder="little").tobytes())
     _sync(self.path/m["deleted"])
 
-# %% ../../nbs/store/05_folder.ipynb #2df44f5b
+# %% ../../nbs/store/05_folder.ipynb #cell-65
 class FolderMoved(IndexFolderError): "The folder was changed by somebody else after a change of it was planned."
 
 @patch
@@ -663,7 +663,7 @@ def exchange(self:IndexFolder,
         m.update(said)
     return self
 
-# %% ../../nbs/store/05_folder.ipynb #cell-63
+# %% ../../nbs/store/05_folder.ipynb #cell-67
 @patch
 def compact(self:IndexFolder)->IndexFolder:
     "Rewrite the folder without its deleted rows, as one segment."
@@ -675,7 +675,7 @@ def compact(self:IndexFolder)->IndexFolder:
         m.update(_assemble(self.path, now.passages, Vectors(now.vectors, check=False), m["encoder"], m["index"]["kind"], m["index"]["params"], now.vectors[0].dtype, m["generation"], keep))
     return self
 
-# %% ../../nbs/store/05_folder.ipynb #cell-68
+# %% ../../nbs/store/05_folder.ipynb #cell-72
 def _mark(passage):
     "64 bits of a hash of a passage's title and text."
     whole = json.dumps([passage.get("title") or "", passage.get("text") or ""]).encode()
@@ -685,7 +685,7 @@ def _open_tokens(path, names, count):
     "The numbers of a segment's passages in one row, and for each passage where they end and its mark; memory-mapped."
     return _mapped(path/names["ids"], ("<i4",), (None,), "a row of tokens"), _mapped(path/names["places"], ("<i8",), (count, 2), f"the places of {count:,} passages' tokens")
 
-# %% ../../nbs/store/05_folder.ipynb #cell-69
+# %% ../../nbs/store/05_folder.ipynb #cell-73
 def _npy_header(f, dtype, shape):
     f.seek(0)
     np.lib.format.write_array_header_1_0(f, {"descr": dtype, "fortran_order": False, "shape": shape})
@@ -707,7 +707,7 @@ def _write_tokens(folder, names, batches, count, encode):
         _npy_header(f, "<i8", places.shape); f.write(places.astype("<i8").tobytes())
     for name in names.values(): _sync(folder/name)
 
-# %% ../../nbs/store/05_folder.ipynb #cell-71
+# %% ../../nbs/store/05_folder.ipynb #cell-75
 @patch
 def store_tokens(self:IndexFolder,
     key:str,             # What makes them: another tokenizer, or another layout, has another key
@@ -726,7 +726,7 @@ def store_tokens(self:IndexFolder,
         m["tokens"] = dict(key=key, parts=parts)
     return self
 
-# %% ../../nbs/store/05_folder.ipynb #cell-72
+# %% ../../nbs/store/05_folder.ipynb #cell-76
 @patch
 def tokens_of(self:IndexFolder,
     key:str,   # What has to have made them
@@ -745,7 +745,7 @@ def tokens_of(self:IndexFolder,
         return np.array(ids[a:b]) if b > a and mark == _mark(passage) else None
     return [one(int(r), p) for r, p in zip(rows, passages)]
 
-# %% ../../nbs/store/05_folder.ipynb #cell-76
+# %% ../../nbs/store/05_folder.ipynb #cell-80
 def _shard_key(rows, encoder, dtype):
     "A hash of what a shard's vectors depend on."
     h = hashlib.sha256(json.dumps([encoder, str(dtype)], sort_keys=True, default=str).encode())
@@ -765,7 +765,7 @@ def _finish(shards, number, key, vectors, dtype):
     os.replace(beside, path); _sync(shards)
     return path
 
-# %% ../../nbs/store/05_folder.ipynb #cell-77
+# %% ../../nbs/store/05_folder.ipynb #cell-81
 def _encoded(encode, rows, bar):
     "Vectors (n, D) of passages, a few hundred at a time so that the bar moves; ValueError if the encoder gives something else."
     out = []
@@ -778,7 +778,7 @@ def _encoded(encode, rows, bar):
         out.append(v); bar.update(len(some))
     return np.concatenate(out)
 
-# %% ../../nbs/store/05_folder.ipynb #cell-78
+# %% ../../nbs/store/05_folder.ipynb #cell-82
 def build_folder(
     path,                    # Where the folder shall be
     passages:Passages,       # N passages
@@ -813,7 +813,7 @@ def build_folder(
         _publish(path, work/"folder", {**manifest, "source": _source([p.stem.split("-")[1] for p in made], index_kind, params), **left})
     return IndexFolder.open(path, verify=False)
 
-# %% ../../nbs/store/05_folder.ipynb #cell-80
+# %% ../../nbs/store/05_folder.ipynb #cell-84
 def _source(keys, kind, params):
     "What a build was made of."
     return hashlib.sha256(json.dumps([keys, kind, params], sort_keys=True, default=str).encode()).hexdigest()

@@ -268,7 +268,7 @@ def read_table(path, form, lenient=False):
             elif len(cells) > len(header) and not lenient: yield where, ValueError(f"{path}, line {line}: more fields than the header has")
             else: yield where, TableRow(zip(header, cells + [None]*(len(header) - len(cells))))
 
-# %% ../../nbs/store/01_readers.ipynb #m034efcd
+# %% ../../nbs/store/01_readers.ipynb #cell-34
 def _header(path, names, form):
     "The names of the columns."
     twice = [n for n, k in Counter(names).items() if k > 1 and n]
@@ -277,7 +277,7 @@ def _header(path, names, form):
     form.check(names, path)
     return names
 
-# %% ../../nbs/store/01_readers.ipynb #m0375380
+# %% ../../nbs/store/01_readers.ipynb #cell-37
 def _in_proportion(path, file, columns):
     "The rows of some columns in batches, as many bytes as `most_bytes` allows."
     limit, size = most_bytes(path), 0
