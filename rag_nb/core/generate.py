@@ -308,10 +308,10 @@ class RagGenerateOutput(ModelOutput):
     doc_logprobs: torch.FloatTensor | None = None       # (B·R, K, T−1) log p(y_i|x,z,y_<i)
     lengths: torch.LongTensor | None = None             # (B·R,) tokens of each, without the start token
     doc_scores: torch.FloatTensor | None = None         # (B, K)
-    context_states: torch.FloatTensor | None = None     # (B, K, d) at each context's end, of a generator with a `probe_layer`
     retrieved_doc_ids: torch.LongTensor | None = None   # (B, K)
     context_tokens: torch.LongTensor | None = None      # (B, K) tokens of each context
     reused_tokens: torch.LongTensor | None = None       # (B, K) those of them that an earlier call had read
+    context_states: torch.FloatTensor | None = None     # (B, K, d) at each context's end, of a generator with a `probe_layer`
     scores: tuple | None = None                         # for each step (B·M, V), marginal after the processors
     logits: tuple | None = None                         # for each step (B·M, V), the marginal itself
     encoder_attentions: tuple | None = None             # these and the next: as in Transformers, B·K (at the first step) or B·K·M rows
