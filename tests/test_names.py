@@ -297,7 +297,7 @@ def test_the_search_for_private_names_finds_them(tmp_path):
 
 SIGNATURES = {  # whose signature is asked, by a piece of the call
     "names": "a network's forward", "encoder": "a network's forward", "answer": "our own", "generation": "our own", "model": "our own", "retriever": "our own",
-    "generate": "our own"}
+    "generate": "our own", "generation_settings": "our own", "checks": "our own"}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: p.stem)

@@ -152,6 +152,8 @@ transformers | transformers.PreTrainedConfig.sub_configs | a RAG configuration h
 transformers | transformers.PreTrainedConfig.from_dict(config_dict) | replaced: published configurations are read
 transformers | transformers.PreTrainedConfig.get_config_dict | replaced: a configuration is looked at before anything is made of it
 transformers | transformers.utils.chat_template_utils._compile_jinja_template(chat_template) | its environment is the one that chat templates run in, within bounds
+jinja2 | jinja2.utils.Namespace()._Namespace__attrs | what a template keeps in a namespace is weighed with the rest
+fastcore | threading.RLock()._at_fork_reinit | Python itself: locks that a fork left held are free in the child
 transformers | transformers.masking_utils.ALL_MASK_ATTENTION_FUNCTIONS[sdpa] | exchanged while a pass is recorded, to leave out the same masks again
 transformers | transformers.cache_utils.DynamicCache().layers | what was read is shared between beams, layer by layer
 transformers | transformers.cache_utils.DynamicCache().layer_class_to_replicate | no layer is added to those that are shared
