@@ -7,7 +7,8 @@ with a byte tokenizer and random weights, so that nothing is needed. The Transfo
 question, one matrix product and `topk`, lay out K contexts and tokenise them, then for RAG-Sequence `generate` of K rows, every
 different candidate scored behind every document, the best sum; for RAG-Token greedy steps of K rows, marginalised in Python.
 --n questions are asked one at a time and in turn; the row tells the median over all calls. The tokens of both sides have to be the
-same, all of them, before any time is told. The first call of each question is not counted; nothing of an answer is kept between calls.
+same, all of them, before any time is told. The first call of each question is not counted; nothing of an answer is kept between calls
+(no passage cache: bench/passage_cache.py measures that), and RAG-Sequence's prior is the search's, as the other side computes it.
 """
 import statistics
 
@@ -121,6 +122,7 @@ def least(rag, question, kind, a, limits):
 
 
 def row(rag, questions, kind, a, limits):
+    rag.model.config.passage_cache_bytes, rag.model.generator.rerank = 0, None
     alone = Alone(rag, a)
     ours = lambda q: [t for t in rag.ask(q, kind=kind, num_beams=a.beams, max_new_tokens=a.new).written.tolist() if t not in alone.ends]
     sides = dict(theirs=getattr(alone, kind), ours=ours)

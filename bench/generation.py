@@ -47,7 +47,7 @@ def models(kind, size, device, dtype, K):
     generator, encoder = generator.to(device, dtype).eval(), encoder.to(device, dtype).eval()
     name = "RagSequenceForGeneration" if kind == "sequence" else "RagTokenForGeneration"
     ours = dict(RagSequenceForGeneration=RagSequenceForGeneration, RagTokenForGeneration=RagTokenForGeneration)[name]
-    ours = ours(question_encoder=encoder, generator=generator, n_docs=K).eval()
+    ours = ours(question_encoder=encoder, generator=generator, n_docs=K, passage_cache_bytes=0).eval()   # contexts are read at every call
     if kind == "causal": return None, ours, generator
     config = transformers.RagConfig.from_question_encoder_generator_configs(encoder.config, generator.config, n_docs=K, pad_token_id=PAD,
         bos_token_id=BOS, eos_token_id=EOS, decoder_start_token_id=EOS)

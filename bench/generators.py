@@ -54,6 +54,7 @@ def opened(folder, a, bits=None, **how):
         how["quantization_config"] = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type=bits, bnb_4bit_compute_dtype=torch.bfloat16)
     before = torch.cuda.memory_allocated() if a.device == "cuda" else 0
     model = RagTokenForGeneration.from_pretrained(folder, dtype=torch.bfloat16, device_map=a.device, **how).eval()
+    model.config.passage_cache_bytes = 0                                       # contexts are read at every call
     return model, (torch.cuda.memory_allocated() - before)/2**30 if a.device == "cuda" else sum(p.numel()*p.element_size()
         for p in model.parameters())/2**30
 

@@ -105,7 +105,7 @@ def test_a_state_is_copied_for_beams(kind): check(tiny(kind, STATES[kind]))
 def test_attention_in_all_layers_is_read_together():
     g = tiny("granitemoehybrid", dict(STATES["granitemoehybrid"], layer_types=["full_attention"]*2))
     check(g)
-    assert not prefill.reads_alone(g) and prefill.reads_alone(tiny("mamba", STATES["mamba"]))
+    assert not prefill_module.reads_alone(g) and prefill_module.reads_alone(tiny("mamba", STATES["mamba"]))
 
 
 def test_a_state_is_spoken_of_once(recwarn):
