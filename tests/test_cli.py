@@ -133,7 +133,7 @@ def test_demo_prints_an_answer(toy, capsys):
 def test_demo_json(toy, capsys):
     assert cli.main(["demo", "What is tea?", "--json", "--max-new-tokens", "4", "--n-docs", "3"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert list(found) == ["question", "answer", "documents", "tokens"] and found["question"] == "What is tea?"
+    assert list(found) == ["question", "answer", "support", "refused", "guess", "documents", "tokens"] and found["question"] == "What is tea?"
     assert [set(d) for d in found["documents"]] == [{"id", "title", "text", "score", "prior", "posterior"}]*3
     for t in found["tokens"]: assert set(t) == {"token", "logprob", "posterior"} and abs(sum(t["posterior"]) - 1) < 1e-5
 
@@ -248,7 +248,7 @@ def test_eval_table_limit_and_resuming(toy, tmp_path, capsys):
     assert cli.main([*words, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["n"] == 3 and found["compare"] == {} and len((tmp_path/"p.jsonl").read_text().splitlines()) == 4
-    assert cli.main([*words[:-1], "2"]) == 2 and "n_docs was 1 and is 2" in capsys.readouterr().err
+    assert cli.main([*words[:-1], "2"]) == 2 and "--n-docs was 1 and is 2" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("body, says", [("", "no questions"), ('{"question": "Why?"}', "has no answer"), ("{", "line 1: not valid JSON")])
@@ -310,7 +310,7 @@ def test_an_index_is_brought_into_step(toy, tmp_path, capsys):
     assert cli.main(["index", str(home), "--out", str(out), "--sync", "--json"]) == 0
     said = capsys.readouterr()
     assert json.loads(said.out)["sync"] == dict(kept=1, changed=0, added=1, deleted=1, skipped=0, embedded=2) and "1 kept, 0 changed, 1 added, 1 deleted documents" in said.err
-    assert cli.main(["index", str(home), "--out", str(out), "--sync"]) == 0 and "2 passages of 2 documents" in capsys.readouterr().out
+    assert cli.main(["index", str(home), "--out", str(out), "--sync"]) == 0 and "3 passages of 2 documents" in capsys.readouterr().out
     (home/"bad.md").write_bytes(b"\xff\xff")
     assert cli.main(["index", str(home), "--out", str(out), "--sync"]) == 2 and "bad.md: not UTF-8" in capsys.readouterr().err
     assert cli.main(["index", str(home), "--out", str(out), "--sync", "--skip-errors"]) == 0

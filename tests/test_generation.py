@@ -109,7 +109,9 @@ def test_missing_document_is_silent(head, kind):
     with pytest.raises(ValueError, match="no document at all"): model.generate(**dict(x, doc_scores=torch.full((1, 3), -torch.inf)))
 
 
-def test_sampling_follows_the_marginal():
+def test_sampling_follows_the_marginal(monkeypatch):
+    from rag_nb import limits
+    monkeypatch.setattr(limits, "num_beams", 4000)
     model, x = case("token", "llama", 5)
     torch.manual_seed(0)
     out = model.generate(**x, do_sample=True, top_k=0, num_return_sequences=4000, max_new_tokens=1)

@@ -32,7 +32,7 @@ pyarrow==18.1.* numpy==2.1.3 matplotlib==3.10.* ipython==7.34.0 ipywidgets==7.7.
 LANES = {"oldest": [re.sub(r">=([^,;]+).*", r"==\1", o) for o in NEEDS], "newest": [], "colab": COLAB}
 TOOLS = "pip pytest pytest-timeout pytest-xdist hypothesis nbclient nbformat ipykernel packaging".split()   # pip: the demo fetches its models with it
 OF_THE_SOURCE = ["imports", "tools", "site", "tutorials"]     # tests that look at files of the project, not at what it does
-PARTS = {"all": [], "core": ["marginal", "parity", "published", "differences", "generation", "generators"]}
+PARTS = {"all": [], "core": ["marginal", "parity", "published", "differences", "generation"]}
 NOTEBOOKS = [*(f"nbs/tutorials/{o}.ipynb" for o in ("five_minutes", "figure_2", "own_documents")), "nbs/show/07_widgets.ipynb"]
 SHOWN = ["torch", "transformers", "tokenizers", "datasets", "faiss-cpu", "peft", "numpy", "ipython", "ipywidgets", "fastcore"]
 IN_WHEEL = ["rag_nb/__init__.py", "rag_nb/__main__.py", "rag_nb/cli.py", "knowledge/squad48/manifest.json", "knowledge/squad48/LICENSE", "trained/rag.json",
