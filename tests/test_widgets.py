@@ -348,7 +348,7 @@ def test_documents_that_were_not_found_are_not_there(monkeypatch):
     rag = make()
     found = rag.retrieve([QUESTION], 4)
     found = found.without(2, b=0)
-    monkeypatch.setattr(rag, "find", lambda *a: found)
+    monkeypatch.setattr(rag, "retrieve", lambda *a: found)
     explorer = AnswerExplorer(rag, QUESTION, **SHORT)
     assert explorer.error is None and explorer.kept == [True, True, False, True] and [d["doc"] for d in explorer.documents] == [0, 1, 3]
     explorer.rows[2].keep.set_state({"value": False})

@@ -28,7 +28,7 @@ COMMON = dict(use_cpu=True, progress=False, max_steps=6, save_strategy="steps", 
 RUNS = {
     "adapters": dict(train=("generator", "question_encoder", "score_scale"), adapters=2, gradient_accumulation_steps=2),
     "all weights, one kept": dict(train="generator", save_total_limit=1),
-    "passages that move": dict(train=("question_encoder", "passage_encoder"), refresh_every=2, cache_retrieval=True, likelihood=0., contrast=1., include_gold=True),
+    "passages that move": dict(train=("question_encoder", "passage_encoder"), reindex_every=2, cache_retrieval=True, likelihood=0., contrast=1., include_gold=True),
 }
 WAYS = ("killed", "torn write", "power cut", "full disk")
 
