@@ -23,9 +23,10 @@ GROUP = 1024   # rows that are read together
 _LONE = re.compile("[\ud800-\udfff]")    # half of a surrogate pair
 def _fields(raw): return ", ".join(repr(x)[:40] for x in list(raw)[:8]) or "nothing"
 
-def _complete(columns, first=0):
+def _complete(columns, first=0, where="these passages"):
     "All of `COLUMNS` from those given: only `text` is needed."
     n, ids = len(columns["text"]), columns.get("id")
+    if None in columns["text"]: raise ValueError(f"{where}: a passage has no text (null)")
     ids = [str(i) for i in (range(first, first+n) if ids is None else ids)]
     made = {"id": lambda: ids, "title": lambda: [""]*n, "document": lambda: ids, "start": lambda: [0]*n,
             "end": lambda: [len(t) for t in columns["text"]], "meta": lambda: [None]*n}
@@ -273,7 +274,7 @@ def rows(self:_File, group, rows):
     try: columns = _picked(table, rows)
     except UnicodeDecodeError: raise ValueError(f"{self.path}: text that is not UTF-8 in row group {group}") from None
     columns.setdefault("id", [str(first+i) for i in rows])
-    return [dict(zip(COLUMNS, values)) for values in zip(*_complete(columns).values())]
+    return [dict(zip(COLUMNS, values)) for values in zip(*_complete(columns, where=self.path).values())]
 
 # %% ../../nbs/core/02_passages.ipynb #cell-34
 @patch

@@ -18,7 +18,7 @@ _LONE: Any
 
 def _fields(raw): ...
 
-def _complete(columns, first=0):
+def _complete(columns, first=0, where='these passages'):
     """All of `COLUMNS` from those given: only `text` is needed."""
     ...
 

@@ -85,6 +85,9 @@ def _special_tokens(gc, config):
     pad = gc.pad_token_id if gc.pad_token_id is not None else config.pad_token_id
     gc.pad_token_id = pad if pad is not None else (gc.eos_token_id or [0])[0]
     if gc.decoder_start_token_id is None: gc.decoder_start_token_id = start_id(config)
+    for name in ("pad_token_id", "decoder_start_token_id"):
+        value = getattr(gc, name)
+        if isinstance(value, (list, tuple, dict, str, float)): raise ValueError(f"{name} is the number of one token, not {value!r}")
     gc.passage_cache_bytes = getattr(config, "passage_cache_bytes", None)
     if gc.max_new_tokens is not None: gc.max_length = gc.max_new_tokens + 1
     return gc

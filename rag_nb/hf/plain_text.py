@@ -79,7 +79,10 @@ def _copy(self, way):
 def _encoded(self, texts, way):
     "Token ids of each text, at the start of a row, behind a control token, or inside a text."
     made, anew = self._copy(way)
-    rows = [e.ids for e in made.encode_batch(texts, add_special_tokens=False)]
+    try: rows = [e.ids for e in made.encode_batch(texts, add_special_tokens=False)]
+    except TypeError as e:
+        if (lone := next((t for t in texts if re.search("[\ud800-\udfff]", t)), None)) is None: raise
+        raise ValueError(f"half of a surrogate pair stands in {lone[:60]!r}, which is not valid Unicode") from e
     return [[anew.get(i, i) for i in row] for row in rows] if anew else rows
 
 PlainText._copy, PlainText.encode = _copy, _encoded

@@ -21,9 +21,12 @@ import faiss, numpy as np, pandas, pyarrow as pa, pyarrow.compute, pyarrow.parqu
 from huggingface_hub.errors import StrictDataclassError
 from hypothesis import HealthCheck, Phase, configuration, given, seed as seeded, settings, strategies as st
 
+import rag_nb
 from rag_nb.store import folder as mod
 from rag_nb.core.answer import Answer, Rag
 from rag_nb.scale.batch import _rows
+
+rag_nb.__version__   # looked up once, before anything is watched
 from rag_nb.cli import main as cli
 from rag_nb.core.config import EncoderSpec, RagConfig
 from rag_nb.demo.defaults import Package, is_whole, unpack
