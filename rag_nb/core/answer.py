@@ -173,7 +173,8 @@ class Rag:
     ):
         if getattr(model, "kind", None) not in ("token", "sequence"): raise TypeError(f"{_not_a_model(model)}. {_WAYS_IN}")
         if not isinstance(tokenizer, RagTokenizer): raise TypeError(f"tokenizer is a {type(tokenizer).__name__}, not a RagTokenizer, which holds both")
-        self.model, self.tokenizer = model.eval(), tokenizer
+        self.model = model.eval()
+        self.tokenizer:RagTokenizer = tokenizer
         self._take(retriever)
 
     def _take(self, retriever):

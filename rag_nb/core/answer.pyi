@@ -163,7 +163,7 @@ def _not_a_model(given):
 class Rag:
     """A model, its tokenizers and a retriever; ask it something."""
     model: Any
-    tokenizer: RagTokenizer | None
+    tokenizer: RagTokenizer
     _own: Any
     _support: Any
 
