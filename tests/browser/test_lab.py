@@ -28,11 +28,11 @@ torch.set_num_threads(1)
 
 def make(docs, n_docs):
     rag = Rag.from_documents(docs, encoder=toy_encoder(), generator=(toy_generator(), toy_tokenizer("bart")), progress=False, n_docs=n_docs)
-    find = rag.find
-    def slowly(questions, n):
+    retrieve = rag.retrieve
+    def slowly(questions, *how):
         if "slow" in questions[0]: time.sleep(3)
-        return find(questions, n)
-    rag.find = slowly
+        return retrieve(questions, *how)
+    rag.retrieve = slowly
     return rag
 
 attacks = {ATTACKS!r}
