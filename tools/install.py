@@ -9,7 +9,7 @@ import argparse, configparser, os, re, shlex, subprocess, sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PINS_FROM = (3, 11)  # the pinned versions need this Python; an older one takes the ranges of settings.ini
+PINS_FROM = (3, 11, 5)  # the pinned versions need this Python (soupsieve 4.1 does); an older one takes the ranges of settings.ini
 CUDA = "import torch, sys; sys.exit(not torch.version.cuda)"
 VERSION = "import torch; print(torch.__version__.split('+')[0])"
 
